@@ -1,0 +1,85 @@
+# Every target sets up what it needs first; `make help` lists them.
+PYTHON ?= python3
+LAND ?= 1
+VENV := .venv/bin
+SLUICE_TESTS := $(wildcard tests/unit tests/spark tests/recovery tests/dags tests/e2e)
+PYTEST := SPARK_LOCAL_IP=127.0.0.1 $(VENV)/python -m pytest
+SHORT := -m "not long"
+CODE := include $(wildcard jobs dags benchmarks)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test test-long up down lint types fmt unit spark recovery dags \
+	e2e bench sample doctor lock ci clean
+
+help: ## list the targets
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+setup: ## make .venv with packages, jars and Spark's configuration (once)
+	@$(PYTHON) include/bootstrap.py
+
+run: setup ## land the next hour of sample orders and run the DAG; LAND=0 lands nothing
+	@$(VENV)/python -m sluice.orchestration.local run --land $(LAND)
+
+test: setup lint types ## lint, types and every test but the long ones
+	$(PYTEST) $(SHORT) $(SLUICE_TESTS)
+
+test-long: setup ## the tests that are too long for `make test`
+	$(PYTEST) -m long --timeout 3600 $(SLUICE_TESTS)
+
+up: setup ## start Airflow's UI and scheduler on this machine
+	@$(VENV)/python -m sluice.orchestration.local up
+
+down: setup ## stop what `make up` started
+	@$(VENV)/python -m sluice.orchestration.local down
+
+lint: setup ## ruff, import contracts and docstrings of the tests
+	$(VENV)/ruff check .
+	$(VENV)/ruff format --check .
+	$(VENV)/lint-imports
+	$(VENV)/interrogate --quiet tests
+
+types: setup ## mypy, strict
+	$(VENV)/mypy
+
+fmt: setup ## let ruff mend and format
+	$(VENV)/ruff check --fix .
+	$(VENV)/ruff format .
+
+unit: setup ## tests without a JVM
+	$(PYTEST) $(SHORT) tests/unit
+
+spark: setup ## tests with one local Spark session
+	$(PYTEST) $(SHORT) tests/spark
+
+recovery: setup ## tests that crash a run and restart it
+	$(PYTEST) $(SHORT) tests/recovery
+
+dags: setup ## tests of the DAGs' structure
+	$(PYTEST) $(SHORT) tests/dags
+
+e2e: setup ## tests with a real Airflow
+	$(PYTEST) $(SHORT) tests/e2e
+
+bench: setup ## the benchmarks
+	@for file in benchmarks/*.py; do $(VENV)/python "$$file" || exit 1; done
+
+sample: setup ## land the next hour of sample orders and run nothing
+	@$(VENV)/sluice sample
+
+doctor: setup ## what this machine lacks, and the fix
+	@$(VENV)/sluice doctor
+
+lock: ## resolve the dependencies again into requirements.lock (needs uv)
+	@PATH="$$PATH:$(CURDIR)/$(VENV)"; \
+	command -v uv >/dev/null || { echo "make lock needs uv: install it first" >&2; exit 1; }; \
+	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url \
+	  --no-emit-find-links --python-version 3.11 --all-extras \
+	  --custom-compile-command "make lock" --output-file requirements.lock pyproject.toml
+
+ci: ## what CI runs
+	@.ci/run
+
+clean: ## remove what tools left behind; .venv, .airflow and lake stay
+	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache \
+	  spark-warehouse build dist
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

@@ -1,0 +1,156 @@
+"""Set-up of this checkout: ``python3 include/bootstrap.py``; a second run does nothing.
+
+It needs no package: it makes ``.venv``, installs the locked packages and this project,
+and lets the new interpreter fetch the jars and prepare Java and Spark.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+OLDEST_PYTHON = (3, 11)
+INPUTS = (
+    "requirements.lock",
+    "pyproject.toml",
+    "include/bootstrap.py",
+    "include/sluice/jars.lock",
+    "include/sluice/jars.py",
+    "include/sluice/java.py",
+    "include/sluice/prepare.py",
+    "include/sluice/session.py",
+    "include/sluice/tuning.py",
+    "include/sluice/class_archive.py",
+    "include/sluice/class_training.py",
+    "include/sluice/log4j2.properties",
+)
+
+
+class SetUpError(Exception):
+    """Set-up cannot go on; the message says what to do."""
+
+
+def main() -> int:
+    """Set up what is missing and return the exit code."""
+    try:
+        require_python(sys.version_info[:2])
+        set_up(ROOT)
+    except SetUpError as error:
+        print(f"set-up: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def set_up(root: Path) -> None:
+    """Bring ``root/.venv`` up to date; the stamp is written last.
+
+    A set-up that was killed leaves no stamp, and every step can be run again.
+    """
+    venv = root / ".venv"
+    stamp = venv / ".sluice-set-up"
+    wanted = fingerprint(root, INPUTS)
+    if is_current(stamp, wanted):
+        return
+    started = time.monotonic()
+    stamp.unlink(missing_ok=True)
+    python = make_venv(venv)
+    install_packages(python, root)
+    _say("Spark: jars, Java, configuration")
+    _run([str(python), "-m", "sluice.prepare"], root)
+    stamp.write_text(wanted, encoding="utf-8")
+    _say(f"ready after {time.monotonic() - started:.0f} s")
+
+
+def require_python(version: tuple[int, int]) -> None:
+    """Raise unless ``version`` can run the project."""
+    if version < OLDEST_PYTHON:
+        wanted = ".".join(map(str, OLDEST_PYTHON))
+        found = ".".join(map(str, version))
+        raise SetUpError(
+            f"Python {wanted} or newer is needed, {sys.executable} is {found}; "
+            f"install one and name it: make PYTHON=python{wanted} setup"
+        )
+
+
+def fingerprint(root: Path, inputs: Iterable[str]) -> str:
+    """Return a hash of the place and of every file that set-up depends on."""
+    digest = hashlib.sha256(str(root).encode())
+    for name in inputs:
+        digest.update(name.encode() + b"\0" + (root / name).read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def is_current(stamp: Path, wanted: str) -> bool:
+    """Tell whether the last finished set-up had these very inputs."""
+    return stamp.is_file() and stamp.read_text(encoding="utf-8") == wanted
+
+
+def make_venv(venv: Path) -> Path:
+    """Make ``venv`` unless it works, and return its interpreter."""
+    python = venv / "bin" / "python"
+    if works(python):
+        return python
+    _say("making .venv")
+    uv = shutil.which("uv")
+    if uv:
+        _run(
+            [uv, "venv", "--quiet", "--clear", "-p", sys.executable, str(venv)],
+            venv.parent,
+        )
+    else:
+        _run([sys.executable, "-m", "venv", "--clear", str(venv)], venv.parent)
+    return python
+
+
+def works(python: Path) -> bool:
+    """Tell whether ``python`` starts and is new enough."""
+    if not python.is_file():
+        return False
+    check = f"import sys; sys.exit(sys.version_info[:2] < {OLDEST_PYTHON})"
+    return subprocess.run([python, "-c", check], check=False).returncode == 0
+
+
+def install_packages(python: Path, root: Path) -> None:
+    """Install the locked packages, then this project without touching them."""
+    installer = find_installer(python, root)
+    _say("installing packages, some minutes the first time")
+    _run([*installer, "--require-hashes", "-r", "requirements.lock"], root)
+    _run([*installer, "--no-deps", "--no-build-isolation", "-e", "."], root)
+
+
+def find_installer(python: Path, root: Path) -> list[str]:
+    """Return the command that installs into ``python``: uv if it is there, else pip."""
+    uv = shutil.which("uv")
+    if uv:
+        return [uv, "pip", "install", "--quiet", "--python", str(python)]
+    pip = [str(python), "-m", "pip"]
+    if subprocess.run([*pip, "--version"], capture_output=True, check=False).returncode:
+        _run([str(python), "-m", "ensurepip", "--upgrade"], root)
+    return [*pip, "install", "--quiet", "--disable-pip-version-check"]
+
+
+def _run(command: list[str], folder: Path) -> None:
+    """Run ``command`` or raise naming it."""
+    environment = {**os.environ, "PYTHONPATH": ""}
+    outcome = subprocess.run(command, cwd=folder, env=environment, check=False)
+    if outcome.returncode:
+        raise SetUpError(
+            f"{' '.join(command)!r} ended with {outcome.returncode}; "
+            "mend what it says above and run `make setup` again"
+        )
+
+
+def _say(line: str) -> None:
+    """Print one line of progress."""
+    print(f"set-up: {line}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

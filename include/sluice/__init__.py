@@ -1,0 +1,1 @@
+"""Sluice: an open Auto Loader for Apache Spark and Delta Lake."""

@@ -1,0 +1,37 @@
+"""What bronze adds to a landed row: where it came from and when it was read."""
+
+from __future__ import annotations
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F  # noqa: N812 - Spark's own custom
+from pyspark.sql.types import StringType, StructField, StructType
+
+METADATA_COLUMN = "_metadata"
+RESCUED_COLUMN = "_rescued_data"
+# The part of `_metadata` that bronze needs, for an explicit schema must name it.
+_METADATA_TYPE = StructType([StructField("file_path", StringType())])
+
+
+def with_source_columns(declared: StructType) -> StructType:
+    """Return ``declared`` with the columns that the source fills beside the data."""
+    return StructType(
+        [
+            *declared.fields,
+            StructField(RESCUED_COLUMN, StringType()),
+            StructField(METADATA_COLUMN, _METADATA_TYPE),
+        ]
+    )
+
+
+def to_bronze(landed: DataFrame) -> DataFrame:
+    """Add ``_source_file``, ``_processing_time`` and ``_processing_date``.
+
+    The time is the micro-batch's own, kept in the offset log: a batch that is run
+    again after a crash writes the same rows.
+    """
+    return landed.select(
+        "*",
+        F.col(f"{METADATA_COLUMN}.file_path").alias("_source_file"),
+        F.current_timestamp().alias("_processing_time"),
+        F.current_date().alias("_processing_date"),
+    ).drop(METADATA_COLUMN)

@@ -1,0 +1,37 @@
+"""The ``sluice`` command: one function a subcommand, errors told once."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import typer
+
+from sluice.cli.audit import audit
+from sluice.cli.backfill import backfill
+from sluice.cli.batches import batches
+from sluice.cli.doctor import doctor
+from sluice.cli.files import files
+from sluice.cli.run import plan, run
+from sluice.cli.sample import sample
+from sluice.errors import SluiceError
+
+app = typer.Typer(
+    name="sluice",
+    help="Files into Delta tables, each exactly once, with proof.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for command in (run, plan, files, batches, audit, backfill, sample, doctor):
+    app.command(command.__name__)(command)
+
+
+def main() -> None:
+    """Run the command line; what Sluice refuses is one message and an exit code."""
+    logging.basicConfig(format="%(levelname)s: %(message)s", stream=sys.stderr)
+    try:
+        app()
+    except SluiceError as error:
+        typer.echo(f"sluice: {error}", err=True)
+        sys.exit(error.exit_code)

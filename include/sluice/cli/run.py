@@ -1,0 +1,74 @@
+"""``sluice run`` and ``sluice plan``: a pipeline without Airflow."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from sluice.cli.output import (
+    JsonOption,
+    PipelineArgument,
+    print_json,
+    print_line,
+    print_rows,
+)
+from sluice.config import load_pipeline
+from sluice.errors import Condition, ExitCode, UsageError
+from sluice.run import STEPS, RunResult, run_pipeline
+from sluice.plan import plan_run
+
+StepsOption = Annotated[str, typer.Option(help="Which steps, in this order.")]
+TriggerOption = Annotated[
+    str, typer.Option(help="available-now, once or processing-time=30s.")
+]
+
+
+def run(
+    pipeline: PipelineArgument,
+    steps: StepsOption = ",".join(STEPS),
+    trigger: TriggerOption = "available-now",
+    json: JsonOption = False,
+) -> None:
+    """Run a pipeline in this process, without Airflow."""
+    asked = _parse_steps(steps)
+    run_id = f"cli-{datetime.now(UTC):%Y%m%dT%H%M%S.%f}"
+    config = load_pipeline(pipeline)
+    result = run_pipeline(config, run_id=run_id, steps=asked, trigger=trigger)
+    if json:
+        print_json(_facts(result))
+    elif not result.found.has_work:
+        print_line(f"{config.name}: nothing new under {config.landing_location}")
+    else:
+        for step in result.steps:
+            print_rows(step.step, [step.counts])
+        print_line(f"audit verdict: {result.verdict or 'not asked for'}")
+    if result.audit_failed:
+        raise typer.Exit(ExitCode.DATA)
+
+
+def plan(pipeline: PipelineArgument, json: JsonOption = False) -> None:
+    """Tell what a run would read, and change nothing."""
+    config = load_pipeline(pipeline)
+    planned = plan_run(config)
+    if json:
+        print_json(planned)
+    else:
+        print_rows(f"next run of {config.name}", [vars(planned)])
+
+
+def _parse_steps(text: str) -> list[str]:
+    asked = [step.strip() for step in text.split(",") if step.strip()]
+    unknown = sorted(set(asked) - set(STEPS))
+    if unknown or not asked:
+        raise UsageError(
+            Condition.USAGE,
+            f"--steps {text!r}: unknown steps {unknown}; use some of {list(STEPS)}",
+        )
+    return asked
+
+
+def _facts(result: RunResult) -> dict[str, object]:
+    steps = [{"step": each.step, **each.counts} for each in result.steps]
+    return {"new": vars(result.found), "steps": steps, "verdict": result.verdict}

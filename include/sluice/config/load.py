@@ -1,0 +1,168 @@
+"""From a pipeline's name or file to its configuration, with errors that name a line."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from sluice.config.pipeline import PipelineConfig
+from sluice.errors import Condition, UsageError
+
+PIPELINES_FOLDER = Path(__file__).parents[2] / "pipelines"
+
+
+def list_pipelines(folder: Path | None = None) -> list[Path]:
+    """Return the pipeline files of ``folder``, sorted by name."""
+    return sorted((folder or pipelines_folder()).glob("*.yaml"))
+
+
+def pipelines_folder() -> Path:
+    """Return ``SLUICE_PIPELINES``, or the ``pipelines`` folder beside the package."""
+    return Path(os.environ.get("SLUICE_PIPELINES") or PIPELINES_FOLDER)
+
+
+def load_pipeline(name_or_path: str) -> PipelineConfig:
+    """Read the pipeline called ``name_or_path``, or the file at that path.
+
+    Raises:
+        UsageError: no such pipeline, or the file is wrong; all mistakes are named with
+            file and line, an unknown key with the nearest right one.
+    """
+    path = _find(name_or_path)
+    text = path.read_text(encoding="utf-8")
+    lines = _line_numbers(text, path)
+    content = yaml.safe_load(text)
+    if not isinstance(content, dict):
+        raise UsageError(
+            Condition.CONFIG_INVALID,
+            f"{path}: expected keys such as 'name:' and 'bronze:', got {content!r}",
+        )
+    content["lake"] = content.get("lake") or os.environ.get("SLUICE_LAKE") or "lake"
+    try:
+        return PipelineConfig.model_validate(content)
+    except ValidationError as error:
+        raise _explain(error, path, lines) from None
+
+
+def _find(name_or_path: str) -> Path:
+    if name_or_path.endswith((".yaml", ".yml")) or "/" in name_or_path:
+        path = Path(name_or_path)
+    else:
+        path = pipelines_folder() / f"{name_or_path}.yaml"
+    if path.is_file():
+        return path
+    known = [each.stem for each in list_pipelines()]
+    raise UsageError(
+        Condition.CONFIG_NOT_FOUND,
+        f"pipeline {name_or_path!r}: there is no file {str(path)!r}; "
+        f"known pipelines are {known}, or name a YAML file",
+        {"known": known},
+    )
+
+
+def _line_numbers(text: str, path: Path) -> dict[tuple[str | int, ...], int]:
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.YAMLError as error:
+        raise UsageError(
+            Condition.CONFIG_INVALID, f"{path}: not valid YAML: {error}"
+        ) from None
+    return dict(_walk(root, (), path)) if root else {}
+
+
+def _walk(
+    node: yaml.Node, location: tuple[str | int, ...], path: Path
+) -> Iterable[tuple[tuple[str | int, ...], int]]:
+    yield location, node.start_mark.line + 1
+    if isinstance(node, yaml.MappingNode):
+        yield from _walk_mapping(node, location, path)
+    elif isinstance(node, yaml.SequenceNode):
+        for index, child in enumerate(node.value):
+            yield from _walk(child, (*location, index), path)
+
+
+def _walk_mapping(
+    node: yaml.MappingNode, location: tuple[str | int, ...], path: Path
+) -> Iterable[tuple[tuple[str | int, ...], int]]:
+    seen: set[str] = set()
+    for key, child in node.value:
+        line = key.start_mark.line + 1
+        if key.value in seen:
+            raise UsageError(
+                Condition.CONFIG_INVALID,
+                f"{path}:{line}: key {key.value!r} is given twice; keep one",
+                {"line": line},
+            )
+        seen.add(key.value)
+        yield from _walk(child, (*location, key.value), path)
+        yield (*location, key.value), line
+
+
+def _explain(
+    error: ValidationError, path: Path, lines: dict[tuple[str | int, ...], int]
+) -> UsageError:
+    details = error.errors()
+    unknown = [each for each in details if each["type"] == "extra_forbidden"]
+    condition = (
+        Condition.CONFIG_UNKNOWN_KEY if unknown else Condition.CONFIG_INVALID
+    )
+    texts = [f"{path}:{_line(each, lines)}: {_sentence(each)}" for each in details]
+    return UsageError(
+        condition,
+        "\n".join(texts),
+        {"keys": [_dotted(each) for each in details], "path": str(path)},
+    )
+
+
+def _line(detail: ErrorDetails, lines: dict[tuple[str | int, ...], int]) -> int:
+    location = detail["loc"]
+    while location and location not in lines:
+        location = location[:-1]
+    return lines.get(location, 1)
+
+
+def _sentence(detail: ErrorDetails) -> str:
+    if detail["type"] == "extra_forbidden":
+        return f"unknown key {_dotted(detail)!r}; {_nearest(detail['loc'])}"
+    message = detail["msg"].removeprefix("Value error, ")
+    return f"key {_dotted(detail)!r}: {message}, got {detail['input']!r}"
+
+
+def _dotted(detail: ErrorDetails) -> str:
+    return ".".join(str(part) for part in detail["loc"])
+
+
+def _nearest(location: tuple[str | int, ...]) -> str:
+    known = _known_keys(PipelineConfig, location[:-1])
+    close = get_close_matches(str(location[-1]), known, n=1, cutoff=0.5)
+    if close:
+        return f"did you mean {close[0]!r}?"
+    return f"known keys here are {sorted(known)}"
+
+
+def _known_keys(model: type[BaseModel], location: tuple[str | int, ...]) -> list[str]:
+    fields = {info.alias or name: info for name, info in model.model_fields.items()}
+    if not location:
+        return list(fields)
+    info = fields.get(str(location[0]))
+    models = list(_models_in(info.annotation)) if info else []
+    rest = [part for part in location[1:] if isinstance(part, str)]
+    if info and not models:
+        return []
+    if info and str(info.annotation).startswith("dict"):
+        rest = rest[1:]
+    return _known_keys(models[0], tuple(rest)) if models else []
+
+
+def _models_in(annotation: Any) -> Iterable[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _models_in(argument)

@@ -1,0 +1,175 @@
+"""What a pipeline file may say: one frozen model per block, unknown keys refused."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
+
+from sluice.paths import join, normalize
+
+_DURATION = re.compile(r"(\d+)\s*(second|minute|hour|day|week)s?")
+
+
+def parse_duration(text: str) -> timedelta:
+    """Parse ``10 minutes`` and the like: a whole number and one unit up to weeks.
+
+    Raises:
+        ValueError: anything else, naming the units.
+    """
+    match = _DURATION.fullmatch(text.strip().lower())
+    if not match:
+        message = f"expected a duration such as '10 minutes' or '1 hour', got {text!r}"
+        raise ValueError(message)
+    return timedelta(**{f"{match[2]}s": int(match[1])})
+
+
+def _require_duration(text: str) -> str:
+    parse_duration(text)
+    return text
+
+
+Duration = Annotated[str, AfterValidator(_require_duration)]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+
+
+class Block(BaseModel):
+    """A block of the pipeline file: read once, never changed, no unknown key."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SourceConfig(Block):
+    """Where files land and how they are read; ``options`` have Auto Loader's names."""
+
+    path: str | None = None
+    format: Literal["json"] = "json"
+    # ``schema`` would hide a method of pydantic's own
+    ddl: str | None = Field(default=None, alias="schema")
+    options: dict[str, str] = {}
+
+    @field_validator("options", mode="before")
+    @classmethod
+    def _as_text(cls, options: dict[str, object]) -> dict[str, str]:
+        return {key: _option_text(value) for key, value in options.items()}
+
+
+def _option_text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+class Expectation(Block):
+    """A rule on a row, as a SQL condition, and what to do where it does not hold."""
+
+    sql: str
+    on_violation: Literal["warn", "quarantine", "fail"] = "warn"
+
+
+class BronzeConfig(Block):
+    """The bronze table: source, destination, and what to do with bad input."""
+
+    source: SourceConfig = SourceConfig()
+    table: str | None = None
+    checkpoint: str | None = None
+    partition_by: list[str] = ["_processing_date"]
+    bad_files: Literal["fail", "quarantine"] = "quarantine"
+    expectations: dict[str, Expectation] = {}
+    unique_key: list[str] = []
+
+
+class EventTime(Block):
+    """The column that tells when a row happened, and how to read it."""
+
+    column: str
+    format: str = "yyyy-MM-dd HH:mm:ss"
+    time_zone: str = "UTC"
+
+
+class Window(Block):
+    """The windows that rows are grouped into by event time."""
+
+    type: Literal["tumbling"] = "tumbling"
+    duration: Duration = "5 minutes"
+
+
+class SilverConfig(Block):
+    """One table of windowed aggregates over bronze."""
+
+    name: Name
+    event_time: EventTime
+    watermark: Duration = "10 minutes"
+    window: Window = Window()
+    group_by: list[str] = []
+    aggregates: dict[str, str] = Field(min_length=1)
+    output_mode: Literal["append"] = "append"
+    late_data: Literal["count"] = "count"
+    deduplicate: Literal[False] = False
+    table: str | None = None
+    checkpoint: str | None = None
+
+
+class AuditConfig(Block):
+    """From which severity on an audit fails its run."""
+
+    fail_on: Literal["info", "warning", "error"] = "error"
+
+
+class PipelineConfig(Block):
+    """One pipeline: a landing folder, its bronze table and the silver tables over it.
+
+    The ``*_location`` accessors give normalized locations with defaults filled in;
+    nothing else derives a location from the configuration.
+    """
+
+    name: Name
+    schedule: str | None = "0 * * * *"
+    lake: str = "lake"
+    bronze: BronzeConfig = BronzeConfig()
+    silver: list[SilverConfig] = []
+    audit: AuditConfig = AuditConfig()
+    alerts: dict[str, object] = {}
+
+    @property
+    def landing_location(self) -> str:
+        """The folder or prefix in which files land."""
+        return self._location(self.bronze.source.path, "landing", self.name)
+
+    @property
+    def schema_location(self) -> str:
+        """Where the ledger (``_ledger``) and the schemas (``_schemas``) live."""
+        given = self.bronze.source.options.get("cloudFiles.schemaLocation")
+        return self._location(given, "schemas", self.name)
+
+    @property
+    def bronze_location(self) -> str:
+        """The bronze Delta table."""
+        return self._location(self.bronze.table, "bronze", self.name)
+
+    @property
+    def bronze_checkpoint_location(self) -> str:
+        """The checkpoint of the bronze query."""
+        given = self.bronze.checkpoint
+        return self._location(given, "checkpoints", self.name, "bronze")
+
+    def silver_location(self, silver: SilverConfig) -> str:
+        """The Delta table of ``silver``."""
+        return self._location(silver.table, "silver", silver.name)
+
+    def silver_checkpoint_location(self, silver: SilverConfig) -> str:
+        """The checkpoint of the query that writes ``silver``."""
+        given = silver.checkpoint
+        return self._location(given, "checkpoints", self.name, silver.name)
+
+    def ops_location(self, table: str) -> str:
+        """The operational Delta table ``table``, shared by the pipelines of a lake."""
+        return self._location(None, "ops", table)
+
+    @property
+    def reports_location(self) -> str:
+        """The folder of this pipeline's pages."""
+        return self._location(None, "reports", self.name)
+
+    def _location(self, given: str | None, *default: str) -> str:
+        return normalize(given) if given else join(normalize(self.lake), *default)

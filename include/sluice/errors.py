@@ -1,0 +1,95 @@
+"""Errors, each with a stable condition, what to do about it, and an exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import IntEnum, StrEnum
+
+
+class ExitCode(IntEnum):
+    """What a job or a command tells its caller; Airflow and scripts rely on these."""
+
+    DONE = 0
+    USAGE = 64
+    DATA = 65
+    TEMPORARY = 75
+    NOTHING_NEW = 99
+
+
+class Condition(StrEnum):
+    """The stable names of what can go wrong; texts may change, these may not."""
+
+    ALREADY_EXISTS = "ALREADY_EXISTS"
+    AUDIT_FAILED = "AUDIT_FAILED"
+    BAD_FILE = "BAD_FILE"
+    CHECKPOINT_AHEAD = "CHECKPOINT_AHEAD"
+    CHECKPOINT_LOST = "CHECKPOINT_LOST"
+    CHECKPOINT_REWOUND = "CHECKPOINT_REWOUND"
+    CHECKPOINT_UNREADABLE = "CHECKPOINT_UNREADABLE"
+    CLAIM_CONFLICT = "CLAIM_CONFLICT"
+    COMMIT_CONFLICT = "COMMIT_CONFLICT"
+    CONFIG_INVALID = "CONFIG_INVALID"
+    CONFIG_NOT_FOUND = "CONFIG_NOT_FOUND"
+    CONFIG_UNKNOWN_KEY = "CONFIG_UNKNOWN_KEY"
+    FILE_CHANGED = "FILE_CHANGED"
+    FILE_MISSING = "FILE_MISSING"
+    INSTALLATION_BROKEN = "INSTALLATION_BROKEN"
+    LEASE_HELD = "LEASE_HELD"
+    LEDGER_MISMATCH = "LEDGER_MISMATCH"
+    LEDGER_UNREADABLE = "LEDGER_UNREADABLE"
+    NEW_FIELDS = "NEW_FIELDS"
+    OPTION_INVALID = "OPTION_INVALID"
+    OPTION_MISSING = "OPTION_MISSING"
+    OPTION_UNKNOWN = "OPTION_UNKNOWN"
+    OPTION_UNSUPPORTED = "OPTION_UNSUPPORTED"
+    PATH_NOT_FOUND = "PATH_NOT_FOUND"
+    QUERY_FAILED = "QUERY_FAILED"
+    SCHEMA_NOT_INFERRED = "SCHEMA_NOT_INFERRED"
+    SCHEMA_UNSUPPORTED = "SCHEMA_UNSUPPORTED"
+    TABLE_REWOUND = "TABLE_REWOUND"
+    TABLE_UNREADABLE = "TABLE_UNREADABLE"
+    TRIGGER_UNSUPPORTED = "TRIGGER_UNSUPPORTED"
+    USAGE = "USAGE"
+
+
+class SluiceError(Exception):
+    """Something that Sluice refuses or could not do.
+
+    The message says: subject, what is wrong, expected and got, next action. Arguments
+    are positional only, so the error survives pickling between Spark, Airflow and us.
+    """
+
+    exit_code = ExitCode.DATA
+
+    def __init__(
+        self,
+        condition: Condition,
+        message: str,
+        context: Mapping[str, object] | None = None,
+        /,
+    ) -> None:
+        super().__init__(condition, message, dict(context or {}))
+        self.condition = condition
+        self.message = message
+        self.context = dict(context or {})
+
+    def __str__(self) -> str:
+        return f"[{self.condition}] {self.message}"
+
+
+class UsageError(SluiceError):
+    """The command line or the configuration is wrong: correct it and call again."""
+
+    exit_code = ExitCode.USAGE
+
+
+class FatalError(SluiceError):
+    """The data or the state are not what they must be: look before running again."""
+
+    exit_code = ExitCode.DATA
+
+
+class RetryableError(SluiceError):
+    """Somebody else was faster or holds the lease: the same call may succeed later."""
+
+    exit_code = ExitCode.TEMPORARY

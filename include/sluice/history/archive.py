@@ -1,0 +1,230 @@
+"""Keep every micro-batch for ever: Spark forgets after 100, Delta's log after 30 days.
+
+Two append-only tables, ``ops/batches`` and ``ops/batch_files``. A batch goes in when it
+is done: committed, or overtaken by a later one. Each append carries the batch id up to
+which it archives as a Delta transaction, so of two archivers the second is refused and
+no batch comes twice. The two tables advance on their own: a kill between the appends
+leaves one behind, and the next call mends it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from deltalake import DeltaTable, Transaction
+
+from sluice.checkpoint import CheckpointFacts, read_checkpoint
+from sluice.deltalog import TableCommit, read_commits
+from sluice.errors import Condition, RetryableError
+from sluice.history.batch import Batch, Offsets, commits_by_batch, describe_batches
+from sluice.history.queries import Query, list_queries
+from sluice.history.rows import count_added_rows
+from sluice.history.tables import (
+    BATCH_FILES_SCHEMA,
+    BATCHES_SCHEMA,
+    append_once,
+    open_or_create,
+    read_rows,
+)
+from sluice.model import BatchKind
+from sluice.source.ledger import Ledger
+
+if TYPE_CHECKING:
+    from sluice.config import PipelineConfig
+
+_ROUNDS = 20
+Row = dict[str, object]
+
+
+@dataclass(frozen=True)
+class Done:
+    """A batch that may be archived, with the table commit that holds its rows."""
+
+    batch: Batch
+    commit: TableCommit | None
+
+
+@dataclass(frozen=True)
+class QueryHistory:
+    """One query of a pipeline with what its checkpoint says now."""
+
+    config: PipelineConfig
+    query: Query
+    checkpoint: CheckpointFacts
+
+    @cached_property
+    def ledger(self) -> Ledger | None:
+        """The ledger, for the query that reads it."""
+        if not self.query.reads_ledger:
+            return None
+        return Ledger.open(self.config.schema_location)
+
+    @property
+    def query_id(self) -> str:
+        """The id under which the query commits to its table."""
+        return self.checkpoint.query_id or ""
+
+    @property
+    def archive_id(self) -> str:
+        """The application id under which this query's batches are archived."""
+        return f"sluice-history-{self.config.name}-{self.query.name}-{self.query_id}"
+
+
+def archive_history(config: PipelineConfig) -> None:
+    """Append every batch that is done and not archived yet, for all queries.
+
+    Costs what is new: the checkpoint's last batches, the newer part of the table's log,
+    and two columns of the data files which that added.
+
+    Raises:
+        FatalError: a checkpoint or a table's log is damaged.
+        RetryableError: other archivers were faster all the time.
+    """
+    for query in list_queries(config):
+        checkpoint = read_checkpoint(query.checkpoint)
+        if checkpoint is None or checkpoint.query_id is None:
+            continue
+        history = QueryHistory(config, query, checkpoint)
+        _archive(history, "batches", BATCHES_SCHEMA, _batch_rows)
+        if query.reads_ledger:
+            _archive(history, "batch_files", BATCH_FILES_SCHEMA, _file_rows)
+
+
+def find_done(history: QueryHistory, *, after: int) -> list[Done]:
+    """Return the batches above ``after`` that are done: no later call changes them."""
+    checkpoint = history.checkpoint
+    newest = checkpoint.last_planned
+    return [
+        each
+        for each in find_planned(history, after=after)
+        if each.batch.committed or each.batch.batch_id != newest
+    ]
+
+
+def find_planned(history: QueryHistory, *, after: int) -> list[Done]:
+    """Return all batches above ``after`` that the checkpoint holds, oldest first."""
+    if (history.checkpoint.last_planned or 0) < after + 1 and after >= 0:
+        return []
+    start, version = _archived_end(history, after)
+    commits = commits_by_batch(
+        read_commits(history.query.table, after=version), history.query_id
+    )
+    batches = describe_batches(
+        history.query.name, history.checkpoint, commits, after=after, start=start
+    )
+    return [
+        Done(each, commits.get(each.batch_id)) for each in _with_runs(history, batches)
+    ]
+
+
+def batch_from_row(row: Row) -> Batch:
+    """Return the batch that an archived row holds."""
+    values = {key: value for key, value in row.items() if key != "pipeline"}
+    values["kind"] = BatchKind(str(row["kind"]))
+    for key in ("start_offsets", "end_offsets"):
+        text = row[key]
+        values[key] = None if text is None else tuple(json.loads(str(text)))
+    return Batch(**values)  # type: ignore[arg-type]  # the table's schema has the types
+
+
+def file_rows(history: QueryHistory, done: Done) -> Iterator[Row]:
+    """Yield one row for each file that the batch read or that its commit names."""
+    batch, ledger = done.batch, history.ledger
+    within = batch.seq_range
+    files = ledger.files(within.start, within.end) if ledger and within else []
+    counts = (
+        count_added_rows(history.query.table, done.commit.added)
+        if done.commit
+        else None
+    )
+    seqs: dict[str, int | None] = {file.path: file.seq for file in files}
+    seqs |= {path: seqs.get(path) for path in (counts.rows if counts else ())}
+    for path, seq in seqs.items():
+        yield {
+            "pipeline": history.config.name,
+            "query_id": batch.query_id,
+            "batch_id": batch.batch_id,
+            "path": path,
+            "seq": seq,
+            "rows": counts.rows[path] if counts else None,
+            "rescued_rows": counts.rescued[path] if counts else None,
+            "table_version": batch.table_version,
+        }
+
+
+def _archive(
+    history: QueryHistory,
+    name: str,
+    schema: pa.Schema,
+    make_rows: Callable[[QueryHistory, Sequence[Done]], list[Row]],
+) -> None:
+    location = history.config.ops_location(name)
+    for _ in range(_ROUNDS):
+        table = open_or_create(location, schema)
+        done = find_done(history, after=_archived_up_to(table, history.archive_id))
+        if not done:
+            return
+        rows = make_rows(history, done)
+        transaction = Transaction(history.archive_id, done[-1].batch.batch_id)
+        if append_once(table, schema, rows, transaction):
+            return
+    raise RetryableError(
+        Condition.COMMIT_CONFLICT,
+        f"archive {location!r}: {_ROUNDS} other archivers came first; run again",
+        {"table": location},
+    )
+
+
+def _archived_up_to(table: DeltaTable, archive_id: str) -> int:
+    newest = table.transaction_version(archive_id)
+    return -1 if newest is None else newest
+
+
+def _archived_end(history: QueryHistory, batch_id: int) -> tuple[Offsets | None, int]:
+    """Return where an archived batch ended, and in which version of its table."""
+    if batch_id < 0:
+        return None, -1
+    condition = (
+        (pc.field("pipeline") == history.config.name)
+        & (pc.field("query_id") == history.query_id)
+        & (pc.field("batch_id") == batch_id)
+    )
+    rows = read_rows(history.config.ops_location("batches"), condition)
+    if not rows:
+        return None, -1
+    batch = batch_from_row(rows[0])
+    version = -1 if batch.table_version is None else batch.table_version
+    return batch.end_offsets, version
+
+
+def _with_runs(history: QueryHistory, batches: Iterator[Batch]) -> Iterator[Batch]:
+    """Add to each batch over the ledger the run that claimed its range."""
+    ledger = history.ledger
+    runs = {each.range: each.run_id for each in ledger.claims()} if ledger else {}
+    for batch in batches:
+        within = batch.seq_range
+        yield replace(batch, run_id=runs.get(within)) if within else batch
+
+
+def _batch_rows(history: QueryHistory, done: Sequence[Done]) -> list[Row]:
+    return [_batch_row(history.config.name, each.batch) for each in done]
+
+
+def _batch_row(pipeline: str, batch: Batch) -> Row:
+    start = batch.start_offsets
+    return {
+        **vars(batch),
+        "pipeline": pipeline,
+        "start_offsets": None if start is None else json.dumps(start),
+        "end_offsets": json.dumps(batch.end_offsets),
+    }
+
+
+def _file_rows(history: QueryHistory, done: Sequence[Done]) -> list[Row]:
+    return [row for each in done for row in file_rows(history, each)]

@@ -1,0 +1,148 @@
+"""One micro-batch as checkpoint and Delta log tell it together; nothing is read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from sluice.model import BatchKind, SeqRange
+
+if TYPE_CHECKING:
+    from sluice.checkpoint import CheckpointFacts
+    from sluice.deltalog import TableCommit
+
+Offsets = tuple[str | None, ...]
+"""The offset of each source as JSON text, None where a source has none."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """One micro-batch; what is no longer known, or not yet, is None."""
+
+    query: str
+    query_id: str
+    batch_id: int
+    kind: BatchKind
+    committed: bool
+    start_offsets: Offsets | None
+    end_offsets: Offsets
+    rows: int | None
+    table_version: int | None
+    planned_at: datetime
+    committed_at: datetime | None
+    watermark: datetime | None
+    next_watermark: datetime | None
+    run_id: str | None = None
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the table holds what this batch had to write."""
+        return self.committed or self.table_version is not None
+
+    @property
+    def seq_range(self) -> SeqRange | None:
+        """The files the batch read; None unless its source is the ledger."""
+        if self.start_offsets is None or not self.end_offsets:
+            return None
+        start, end = self.start_offsets[0], self.end_offsets[0]
+        end_seq = ledger_seq(end)
+        start_seq = 0 if start is None else ledger_seq(start)
+        if start_seq is None or end_seq is None:
+            return None
+        return SeqRange(start_seq, end_seq)
+
+
+def ledger_seq(offset: str | None) -> int | None:
+    """Return the seq of a ``cloudFiles`` offset, None for any other source's."""
+    value = json.loads(offset) if offset else None
+    seq = value.get("seq") if isinstance(value, dict) else None
+    return int(seq) if seq is not None else None
+
+
+def commits_by_batch(
+    commits: list[TableCommit], query_id: str
+) -> dict[int, TableCommit]:
+    """Return the table commit of each batch of a query, by its Delta transaction."""
+    return {
+        commit.transactions[query_id]: commit
+        for commit in commits
+        if query_id in commit.transactions
+    }
+
+
+def describe_batches(
+    query: str,
+    checkpoint: CheckpointFacts,
+    commits: Mapping[int, TableCommit],
+    *,
+    after: int = -1,
+    start: Offsets | None = None,
+) -> Iterator[Batch]:
+    """Yield the planned batches above ``after``, oldest first.
+
+    ``start`` is the end of batch ``after``, for a checkpoint that has forgotten it.
+    """
+    for batch_id in sorted(each for each in checkpoint.offsets if each > after):
+        begin = checkpoint.start_offsets(batch_id)
+        if begin is None and batch_id == after + 1:
+            begin = start
+        yield _describe(query, checkpoint, batch_id, begin, commits.get(batch_id))
+
+
+def _describe(
+    query: str,
+    checkpoint: CheckpointFacts,
+    batch_id: int,
+    start: Offsets | None,
+    commit: TableCommit | None,
+) -> Batch:
+    planned = checkpoint.offsets[batch_id]
+    done = checkpoint.commits.get(batch_id)
+    return Batch(
+        query=query,
+        query_id=checkpoint.query_id or "",
+        batch_id=batch_id,
+        kind=_kind(start, planned.offsets, commit),
+        committed=done is not None,
+        start_offsets=start,
+        end_offsets=planned.offsets,
+        rows=_rows(commit),
+        table_version=commit.version if commit else None,
+        planned_at=_from_ms(planned.timestamp_ms),
+        committed_at=commit.committed_at if commit else None,
+        watermark=_watermark(planned.watermark_ms),
+        next_watermark=_watermark(done.next_watermark_ms) if done else None,
+    )
+
+
+def _kind(start: Offsets | None, end: Offsets, commit: TableCommit | None) -> BatchKind:
+    """Tell a batch that read files from an empty one and from one for the watermark.
+
+    Only a query over the ledger can be seen to be empty: each of its rows is written,
+    while a window's rows wait in the state.
+    """
+    if start == end:
+        return BatchKind.NO_DATA
+    reads_ledger = any(ledger_seq(offset) is not None for offset in end)
+    if reads_ledger and _rows(commit) == 0:
+        return BatchKind.EMPTY
+    return BatchKind.DATA
+
+
+def _rows(commit: TableCommit | None) -> int | None:
+    if commit is None:
+        return None
+    told = commit.metrics.get("numOutputRows")
+    return int(told) if told is not None else commit.rows
+
+
+def _watermark(time_ms: int) -> datetime | None:
+    # Spark logs 0 where the query has no watermark, or none yet.
+    return _from_ms(time_ms) if time_ms else None
+
+
+def _from_ms(time_ms: int) -> datetime:
+    return datetime.fromtimestamp(time_ms / 1000, tz=UTC)

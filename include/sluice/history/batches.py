@@ -1,0 +1,104 @@
+"""Every micro-batch ever run: the archive, and the checkpoint for what is newer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pyarrow.compute as pc
+
+from sluice.checkpoint import CheckpointFacts, read_checkpoint
+from sluice.errors import Condition, UsageError
+from sluice.history.archive import QueryHistory, batch_from_row, find_planned
+from sluice.history.batch import Batch, describe_batches
+from sluice.history.queries import Query, list_queries
+from sluice.history.tables import read_rows
+
+if TYPE_CHECKING:
+    from sluice.config import PipelineConfig
+
+
+def list_batches(config: PipelineConfig) -> list[Batch]:
+    """Return every batch of every query of a pipeline, the one in flight included."""
+    return [
+        batch
+        for query in list_queries(config)
+        for batch in query_batches(config, query)
+    ]
+
+
+def query_batches(config: PipelineConfig, query: Query) -> list[Batch]:
+    """Return every batch of one query: earlier checkpoints first, then by batch id."""
+    checkpoint = read_checkpoint(query.checkpoint)
+    archived = _archived(config, query)
+    if checkpoint is None or checkpoint.query_id is None:
+        return archived
+    mine = [each for each in archived if each.query_id == checkpoint.query_id]
+    older = [each for each in archived if each.query_id != checkpoint.query_id]
+    history = QueryHistory(config, query, checkpoint)
+    after = max((each.batch_id for each in mine), default=-1)
+    newer = [each.batch for each in find_planned(history, after=after)]
+    return [*older, *(_as_of_now(each, checkpoint) for each in mine), *newer]
+
+
+def list_checkpoint_batches(location: str) -> list[Batch]:
+    """Return the batches that a checkpoint alone tells: its last hundred or so.
+
+    Raises:
+        UsageError: there is no checkpoint at ``location``.
+    """
+    checkpoint = read_checkpoint(location)
+    if checkpoint is None:
+        raise UsageError(
+            Condition.PATH_NOT_FOUND,
+            f"{location!r} is no checkpoint: it has none of metadata, offsets, commits",
+            {"path": location},
+        )
+    name = location.rstrip("/").rsplit("/", 1)[-1]
+    return list(describe_batches(name, checkpoint, {}))
+
+
+def to_json(batch: Batch) -> dict[str, Any]:
+    """Return a batch in the shape that ``sluice batches --json`` promises."""
+    start = batch.start_offsets
+    return {
+        "query": batch.query,
+        "batch_id": batch.batch_id,
+        "kind": batch.kind.value,
+        "committed": batch.committed,
+        "start_offsets": None if start is None else list(map(_parsed, start)),
+        "end_offsets": list(map(_parsed, batch.end_offsets)),
+        "rows": batch.rows,
+        "table_version": batch.table_version,
+        "watermark": batch.watermark,
+    }
+
+
+def _parsed(offset: str | None) -> object:
+    return None if offset is None else json.loads(offset)
+
+
+def _archived(config: PipelineConfig, query: Query) -> list[Batch]:
+    condition = (pc.field("pipeline") == config.name) & (
+        pc.field("query") == query.name
+    )
+    rows = read_rows(config.ops_location("batches"), condition)
+    return list(_in_order([batch_from_row(row) for row in rows]))
+
+
+def _in_order(batches: list[Batch]) -> Iterator[Batch]:
+    """Yield the batches checkpoint by checkpoint, in the order in which those began."""
+    began: dict[str, list[Batch]] = {}
+    for batch in sorted(batches, key=lambda each: each.planned_at):
+        began.setdefault(batch.query_id, []).append(batch)
+    for mine in began.values():
+        yield from sorted(mine, key=lambda each: each.batch_id)
+
+
+def _as_of_now(batch: Batch, checkpoint: CheckpointFacts) -> Batch:
+    """Let the checkpoint tell whether a batch that it still knows is committed."""
+    if batch.batch_id not in checkpoint.offsets:
+        return batch
+    return replace(batch, committed=batch.batch_id in checkpoint.commits)

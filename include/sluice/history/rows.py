@@ -1,0 +1,91 @@
+"""Rows per landed file, from the two columns of bronze's data files that tell."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.fs as pafs
+import pyarrow.parquet as pq
+from deltalake.fs import DeltaStorageHandler
+
+from sluice.errors import Condition, FatalError
+
+if TYPE_CHECKING:
+    from sluice.deltalog import AddedFile
+
+SOURCE_FILE = "_source_file"
+RESCUED_DATA = "_rescued_data"
+
+
+@dataclass(frozen=True)
+class RowCounts:
+    """Rows by landed file; ``rescued`` counts those with something in rescued data."""
+
+    rows: Counter[str]
+    rescued: Counter[str]
+
+
+def count_added_rows(
+    table_location: str, added: Iterable[AddedFile]
+) -> RowCounts | None:
+    """Count the rows of ``added`` by landed file, None where a file is gone.
+
+    Reads ``_source_file``, and ``_rescued_data`` only of row groups whose footer says
+    that some row has it.
+
+    Raises:
+        FatalError: a data file has no ``_source_file``: this is no table of ours.
+    """
+    filesystem = pafs.PyFileSystem(DeltaStorageHandler(table_location))
+    counts = RowCounts(Counter(), Counter())
+    for file in added:
+        relative = file.path.removeprefix(table_location).lstrip("/")
+        try:
+            with filesystem.open_input_file(relative) as stream:
+                _count_file(pq.ParquetFile(stream), counts, file.path)
+        except FileNotFoundError:  # compacted and vacuumed since
+            return None
+    return counts
+
+
+def _count_file(file: pq.ParquetFile, counts: RowCounts, path: str) -> None:
+    names = file.schema_arrow.names
+    if SOURCE_FILE not in names:
+        raise FatalError(
+            Condition.TABLE_UNREADABLE,
+            f"data file {path!r} has no column {SOURCE_FILE!r}, found {names}; "
+            "only a bronze table that Sluice wrote tells rows by file",
+            {"path": path, "columns": names},
+        )
+    for group in range(file.num_row_groups):
+        rescue = _may_rescue(file, group)
+        columns = [SOURCE_FILE, RESCUED_DATA] if rescue else [SOURCE_FILE]
+        rows = file.read_row_group(group, columns=columns)
+        _tally(counts.rows, rows[SOURCE_FILE])
+        if rescue:
+            kept = rows.filter(pc.is_valid(rows[RESCUED_DATA]))
+            _tally(counts.rescued, kept[SOURCE_FILE])
+
+
+def _tally(counts: Counter[str], paths: pa.ChunkedArray) -> None:
+    for entry in paths.value_counts().to_pylist():
+        counts[entry["values"]] += entry["counts"]
+
+
+def _may_rescue(file: pq.ParquetFile, group: int) -> bool:
+    names = file.schema_arrow.names
+    if RESCUED_DATA not in names:
+        return False
+    # Bronze has flat columns here and may have nested ones before: find it by its path.
+    metadata = file.metadata.row_group(group)
+    columns = (metadata.column(index) for index in range(metadata.num_columns))
+    column = next(each for each in columns if each.path_in_schema == RESCUED_DATA)
+    statistics = column.statistics
+    if statistics is None or not statistics.has_null_count:
+        return True
+    return bool(statistics.null_count < metadata.num_rows)

@@ -1,0 +1,58 @@
+"""What each step of each run did: the table ``ops/steps``."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import pyarrow.compute as pc
+
+from sluice.history.tables import STEPS_SCHEMA, append_rows, read_rows
+from sluice.model import StepSummary
+
+if TYPE_CHECKING:
+    from sluice.config import PipelineConfig
+
+
+def record_step(
+    config: PipelineConfig,
+    summary: StepSummary,
+    *,
+    started: datetime,
+    finished: datetime,
+) -> None:
+    """Keep what a step did; a step that is tried again is kept again."""
+    row = {
+        "pipeline": config.name,
+        "run_id": summary.run_id,
+        "step": summary.step,
+        "started": started,
+        "finished": finished,
+        "counts": json.dumps(summary.counts),
+        "notes": json.dumps(summary.notes),
+    }
+    append_rows(config.ops_location("steps"), STEPS_SCHEMA, [row])
+
+
+def read_steps(config: PipelineConfig, run_id: str) -> list[StepSummary]:
+    """Return what the steps of one run did, in the order in which they finished."""
+    condition = (pc.field("pipeline") == config.name) & (pc.field("run_id") == run_id)
+    rows = read_rows(config.ops_location("steps"), condition)
+    return [
+        StepSummary(
+            step=str(row["step"]),
+            run_id=str(row["run_id"]),
+            counts=json.loads(str(row["counts"])),
+            notes=tuple(json.loads(str(row["notes"]))),
+        )
+        for row in sorted(rows, key=lambda row: str(row["finished"]))
+    ]
+
+
+def latest_start(config: PipelineConfig, step: str) -> datetime | None:
+    """Return when the newest recorded ``step`` of the pipeline began."""
+    condition = (pc.field("pipeline") == config.name) & (pc.field("step") == step)
+    location = config.ops_location("steps")
+    starts = [row["started"] for row in read_rows(location, condition, ["started"])]
+    return max((each for each in starts if isinstance(each, datetime)), default=None)

@@ -1,0 +1,134 @@
+"""The archive's Delta tables: their schemas, and an append that cannot happen twice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
+from deltalake.exceptions import CommitFailedError
+
+from sluice.deltalog import open_table
+
+_TIMESTAMP = pa.timestamp("us", tz="UTC")
+BATCHES_SCHEMA = pa.schema(
+    [
+        pa.field("pipeline", pa.string(), nullable=False),
+        pa.field("query", pa.string(), nullable=False),
+        pa.field("query_id", pa.string(), nullable=False),
+        pa.field("batch_id", pa.int64(), nullable=False),
+        pa.field("kind", pa.string(), nullable=False),
+        pa.field("committed", pa.bool_(), nullable=False),
+        pa.field("start_offsets", pa.string()),
+        pa.field("end_offsets", pa.string(), nullable=False),
+        pa.field("rows", pa.int64()),
+        pa.field("table_version", pa.int64()),
+        pa.field("planned_at", _TIMESTAMP, nullable=False),
+        pa.field("committed_at", _TIMESTAMP),
+        pa.field("watermark", _TIMESTAMP),
+        pa.field("next_watermark", _TIMESTAMP),
+        pa.field("run_id", pa.string()),
+    ]
+)
+BATCH_FILES_SCHEMA = pa.schema(
+    [
+        pa.field("pipeline", pa.string(), nullable=False),
+        pa.field("query_id", pa.string(), nullable=False),
+        pa.field("batch_id", pa.int64(), nullable=False),
+        pa.field("path", pa.string(), nullable=False),
+        pa.field("seq", pa.int64()),
+        pa.field("rows", pa.int64()),
+        pa.field("rescued_rows", pa.int64()),
+        pa.field("table_version", pa.int64()),
+    ]
+)
+STEPS_SCHEMA = pa.schema(
+    [
+        pa.field("pipeline", pa.string(), nullable=False),
+        pa.field("run_id", pa.string(), nullable=False),
+        pa.field("step", pa.string(), nullable=False),
+        pa.field("started", _TIMESTAMP, nullable=False),
+        pa.field("finished", _TIMESTAMP, nullable=False),
+        pa.field("counts", pa.string(), nullable=False),
+        pa.field("notes", pa.string(), nullable=False),
+    ]
+)
+# Each append adds one small file. Past this many they become one again, so the cost of
+# opening the archive does not grow with the years.
+_COMPACT_ABOVE = 200
+
+
+def open_or_create(location: str, schema: pa.Schema) -> DeltaTable:
+    """Open the newest version of an operational table; an absent one is made."""
+    table = open_table(location)
+    if table is not None:
+        return table
+    try:
+        DeltaTable.create(location, schema, mode="ignore")
+    except CommitFailedError:
+        # Another process made it in the same moment.
+        return DeltaTable(location)
+    return DeltaTable(location)
+
+
+def read_rows(
+    location: str, condition: pc.Expression, columns: Sequence[str] | None = None
+) -> list[dict[str, object]]:
+    """Return the rows of an operational table; none where there is no table yet."""
+    table = open_table(location)
+    if table is None:
+        return []
+    rows = table.to_pyarrow_dataset().to_table(
+        columns=list(columns) if columns else None, filter=condition
+    )
+    found: list[dict[str, object]] = rows.to_pylist()
+    return found
+
+
+def append_rows(
+    location: str, schema: pa.Schema, rows: Sequence[Mapping[str, object]]
+) -> None:
+    """Append rows that nobody else could write, such as what this very run did."""
+    table = open_or_create(location, schema)
+    write_deltalake(table, _arrow(rows, schema), mode="append")
+    _compact(location)
+
+
+def append_once(
+    table: DeltaTable,
+    schema: pa.Schema,
+    rows: Sequence[Mapping[str, object]],
+    transaction: Transaction,
+) -> bool:
+    """Append ``rows`` through the snapshot they were compared with; tell if done.
+
+    Whoever appended for the same application since that snapshot wins, and this call
+    changes nothing: read again, compare again, and try what is left.
+    """
+    properties = CommitProperties(app_transactions=[transaction])
+    try:
+        write_deltalake(
+            table, _arrow(rows, schema), mode="append", commit_properties=properties
+        )
+    except CommitFailedError:
+        return False
+    _compact(table.table_uri)
+    return True
+
+
+def _arrow(rows: Sequence[Mapping[str, object]], schema: pa.Schema) -> pa.Table:
+    return pa.Table.from_pylist([dict(row) for row in rows], schema=schema)
+
+
+def _compact(location: str) -> None:
+    table = DeltaTable(location)
+    if table.get_add_actions().num_rows <= _COMPACT_ABOVE:
+        return
+    try:
+        table.optimize.compact()
+    except CommitFailedError:
+        # Another process compacted the same files in the same moment.
+        return
+    # Only files out of use for a week go: whoever reads now keeps what it reads.
+    DeltaTable(location).vacuum(dry_run=False)

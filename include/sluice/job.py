@@ -1,0 +1,46 @@
+"""What every file in jobs/ shares: arguments in, one line of facts and an exit code out."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from sluice.errors import ExitCode, SluiceError
+from sluice.model import StepSummary
+
+Step = Callable[[argparse.Namespace], ExitCode]
+
+
+def job_parser(description: str | None) -> argparse.ArgumentParser:
+    """Return a parser with the arguments that all jobs take."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--pipeline", required=True, help="name, or path of its YAML")
+    parser.add_argument("--run-id", required=True, help="who asks; kept with each row")
+    return parser
+
+
+def run_job(parser: argparse.ArgumentParser, step: Step) -> int:
+    """Parse the arguments, run ``step`` and return the exit code of the process."""
+    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    try:
+        return step(parser.parse_args())
+    except SluiceError as error:
+        sys.stderr.write(f"ERROR {error}\n")
+        return error.exit_code
+
+
+def report(*summaries: StepSummary) -> None:
+    """Print what the steps did, one JSON line each, for logs and for programs."""
+    for summary in summaries:
+        facts = {"step": summary.step, "run_id": summary.run_id, **summary.counts}
+        sys.stdout.write(json.dumps(facts | {"notes": summary.notes}) + "\n")
+
+
+def parse_time(text: str) -> datetime:
+    """Parse an ISO 8601 time; one without an offset is UTC."""
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -1,0 +1,189 @@
+"""Build one Dag from one pipeline file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from airflow.sdk import DAG, CronDataIntervalTimetable, Param, TriggerRule, WeightRule
+from croniter import croniter
+
+from sluice.config import PipelineConfig, list_pipelines, load_pipeline
+from sluice.errors import Condition, UsageError
+from sluice.installation import source_folder
+from sluice.orchestration.operator import SluiceSubmitOperator
+from sluice.orchestration.preflight import PreflightOperator, Step
+
+# One slot: steps that write never overlap, be their runs scheduled, manual or backfill.
+WRITER_POOL = "sluice_writers"
+JOBS_FOLDER = source_folder().parent / "jobs"
+
+# Far enough back for a backfill of any history; there is no catch-up.
+_START = datetime(2000, 1, 1, tzinfo=UTC)
+_TASK_TIMEOUT = timedelta(hours=2)
+_PREFLIGHT_TIMEOUT = timedelta(minutes=15)
+_RUN_TIMEOUT = timedelta(hours=12)
+
+
+def load_dags(folder: Path | None = None) -> dict[str, DAG]:
+    """Return a Dag by name for each pipeline file that is right; leave out the others.
+
+    Airflow marks every Dag of a Python file as broken where the file raises, so wrong
+    pipeline files are told by :func:`require_pipelines`, in a Python file of its own.
+    """
+    dags, _ = _build(list_pipelines(folder))
+    return dags
+
+
+def require_pipelines(folder: Path | None = None) -> None:
+    """Raise one error that names every wrong pipeline file and what is wrong with it."""
+    _, errors = _build(list_pipelines(folder))
+    if errors:
+        text = "\n".join(error.message for error in errors)
+        raise UsageError(Condition.CONFIG_INVALID, text, {"errors": len(errors)})
+
+
+def pipeline_dag(path: Path, *, jobs: Path = JOBS_FOLDER) -> DAG:
+    """Build the Dag of the pipeline file ``path``, named as the pipeline.
+
+    Scheduled and manual runs take in what is new: preflight → bronze → silver → audit.
+    A backfill run recomputes the silver windows of its data interval instead, and never
+    touches a checkpoint.
+    """
+    config = load_pipeline(str(path))
+    dag = DAG(
+        dag_id=config.name,
+        schedule=_timetable(config, path),
+        start_date=_START,
+        catchup=False,
+        max_active_runs=1,
+        dagrun_timeout=_RUN_TIMEOUT,
+        params=_params(),
+        tags={"sluice"},
+        doc_md=_describe(config),
+        default_args={
+            "owner": "sluice",
+            "retries": 2,
+            "retry_delay": timedelta(seconds=15),
+            "retry_exponential_backoff": 2,
+            "max_retry_delay": timedelta(minutes=5),
+            "execution_timeout": _TASK_TIMEOUT,
+            "max_active_tis_per_dag": 1,
+            # What is nearly done goes before what has only begun.
+            "weight_rule": WeightRule.UPSTREAM,
+        },
+        auto_register=False,
+    )
+    _add_tasks(dag, config, path.resolve(), jobs)
+    return dag
+
+
+def _build(paths: Iterable[Path]) -> tuple[dict[str, DAG], list[UsageError]]:
+    dags: dict[str, DAG] = {}
+    errors: list[UsageError] = []
+    for path in paths:
+        try:
+            dag = pipeline_dag(path)
+            if dag.dag_id in dags:
+                raise UsageError(
+                    Condition.CONFIG_INVALID,
+                    f"{path}: the name {dag.dag_id!r} belongs to another pipeline file "
+                    "already; choose another",
+                )
+        except UsageError as error:
+            errors.append(error)
+        else:
+            dags[dag.dag_id] = dag
+    return dags, errors
+
+
+def _timetable(config: PipelineConfig, path: Path) -> CronDataIntervalTimetable | None:
+    if config.schedule is None:
+        return None
+    if not croniter.is_valid(config.schedule):
+        raise UsageError(
+            Condition.CONFIG_INVALID,
+            f"{path}: key 'schedule': expected a cron expression such as '0 * * * *' "
+            f"or null, got {config.schedule!r}",
+        )
+    return CronDataIntervalTimetable(config.schedule, timezone="UTC")
+
+
+def _params() -> dict[str, Param]:
+    return {
+        "max_files": Param(
+            None,
+            type=["null", "integer"],
+            minimum=1,
+            title="Files per micro-batch",
+            description="Instead of the pipeline's cloudFiles.maxFilesPerTrigger.",
+        ),
+        "trigger": Param(
+            "available-now",
+            enum=["available-now", "once"],
+            title="Trigger",
+            description="'once' takes everything in one micro-batch.",
+        ),
+        "backfill_from": Param(
+            None,
+            type=["null", "string"],
+            format="date-time",
+            title="Recompute from",
+            description="With 'until': recompute the silver windows between instead.",
+        ),
+        "backfill_until": Param(
+            None, type=["null", "string"], format="date-time", title="Recompute until"
+        ),
+    }
+
+
+def _add_tasks(dag: DAG, config: PipelineConfig, path: Path, jobs: Path) -> None:
+    def submit(
+        step: Step, options: Mapping[str, str], trigger_rule: TriggerRule
+    ) -> SluiceSubmitOperator:
+        return SluiceSubmitOperator(
+            dag=dag,
+            task_id=step.value,
+            application=str(jobs / f"{step}.py"),
+            name=f"{config.name}.{step}",
+            options={"--pipeline": str(path), "--run-id": "{{ run_id }}", **options},
+            trigger_rule=trigger_rule,
+            pool=WRITER_POOL,
+        )
+
+    preflight = PreflightOperator(
+        dag=dag,
+        task_id="preflight",
+        pipeline=str(path),
+        execution_timeout=_PREFLIGHT_TIMEOUT,
+    )
+    trigger = {"--trigger": "{{ params.trigger }}"}
+    max_files = {"--max-files": "{{ params.max_files or '' }}"}
+    interval = {
+        "--from": "{{ params.backfill_from or (data_interval_start | ts) }}",
+        "--to": "{{ params.backfill_until or (data_interval_end | ts) }}",
+    }
+    done = TriggerRule.ALL_SUCCESS
+    # Rows may wait in bronze for silver although no file waits for bronze.
+    not_failed = TriggerRule.NONE_FAILED
+    one_done = TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS
+    bronze = submit(Step.BRONZE, trigger | max_files, done)
+    silver = submit(Step.SILVER, trigger, not_failed)
+    backfill = submit(Step.BACKFILL, interval, done)
+    audit = submit(Step.AUDIT, {}, one_done)
+    preflight >> [bronze, silver, backfill] >> audit
+    bronze >> silver
+
+
+def _describe(config: PipelineConfig) -> str:
+    tables = "\n".join(
+        f"- silver `{config.silver_location(silver)}`" for silver in config.silver
+    )
+    return (
+        f"Files that land in `{config.landing_location}` go, each exactly once, to\n\n"
+        f"- bronze `{config.bronze_location}`\n{tables}\n\n"
+        "and an audit compares landing folder, ledger, checkpoint and tables. A run with "
+        "nothing new skips its Spark steps. A backfill recomputes the silver windows of "
+        "its data interval from bronze and leaves the checkpoints alone."
+    )

@@ -1,0 +1,82 @@
+"""Choose the steps that a run needs, in plain Python, before any JVM starts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+
+from airflow.sdk import BaseBranchOperator, Context
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
+
+from sluice.config import load_pipeline
+from sluice.errors import RetryableError, SluiceError
+
+_BACKFILL_RUN = "backfill"
+
+
+class Step(StrEnum):
+    """The tasks of a Dag that submit a job; each is named as its file in ``jobs/``."""
+
+    BRONZE = "bronze"
+    SILVER = "silver"
+    BACKFILL = "backfill"
+    AUDIT = "audit"
+
+
+def is_backfill(run_type: str, params: Mapping[str, Any]) -> bool:
+    """Tell whether a run recomputes an interval instead of taking in what is new.
+
+    Raises:
+        ValueError: one end of the interval is missing.
+    """
+    ends = [params.get("backfill_from"), params.get("backfill_until")]
+    if any(ends) and not all(ends):
+        message = (
+            "params backfill_from and backfill_until: expected both or none, got "
+            f"{ends[0]!r} and {ends[1]!r}; give the other end too"
+        )
+        raise ValueError(message)
+    return run_type == _BACKFILL_RUN or any(ends)
+
+
+def plan_steps(*, bronze_has_work: bool, silver_has_work: bool) -> list[Step]:
+    """Return the steps after preflight; new files are work for silver, too."""
+    if bronze_has_work:
+        return [Step.BRONZE, Step.SILVER]
+    return [Step.SILVER] if silver_has_work else []
+
+
+class PreflightOperator(BaseBranchOperator):
+    """Discover new files, refuse a checkpoint that would lose rows, choose the steps.
+
+    With nothing new all later tasks are skipped.
+    """
+
+    def __init__(self, *, pipeline: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.pipeline = pipeline
+
+    def choose_branch(self, context: Context) -> list[str]:
+        """Return the ids of the tasks to go on with."""
+        dag_run = context["dag_run"]
+        try:
+            if is_backfill(dag_run.run_type, context["params"]):
+                return [Step.BACKFILL.value]
+            return self._look(dag_run.run_id)
+        except RetryableError as error:
+            raise AirflowException(str(error)) from error
+        except (SluiceError, ValueError) as error:
+            raise AirflowFailException(str(error)) from error
+
+    def _look(self, run_id: str) -> list[str]:
+        # Imported here so that parsing the Dag file stays fast.
+        from sluice.preflight import preflight  # noqa: PLC0415
+
+        found = preflight(load_pipeline(self.pipeline), run_id=run_id)
+        self.log.info("%d new files, %d bytes", found.new_files, found.new_bytes)
+        steps = plan_steps(
+            bronze_has_work=found.bronze_has_work,
+            silver_has_work=found.silver_has_work,
+        )
+        return [step.value for step in steps]

@@ -1,0 +1,116 @@
+"""A Spark session with Delta, the cloudFiles source and the tuned profile."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pyspark
+from pyspark import SparkConf, SparkContext
+from pyspark.sql import SparkSession
+
+from sluice.class_archive import class_archive
+from sluice.installation import share_folder, source_folder
+from sluice.jars import require_jars
+from sluice.java import java_home
+from sluice.tuning import (
+    Profile,
+    is_local_master,
+    java_options,
+    local_settings,
+    merge_settings,
+    remote_settings,
+    session_settings,
+    spark_settings,
+)
+
+_LOG_SETTINGS = Path(__file__).with_name("log4j2.properties")
+
+
+def spark_session(app_name: str, **conf: str) -> SparkSession:
+    """Return the session of this process, started with Delta and the tuned profile.
+
+    ``conf`` takes Spark's keys as ``**{"spark.key": "value"}`` and wins over the
+    profile. The master is ``local[*]`` unless ``conf`` or ``spark-submit`` names one;
+    what ``spark-submit`` gave is never replaced by the profile.
+    """
+    under_submit = "PYSPARK_GATEWAY_PORT" in os.environ
+    spark_conf = _submitted_conf(conf) if under_submit else _own_conf(conf)
+    return SparkSession.builder.config(conf=spark_conf).appName(app_name).getOrCreate()
+
+
+def submit_conf(profile: Profile = Profile.SMALL) -> dict[str, str]:
+    """Return the settings that ``spark-submit`` needs before it starts the JVM."""
+    options = java_options(profile, _LOG_SETTINGS, class_archive())
+    return spark_settings(require_jars(), options, sys.executable)
+
+
+def submit_environment(master: str = "local[*]") -> dict[str, str]:
+    """Return the environment variables with which to start ``spark-submit``."""
+    environment = {
+        "JAVA_HOME": str(java_home()),
+        "SPARK_HOME": str(Path(pyspark.__file__).parent),
+        "PYSPARK_PYTHON": sys.executable,
+        "PYSPARK_DRIVER_PYTHON": sys.executable,
+        "PYTHONPATH": _python_path(os.environ.get("PYTHONPATH", "")),
+    }
+    if is_local_master(master):
+        environment["SPARK_LOCAL_IP"] = "127.0.0.1"
+    return environment
+
+
+def conf_folder() -> Path:
+    """Return the folder that set-up writes for ``SPARK_CONF_DIR``."""
+    return share_folder() / "conf"
+
+
+def properties_file() -> Path:
+    """Return the file that set-up writes for ``spark-submit --properties-file``.
+
+    It starts faster than ``SPARK_CONF_DIR``: a folder with files on the class path
+    makes the JVM refuse its archive of loaded classes.
+    """
+    return conf_folder() / "spark-defaults.conf"
+
+
+def _own_conf(conf: Mapping[str, str]) -> SparkConf:
+    """Return the whole configuration of a JVM that this process will start."""
+    master = conf.get("spark.master", "local[*]")
+    os.environ.update(submit_environment(master))
+    settings = {"spark.master": master, **submit_conf(), **_master_settings(master)}
+    return _filled(SparkConf(), merge_settings(settings, conf))
+
+
+def _submitted_conf(conf: Mapping[str, str]) -> SparkConf:
+    """Return what ``spark-submit`` gave, with ``conf`` laid over it."""
+    # Only a SparkConf made after this call reads the settings of the running JVM.
+    SparkContext._ensure_initialized()  # noqa: SLF001
+    given = SparkConf()
+    given.setIfMissing("spark.master", "local[*]")
+    local = is_local_master(given.get("spark.master") or "")
+    defaults = {**session_settings(), **(local_settings() if local else {})}
+    for key, value in defaults.items():
+        given.setIfMissing(key, value)
+    own = {key: value for key, value in conf.items() if key != "spark.master"}
+    return _filled(given, own)
+
+
+def _master_settings(master: str) -> dict[str, str]:
+    """Return what depends on where the executors run."""
+    if is_local_master(master):
+        return local_settings()
+    return remote_settings(require_jars(), source_folder())
+
+
+def _filled(spark_conf: SparkConf, settings: Mapping[str, str]) -> SparkConf:
+    """Set ``settings`` on ``spark_conf`` and return it."""
+    return spark_conf.setAll(list(settings.items()))
+
+
+def _python_path(given: str) -> str:
+    """Return ``given`` with the folder of our packages in front, once."""
+    source = str(source_folder())
+    others = [entry for entry in given.split(os.pathsep) if entry and entry != source]
+    return os.pathsep.join([source, *others])

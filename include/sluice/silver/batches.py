@@ -1,0 +1,129 @@
+"""Which bronze versions each silver micro-batch read, under which watermarks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError
+
+from sluice.checkpoint import CheckpointFacts, OffsetEntry
+from sluice.deltalog import TableCommit, read_commits
+from sluice.errors import Condition, FatalError
+from sluice.paths import normalize
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class SilverBatch:
+    """One committed micro-batch: it read bronze from ``start`` up to before ``end``.
+
+    ``start_version`` is None for the first batch, which reads the whole table. Rows are
+    late when their window ended at or before ``late_watermark``, which is that of the
+    batch before: Spark drops late rows one batch behind the ``watermark`` that closes
+    windows.
+    """
+
+    batch_id: int
+    start_version: int | None
+    end_version: int
+    late_watermark: datetime | None
+    watermark: datetime | None
+
+
+def closed_up_to(facts: CheckpointFacts) -> datetime | None:
+    """Return the watermark up to which windows are closed for good, None before any.
+
+    It is that of the newest *committed* batch. The next one, planned or not, will still
+    emit the windows between this watermark and its own.
+    """
+    committed = facts.last_committed
+    entry = None if committed is None else facts.offsets.get(committed)
+    return _moment(entry.watermark_ms) if entry else None
+
+
+def list_batches(facts: CheckpointFacts, *, after: int) -> list[SilverBatch]:
+    """Return the committed batches above ``after`` whose logs still exist, in order."""
+    known = sorted(batch for batch in facts.commits if batch > after)
+    return [
+        _batch(batch, facts)
+        for batch in known
+        if batch in facts.offsets and (batch == 0 or batch - 1 in facts.offsets)
+    ]
+
+
+def list_files(
+    bronze_location: str, batches: Sequence[SilverBatch]
+) -> dict[int, list[str] | None]:
+    """Return the data files that each batch read, as the stream itself chose them.
+
+    Compaction adds no rows and ``skipChangeCommits`` passes over commits that remove
+    rows, so the files of both are left out, except in the first batch's snapshot. None
+    stands for a batch whose versions are no longer in bronze's log.
+    """
+    starts = [each.start_version for each in batches if each.start_version is not None]
+    commits = read_commits(bronze_location, after=min(starts) - 1) if starts else []
+    by_version = {commit.version: commit for commit in commits}
+    return {
+        each.batch_id: _files(bronze_location, each, by_version) for each in batches
+    }
+
+
+def _files(
+    bronze_location: str, batch: SilverBatch, commits: Mapping[int, TableCommit]
+) -> list[str] | None:
+    if batch.start_version is None:
+        return _snapshot_files(bronze_location, batch.end_version - 1)
+    versions = range(batch.start_version, batch.end_version)
+    if not all(version in commits for version in versions):
+        return None
+    read = [commits[version] for version in versions]
+    return [file.path for commit in read if _is_read(commit) for file in commit.added]
+
+
+def _snapshot_files(location: str, version: int) -> list[str] | None:
+    try:
+        table = DeltaTable(location, version=version)
+    except DeltaError:
+        return None
+    return [normalize(uri) for uri in table.file_uris()]
+
+
+def _is_read(commit: TableCommit) -> bool:
+    return commit.data_change and not commit.removed
+
+
+def _batch(batch_id: int, facts: CheckpointFacts) -> SilverBatch:
+    before = facts.offsets.get(batch_id - 1)
+    entry = facts.offsets[batch_id]
+    return SilverBatch(
+        batch_id=batch_id,
+        start_version=_version(before, facts) if before else None,
+        end_version=_version(entry, facts),
+        late_watermark=_moment(before.watermark_ms) if before else None,
+        watermark=_moment(entry.watermark_ms),
+    )
+
+
+def _version(entry: OffsetEntry, facts: CheckpointFacts) -> int:
+    """Return the first bronze version that the batch of ``entry`` has not read."""
+    offset = json.loads(entry.offsets[0] or "{}")
+    whole = offset.get("index") == -1 and not offset.get("isStartingVersion")
+    if not whole:
+        raise FatalError(
+            Condition.CHECKPOINT_UNREADABLE,
+            f"checkpoint {facts.location!r}: batch {entry.batch_id} ends at {offset}, "
+            "inside a bronze version, expected whole versions; it was written by "
+            "another query: start a new checkpoint",
+            {"checkpoint": facts.location, "batch_id": entry.batch_id},
+        )
+    return int(offset["reservoirVersion"])
+
+
+def _moment(watermark_ms: int) -> datetime | None:
+    # Spark logs 0 while there is no watermark yet.
+    return _EPOCH + timedelta(milliseconds=watermark_ms) if watermark_ms else None

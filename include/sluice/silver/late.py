@@ -1,0 +1,273 @@
+"""The exact number of late rows of every silver micro-batch: ``ops/silver_batches``.
+
+Spark counts what it drops by group and per batch, after a first aggregation: 57 late
+rows were 2 to it. Here the rows themselves are counted, in the data files that a batch
+read, under the watermark that the batch dropped by.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from deltalake import Transaction
+from pyspark.errors import AnalysisException
+from pyspark.sql import functions as F  # noqa: N812 - what everybody calls it
+from pyspark.sql.types import StructType
+
+from sluice.checkpoint import CheckpointFacts, read_checkpoint
+from sluice.deltalog import TableCommit, read_commits
+from sluice.errors import Condition, RetryableError
+from sluice.history.tables import append_once, open_or_create, read_rows
+from sluice.silver.batches import SilverBatch, list_batches, list_files
+from sluice.silver.transform import EVENT_TIME, event_window, with_event_time
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column, SparkSession
+
+    from sluice.config import PipelineConfig, SilverConfig
+
+_LOG = logging.getLogger(__name__)
+_TIMESTAMP = pa.timestamp("us", tz="UTC")
+TABLE = "silver_batches"
+SCHEMA = pa.schema(
+    [
+        pa.field("pipeline", pa.string(), nullable=False),
+        pa.field("silver", pa.string(), nullable=False),
+        pa.field("query_id", pa.string(), nullable=False),
+        pa.field("batch_id", pa.int64(), nullable=False),
+        pa.field("bronze_start_version", pa.int64()),
+        pa.field("bronze_end_version", pa.int64(), nullable=False),
+        pa.field("input_rows", pa.int64()),
+        pa.field("late_rows", pa.int64()),
+        pa.field("null_event_time_rows", pa.int64()),
+        pa.field("windows_emitted", pa.int64()),
+        pa.field("table_version", pa.int64()),
+        pa.field("late_watermark", _TIMESTAMP),
+        pa.field("watermark", _TIMESTAMP),
+        pa.field("archived_at", _TIMESTAMP, nullable=False),
+        pa.field("run_id", pa.string(), nullable=False),
+    ]
+)
+COUNTED = ("input_rows", "windows_emitted", "late_rows", "null_event_time_rows")
+_ROUNDS = 10
+# A row without event time is in no window, so it is given one that is never late.
+_NEVER = datetime(9999, 1, 1, tzinfo=UTC)
+
+Row = Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class Archived:
+    """What one call has archived; ``notes`` name every batch that was not counted."""
+
+    rows: tuple[Row, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def __add__(self, later: Archived) -> Archived:
+        """Return what two calls have archived."""
+        return Archived(self.rows + later.rows, self.notes + later.notes)
+
+    def total(self, count: str) -> int:
+        """Add up one of the ``COUNTED`` columns."""
+        return sum(int(str(row[count] or 0)) for row in self.rows)
+
+
+def archive_batches(
+    spark: SparkSession, config: PipelineConfig, silver: SilverConfig, *, run_id: str
+) -> Archived:
+    """Count and keep every committed micro-batch that is not in the archive yet.
+
+    Reads only the event times of what those batches read. May be called at any time and
+    by several processes: a batch is archived once.
+
+    Raises:
+        RetryableError: other processes archived first all the time.
+    """
+    facts = read_checkpoint(config.silver_checkpoint_location(silver))
+    if facts is None or facts.last_committed is None:
+        return Archived()
+    location = config.ops_location(TABLE)
+    app_id = f"sluice-{TABLE}-{facts.query_id}"
+    for _ in range(_ROUNDS):
+        table = open_or_create(location, SCHEMA)
+        newest = table.transaction_version(app_id)
+        last = -1 if newest is None else newest
+        archived = _count_batches(spark, config, silver, facts=facts, last=last)
+        rows = [_stamp(row, config, silver, run_id) for row in archived.rows]
+        if not rows:
+            return archived
+        transaction = Transaction(app_id=app_id, version=facts.last_committed)
+        if append_once(table, SCHEMA, rows, transaction):
+            return archived
+    raise RetryableError(
+        Condition.COMMIT_CONFLICT,
+        f"table {location!r}: {_ROUNDS} commits by others came first; run again",
+        {"table": location},
+    )
+
+
+def read_archive(
+    config: PipelineConfig, silver: SilverConfig
+) -> list[dict[str, object]]:
+    """Return the archived batches of ``silver``, by query and batch id."""
+    condition = (pc.field("pipeline") == config.name) & (
+        pc.field("silver") == silver.name
+    )
+    rows = read_rows(config.ops_location(TABLE), condition)
+    return sorted(
+        rows, key=lambda row: (str(row["query_id"]), int(str(row["batch_id"])))
+    )
+
+
+def _stamp(
+    row: Row, config: PipelineConfig, silver: SilverConfig, run_id: str
+) -> dict[str, object]:
+    stamps = {"archived_at": datetime.now(UTC), "run_id": run_id}
+    return {"pipeline": config.name, "silver": silver.name, **row, **stamps}
+
+
+def _count_batches(
+    spark: SparkSession,
+    config: PipelineConfig,
+    silver: SilverConfig,
+    *,
+    facts: CheckpointFacts,
+    last: int,
+) -> Archived:
+    batches = list_batches(facts, after=last)
+    files = list_files(config.bronze_location, batches)
+    commits = _silver_commits(config, silver, facts, last)
+    count = _Counter(spark, config.bronze_location, silver)
+    rows = [
+        {
+            **_facts_of(batch, facts),
+            **count(batch, files[batch.batch_id]),
+            **_emitted(commits.get(batch.batch_id)),
+        }
+        for batch in batches
+    ]
+    return Archived(tuple(rows), tuple(_notes(silver, rows, facts, last)))
+
+
+@dataclass(frozen=True)
+class _Counter:
+    """Counts rows as the stream saw them: same event time, same windows."""
+
+    spark: SparkSession
+    bronze_location: str
+    silver: SilverConfig
+
+    def __call__(
+        self, batch: SilverBatch, files: Sequence[str] | None
+    ) -> dict[str, int | None]:
+        counted = ("input_rows", "late_rows", "null_event_time_rows")
+        if not files:
+            return dict.fromkeys(counted, None if files is None else 0)
+        try:
+            row = self._count(files, batch.late_watermark)
+        except AnalysisException as error:
+            if error.getCondition() != "PATH_NOT_FOUND":
+                raise
+            return dict.fromkeys(counted)
+        return dict(zip(counted, row, strict=True))
+
+    def _count(
+        self, files: Sequence[str], late_watermark: datetime | None
+    ) -> tuple[int, ...]:
+        bronze = self.spark.read.format("delta").load(self.bronze_location)
+        rows = (
+            self.spark.read.schema(
+                StructType([bronze.schema[self.silver.event_time.column]])
+            )
+            .option("basePath", self.bronze_location)
+            .parquet(*map(_escape, files))
+        )
+        return tuple(
+            with_event_time(rows, self.silver)
+            .agg(
+                F.count("*"),
+                F.count_if(self._is_late(late_watermark)),
+                F.count_if(F.isnull(EVENT_TIME)),
+            )
+            .collect()[0]
+        )
+
+    def _is_late(self, late_watermark: datetime | None) -> Column:
+        if late_watermark is None:
+            return F.lit(False)  # noqa: FBT003 - SQL's own literal
+        moment = F.coalesce(EVENT_TIME, F.lit(_NEVER))
+        window_end = event_window(moment, self.silver)["end"]
+        return window_end <= F.lit(late_watermark)
+
+
+def _facts_of(batch: SilverBatch, facts: CheckpointFacts) -> dict[str, object]:
+    return {
+        "query_id": facts.query_id,
+        "batch_id": batch.batch_id,
+        "bronze_start_version": batch.start_version,
+        "bronze_end_version": batch.end_version,
+        "late_watermark": batch.late_watermark,
+        "watermark": batch.watermark,
+    }
+
+
+def _silver_commits(
+    config: PipelineConfig, silver: SilverConfig, facts: CheckpointFacts, last: int
+) -> dict[int, TableCommit]:
+    """Return silver's commits by batch id, from the last archived batch on."""
+    is_last = (pc.field("query_id") == facts.query_id) & (pc.field("batch_id") == last)
+    rows = read_rows(config.ops_location(TABLE), is_last, ["table_version"])
+    versions = [
+        row["table_version"] for row in rows if row["table_version"] is not None
+    ]
+    after = int(str(versions[0])) if versions else -1
+    commits = read_commits(config.silver_location(silver), after=after)
+    app_id = str(facts.query_id)
+    return {
+        commit.transactions[app_id]: commit
+        for commit in commits
+        if app_id in commit.transactions
+    }
+
+
+def _emitted(commit: TableCommit | None) -> dict[str, int | None]:
+    return {
+        "windows_emitted": commit.rows if commit else None,
+        "table_version": commit.version if commit else None,
+    }
+
+
+def _notes(
+    silver: SilverConfig, rows: Sequence[Row], facts: CheckpointFacts, last: int
+) -> list[str]:
+    """Say which batches could not be counted, for a count of 0 would be a lie."""
+    unknown = [row["batch_id"] for row in rows if row["late_rows"] is None]
+    listed = {row["batch_id"] for row in rows}
+    committed = range(last + 1, (facts.last_committed or 0) + 1)
+    purged = [batch for batch in committed if batch not in listed]
+    notes = []
+    if unknown:
+        notes.append(
+            f"silver {silver.name!r}: late rows of batches {unknown} are unknown, "
+            "bronze no longer has what they read"
+        )
+    if purged:
+        notes.append(
+            f"silver {silver.name!r}: late rows of batches {purged} are unknown, "
+            "the checkpoint no longer has their offsets"
+        )
+    for note in notes:
+        _LOG.warning("%s", note)
+    return notes
+
+
+def _escape(path: str) -> str:
+    # Spark takes every path for a glob.
+    return re.sub(r"([\[\]{}*?\\])", r"\\\1", path)

@@ -1,0 +1,224 @@
+"""The ``cloudFiles`` format as Spark sees it: the order of a micro-batch's steps.
+
+Spark calls, in the driver's Python process: ``prepareForTriggerAvailableNow`` (discover),
+``latestOffset`` (admit and claim), ``partitions`` (pack); and ``read`` in the workers.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+from pyspark.sql.datasource import DataSource, DataSourceStreamReader, InputPartition
+from pyspark.sql.pandas.types import to_arrow_schema
+from pyspark.sql.streaming.datasource import (
+    ReadAllAvailable,
+    ReadLimit,
+    ReadMaxFiles,
+    SupportsTriggerAvailableNow,
+)
+from pyspark.sql.types import (
+    LongType,
+    StringType,
+    StructField,
+    StructType,
+    TimestampType,
+)
+
+from sluice.errors import Condition, FatalError
+from sluice.model import LedgerFile, SeqRange
+from sluice.source.admit import AdmissionLimit, plan_end
+from sluice.source.discover import list_landed
+from sluice.source.ledger import Ledger
+from sluice.source.options import CloudFilesOptions, EvolutionMode, parse_options
+from sluice.source.partition import FileSlice, plan_partitions
+from sluice.source.read import (
+    METADATA_COLUMN,
+    RESCUED_COLUMN,
+    ReadPlan,
+    read_slices,
+)
+from sluice.source.schemas import schema_of
+
+Offset = dict[str, Any]
+
+METADATA_TYPE = StructType(
+    [
+        StructField("file_path", StringType()),
+        StructField("file_name", StringType()),
+        StructField("file_size", LongType()),
+        StructField("file_block_start", LongType()),
+        StructField("file_block_length", LongType()),
+        StructField("file_modification_time", TimestampType()),
+    ]
+)
+
+
+class CloudFilesDataSource(DataSource):
+    """``spark.readStream.format("cloudFiles")``, with Auto Loader's option names."""
+
+    @classmethod
+    def name(cls) -> str:
+        """Return the name that Spark finds the format by."""
+        return "cloudFiles"
+
+    def schema(self) -> StructType:
+        """Return the kept or inferred schema; called when the user gives none."""
+        options = parse_options(self.options)
+        rescued = options.rescued_column or RESCUED_COLUMN
+        fields = [*schema_of(options).fields, StructField(rescued, StringType())]
+        if options.metadata_column:
+            fields.append(StructField(METADATA_COLUMN, METADATA_TYPE))
+        return StructType(fields)
+
+    def streamReader(self, schema: StructType) -> DataSourceStreamReader:
+        """Return the reader of a stream in ``schema``, the user's or the kept one."""
+        return CloudFilesStreamReader(parse_options(self.options), schema)
+
+
+@dataclass
+class SlicePartition(InputPartition):
+    """What one task reads."""
+
+    slices: list[FileSlice]
+
+
+class CloudFilesStreamReader(DataSourceStreamReader, SupportsTriggerAvailableNow):
+    """Plans micro-batches through the ledger and reads them in the workers.
+
+    Spark makes several of these in several processes, so making one has no effect.
+    """
+
+    def __init__(self, options: CloudFilesOptions, schema: StructType) -> None:
+        self._options = options
+        self._output: pa.Schema = to_arrow_schema(schema, timezone="UTC")
+        self._target: int | None = None
+
+    def initialOffset(self) -> Offset:
+        """Return the offset before the first file of the ledger."""
+        return _offset(self._ledger(), 0)
+
+    def getDefaultReadLimit(self) -> ReadLimit:
+        """Return the limit on files; the one on bytes is applied beside it."""
+        return ReadMaxFiles(self._options.max_files)
+
+    def prepareForTriggerAvailableNow(self) -> None:
+        """Discover once and let the run end with what is there now."""
+        self._target = self._discover(self._ledger())
+
+    def latestOffset(self, start: Offset, limit: ReadLimit) -> Offset:
+        """Claim the micro-batch after ``start`` and return its end.
+
+        Where that micro-batch was claimed before, by whomever, its end stands. With
+        nothing new ``start`` itself is returned, for Spark compares offsets as text.
+        """
+        ledger = self._require_ledger(start)
+        begin = int(start["seq"])
+        end = ledger.claimed_end(begin)
+        if end is None:
+            end = self._admit(ledger, begin, limit)
+        return start if end == begin else _offset(ledger, end)
+
+    def reportLatestOffset(self) -> Offset | None:
+        """Return the newest file of the ledger, from which Spark tells the backlog."""
+        ledger = self._ledger()
+        return _offset(ledger, ledger.high_seq())
+
+    def partitions(self, start: Offset, end: Offset) -> list[InputPartition]:
+        """Pack the files of the micro-batch, but for those in quarantine."""
+        ledger = self._require_ledger(end)
+        planned = SeqRange(int(start["seq"]), int(end["seq"]))
+        files = _require_whole(ledger, planned)
+        quarantined = ledger.quarantined()
+        packed = plan_partitions(
+            [file for file in files if file.seq not in quarantined],
+            max_bytes=self._options.max_partition_bytes,
+            min_partitions=self._options.min_partitions,
+            splittable=not self._options.multi_line,
+        )
+        return [SlicePartition(slices) for slices in packed]
+
+    def read(self, partition: InputPartition) -> Iterator[pa.RecordBatch]:
+        """Read one task's files; runs in a worker."""
+        if not isinstance(partition, SlicePartition):
+            message = f"expected a SlicePartition, got {type(partition).__name__}"
+            raise TypeError(message)
+        return read_slices(partition.slices, self._read_plan())
+
+    def _read_plan(self) -> ReadPlan:
+        options = self._options
+        quarantines = options.bad_files == "quarantine"
+        return ReadPlan(
+            output=self._output,
+            rescued_column=options.rescued_column or RESCUED_COLUMN,
+            corrupt_column=options.corrupt_column,
+            multi_line=options.multi_line,
+            fail_on_new_fields=(
+                options.evolution_mode is EvolutionMode.FAIL_ON_NEW_COLUMNS
+            ),
+            ledger=self._ledger() if quarantines else None,
+            run_id=options.run_id,
+        )
+
+    def _ledger(self) -> Ledger:
+        if not self._options.schema_location_given:
+            logging.getLogger("sluice").warning(
+                "cloudFiles.schemaLocation is not set: the ledger of %r is kept in %r",
+                self._options.path,
+                self._options.schema_location,
+            )
+        return Ledger.open_or_create(self._options.schema_location)
+
+    def _require_ledger(self, offset: Mapping[str, Any]) -> Ledger:
+        ledger = self._ledger()
+        if offset["ledger"] != ledger.ledger_id:
+            raise FatalError(
+                Condition.LEDGER_MISMATCH,
+                f"the checkpoint was written with ledger {offset['ledger']}, and "
+                f"{ledger.root!r} is {ledger.ledger_id}: going on would pass over new "
+                "files; restore the ledger from backup, or start a new checkpoint",
+                {"expected": offset["ledger"], "found": ledger.ledger_id},
+            )
+        return ledger
+
+    def _discover(self, ledger: Ledger) -> int:
+        ledger.append(list_landed(self._options), run_id=self._options.run_id)
+        return ledger.high_seq()
+
+    def _admit(self, ledger: Ledger, begin: int, limit: ReadLimit) -> int:
+        target = self._discover(ledger) if self._target is None else self._target
+        admission = self._admission(limit)
+        # A file has one seq, so no more of them are read than could be admitted.
+        reach = begin + (admission.max_files or target)
+        files = ledger.files(after=begin, up_to=min(target, reach))
+        end = plan_end(begin, files, admission)
+        if end == begin:
+            return begin
+        return ledger.claim(SeqRange(begin, end), run_id=self._options.run_id)
+
+    def _admission(self, limit: ReadLimit) -> AdmissionLimit:
+        if isinstance(limit, ReadAllAvailable):
+            return AdmissionLimit()
+        return AdmissionLimit(
+            max_files=self._options.max_files, max_bytes=self._options.max_bytes
+        )
+
+
+def _offset(ledger: Ledger, seq: int) -> Offset:
+    return {"ledger": ledger.ledger_id, "seq": seq}
+
+
+def _require_whole(ledger: Ledger, planned: SeqRange) -> list[LedgerFile]:
+    files = ledger.files(after=planned.start, up_to=planned.end)
+    if len(files) != planned.end - planned.start:
+        raise FatalError(
+            Condition.LEDGER_UNREADABLE,
+            f"ledger {ledger.root!r} holds {len(files)} of the "
+            f"{planned.end - planned.start} files after seq {planned.start}: rows are "
+            "missing; restore the ledger from backup",
+            {"start": planned.start, "end": planned.end, "found": len(files)},
+        )
+    return files

@@ -1,0 +1,308 @@
+"""The ledger: every file version ever discovered, every micro-batch ever planned.
+
+Two append-only Delta tables under ``<schemaLocation>/_ledger``, written by delta-rs:
+``files`` numbers the discovered files, ``claims`` holds the chain of planned ranges. A
+file that cannot be read is one object under ``_ledger/quarantine``. No row is ever
+changed, so any engine may read them at any time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+from deltalake import (
+    CommitProperties,
+    DeltaTable,
+    Transaction,
+    write_deltalake,
+)
+from deltalake.exceptions import CommitFailedError, TableNotFoundError
+
+from sluice import storage
+from sluice.errors import Condition, FatalError, RetryableError
+from sluice.model import Claim, FileVersion, LedgerFile, SeqRange
+from sluice.paths import join
+
+_TIMESTAMP = pa.timestamp("us", tz="UTC")
+FILES_SCHEMA = pa.schema(
+    [
+        pa.field("seq", pa.int64(), nullable=False),
+        pa.field("path", pa.string(), nullable=False),
+        pa.field("size", pa.int64(), nullable=False),
+        pa.field("modified", _TIMESTAMP, nullable=False),
+        pa.field("etag", pa.string()),
+        pa.field("discovered_at", _TIMESTAMP, nullable=False),
+        pa.field("run_id", pa.string(), nullable=False),
+    ]
+)
+CLAIMS_SCHEMA = pa.schema(
+    [
+        pa.field("start_seq", pa.int64(), nullable=False),
+        pa.field("end_seq", pa.int64(), nullable=False),
+        pa.field("run_id", pa.string(), nullable=False),
+        pa.field("claimed_at", _TIMESTAMP, nullable=False),
+    ]
+)
+# One writer wins each round, so this many rounds are lost only to as many winners.
+_ROUNDS = 100
+
+
+class QuarantinedFile(msgspec.Struct, frozen=True):
+    """A file that holds what its format cannot; a task wrote this before it failed."""
+
+    seq: int
+    path: str
+    error: str
+    run_id: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """The ledger below one schema location; ``ledger_id`` dies with its files table."""
+
+    root: str
+    ledger_id: str
+
+    @classmethod
+    def open(cls, schema_location: str) -> Ledger | None:
+        """Open the ledger below ``schema_location``; None where there is none."""
+        root = join(schema_location, "_ledger")
+        try:
+            table = DeltaTable(join(root, "files"), without_files=True)
+        except TableNotFoundError:
+            return None
+        return cls(root, str(table.metadata().id))
+
+    @classmethod
+    def open_or_create(cls, schema_location: str) -> Ledger:
+        """Open the ledger below ``schema_location``, or make an empty one."""
+        root = join(schema_location, "_ledger")
+        ledger = cls.open(schema_location)
+        _create(join(root, "claims"), CLAIMS_SCHEMA)
+        if ledger is None:
+            _create(join(root, "files"), FILES_SCHEMA)
+            ledger = cls.open(schema_location)
+        if ledger is None:
+            raise FatalError(
+                Condition.LEDGER_UNREADABLE,
+                f"ledger {root!r} was made but cannot be opened; look at that folder",
+            )
+        return ledger
+
+    def high_seq(self) -> int:
+        """Return the highest seq ever given, 0 in an empty ledger."""
+        return _version(self._files(), self._app_id("files"))
+
+    def files(self, after: int = 0, up_to: int | None = None) -> list[LedgerFile]:
+        """Return the files with ``after < seq <= up_to``, in order of seq."""
+        condition = pc.field("seq") > after
+        if up_to is not None:
+            condition &= pc.field("seq") <= up_to
+        columns = ["seq", "path", "size", "modified", "etag"]
+        dataset = self._files().to_pyarrow_dataset()
+        rows = dataset.to_table(columns=columns, filter=condition).sort_by("seq")
+        return [LedgerFile(**row) for row in rows.to_pylist()]
+
+    def append(self, listed: Sequence[FileVersion], *, run_id: str) -> int:
+        """Give a seq to each listed file whose path is not known; return how many.
+
+        The append goes through the snapshot that was compared, so of two discoverers
+        the second is refused, reads what the first wrote and tries again: no path and
+        no seq comes twice.
+
+        Raises:
+            RetryableError: other discoverers were faster all the time.
+        """
+        for _ in range(_ROUNDS):
+            table = self._files()
+            fresh = unknown_files(listed, _known_paths(table))
+            if not fresh:
+                return 0
+            high = _version(table, self._app_id("files"))
+            rows = _file_rows(fresh, high, run_id)
+            if self._append_rows(table, rows, "files", high + len(fresh)):
+                return len(fresh)
+        raise _lost("ledger", self.root)
+
+    def claims(self) -> list[Claim]:
+        """Return every micro-batch ever planned, in order of its start."""
+        rows = self._claims().to_pyarrow_dataset().to_table().sort_by("start_seq")
+        return [_claim(row) for row in rows.to_pylist()]
+
+    def claimed_end(self, start: int) -> int | None:
+        """Return the end that was claimed for the micro-batch beginning at ``start``."""
+        return _claimed_end(self._claims(), start)
+
+    def claim(self, planned: SeqRange, *, run_id: str) -> int:
+        """Claim ``planned`` and return the end that holds for its start.
+
+        Whoever plans from the same start gets the same end, however often and from
+        however many drivers: the first claim stands.
+
+        Raises:
+            FatalError: the start is no end of an earlier claim.
+            RetryableError: other drivers were faster all the time.
+        """
+        for _ in range(_ROUNDS):
+            table = self._claims()
+            claimed = _claimed_end(table, planned.start)
+            if claimed is not None:
+                return claimed
+            self._require_tail(table, planned)
+            rows = _claim_rows(planned, run_id)
+            if self._append_rows(table, rows, "claims", planned.end):
+                return planned.end
+        raise _lost("claims", self.root)
+
+    def quarantine(self, file: QuarantinedFile) -> bool:
+        """Record that ``file`` cannot be read; the first record stands."""
+        return storage.put_if_absent(
+            join(self.root, "quarantine"), f"{file.seq}.json", msgspec.json.encode(file)
+        )
+
+    def quarantined(self) -> dict[int, QuarantinedFile]:
+        """Return the files that cannot be read, by seq."""
+        root = join(self.root, "quarantine")
+        contents = [storage.read(root, key) for key in storage.list_keys(root)]
+        found = [
+            msgspec.json.decode(each, type=QuarantinedFile) for each in contents if each
+        ]
+        return {file.seq: file for file in found}
+
+    def _files(self) -> DeltaTable:
+        table = DeltaTable(join(self.root, "files"))
+        if str(table.metadata().id) != self.ledger_id:
+            raise FatalError(
+                Condition.LEDGER_MISMATCH,
+                f"ledger {self.root!r} was {self.ledger_id} and is now "
+                f"{table.metadata().id}: it was replaced during the run; run again",
+            )
+        return table
+
+    def _claims(self) -> DeltaTable:
+        return DeltaTable(join(self.root, "claims"))
+
+    def _app_id(self, table: str) -> str:
+        return f"sluice-{table}-{self.ledger_id}"
+
+    def _append_rows(
+        self, table: DeltaTable, rows: pa.Table, name: str, version: int
+    ) -> bool:
+        transaction = Transaction(app_id=self._app_id(name), version=version)
+        properties = CommitProperties(app_transactions=[transaction])
+        try:
+            write_deltalake(table, rows, mode="append", commit_properties=properties)
+        except CommitFailedError:
+            return False
+        return True
+
+    def _require_tail(self, table: DeltaTable, planned: SeqRange) -> None:
+        tail = _version(table, self._app_id("claims"))
+        if planned.start != tail:
+            raise FatalError(
+                Condition.CLAIM_CONFLICT,
+                f"ledger {self.root!r}: a micro-batch was planned from seq "
+                f"{planned.start}, but claims end at {tail}; this checkpoint belongs "
+                "to other claims: restore both from one backup, or start a new "
+                "checkpoint",
+                {"start": planned.start, "tail": tail},
+            )
+
+
+def _create(location: str, schema: pa.Schema) -> None:
+    try:
+        DeltaTable.create(location, schema, mode="ignore")
+    except CommitFailedError:
+        # Another process made it in the same moment; opening it next tells.
+        return
+
+
+def _version(table: DeltaTable, app_id: str) -> int:
+    return table.transaction_version(app_id) or 0
+
+
+def _known_paths(table: DeltaTable) -> pa.ChunkedArray:
+    return table.to_pyarrow_dataset().to_table(columns=["path"])["path"]
+
+
+def unknown_files(
+    listed: Sequence[FileVersion], known: pa.ChunkedArray | Sequence[str]
+) -> list[FileVersion]:
+    """Return the listed files whose path is not ``known``, each path once.
+
+    They come in the order of their modification times, oldest first, and then of their
+    paths: the order decides which micro-batch a file joins, never whether it does.
+    """
+    paths = pa.array([file.path for file in listed], pa.string())
+    seen = pc.is_in(paths, value_set=_text_array(known)).to_pylist()
+    fresh = (file for file, old in zip(listed, seen, strict=True) if not old)
+    return sorted({file.path: file for file in fresh}.values(), key=_arrival)
+
+
+def _text_array(known: pa.ChunkedArray | Sequence[str]) -> pa.ChunkedArray | pa.Array:
+    if isinstance(known, pa.ChunkedArray):
+        return known.cast(pa.string())
+    return pa.array(known, pa.string())
+
+
+def _arrival(file: FileVersion) -> tuple[datetime, str]:
+    return file.modified, file.path
+
+
+def _file_rows(files: Sequence[FileVersion], high: int, run_id: str) -> pa.Table:
+    now = datetime.now(UTC)
+    return pa.Table.from_pylist(
+        [
+            {
+                "seq": high + position,
+                "path": file.path,
+                "size": file.size,
+                "modified": file.modified,
+                "etag": file.etag,
+                "discovered_at": now,
+                "run_id": run_id,
+            }
+            for position, file in enumerate(files, start=1)
+        ],
+        schema=FILES_SCHEMA,
+    )
+
+
+def _claim_rows(planned: SeqRange, run_id: str) -> pa.Table:
+    row = {
+        "start_seq": planned.start,
+        "end_seq": planned.end,
+        "run_id": run_id,
+        "claimed_at": datetime.now(UTC),
+    }
+    return pa.Table.from_pylist([row], schema=CLAIMS_SCHEMA)
+
+
+def _claimed_end(table: DeltaTable, start: int) -> int | None:
+    ends: Iterable[int] = (
+        table.to_pyarrow_dataset()
+        .to_table(columns=["end_seq"], filter=pc.field("start_seq") == start)["end_seq"]
+        .to_pylist()
+    )
+    return next(iter(ends), None)
+
+
+def _claim(row: dict[str, object]) -> Claim:
+    return Claim(
+        SeqRange(int(str(row["start_seq"])), int(str(row["end_seq"]))),
+        str(row["run_id"]),
+        row["claimed_at"],  # type: ignore[arg-type]  # Arrow gives a datetime
+    )
+
+
+def _lost(what: str, root: str) -> RetryableError:
+    return RetryableError(
+        Condition.COMMIT_CONFLICT,
+        f"{what} {root!r}: {_ROUNDS} commits by others came first; run again",
+    )

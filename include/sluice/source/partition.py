@@ -1,0 +1,82 @@
+"""Pack the files of a micro-batch into few tasks of like cost; split large files."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from sluice.model import LedgerFile
+
+# Opening a file costs about as much as reading this many bytes (measured on a disk).
+FILE_COST = 64 << 10
+_CODECS = {"gz": "gzip", "bz2": "bz2", "zst": "zstd", "lz4": "lz4", "br": "brotli"}
+# Below this a second Python worker costs more to start than it saves.
+WORTH_A_TASK = 1 << 20
+
+
+@dataclass(frozen=True, order=True)
+class FileSlice:
+    """The records of ``file`` that begin in ``[start, end)``, offsets in bytes."""
+
+    file: LedgerFile
+    start: int
+    end: int
+
+    @property
+    def cost(self) -> int:
+        """What reading the slice costs, in bytes."""
+        return self.end - self.start + FILE_COST
+
+    @property
+    def is_whole(self) -> bool:
+        """Tell whether the slice is all of its file."""
+        return self.start == 0 and self.end >= self.file.size
+
+
+def plan_partitions(
+    files: Sequence[LedgerFile],
+    *,
+    max_bytes: int,
+    min_partitions: int,
+    splittable: bool = True,
+) -> list[list[FileSlice]]:
+    """Pack ``files`` into partitions, each within ``max_bytes`` where files allow.
+
+    There are at least ``min_partitions`` where each would be worth starting a task.
+    Every byte of every file is in exactly one slice, in order of seq in a partition.
+    ``splittable`` says whether records end where lines do.
+    """
+    longest = max_bytes if splittable else None
+    slices = [each for file in files for each in _split(file, longest)]
+    total = sum(each.cost for each in slices)
+    wanted = min(min_partitions, max(total // WORTH_A_TASK, 1))
+    count = min(max(-(-total // max_bytes), wanted), len(slices))
+    return [sorted(packed) for packed in _pack(slices, count) if packed]
+
+
+def _split(file: LedgerFile, max_bytes: int | None) -> Iterator[FileSlice]:
+    if max_bytes is None or _is_compressed(file) or file.size <= max_bytes:
+        yield FileSlice(file, 0, file.size)
+        return
+    for start in range(0, file.size, max_bytes):
+        yield FileSlice(file, start, min(start + max_bytes, file.size))
+
+
+def _is_compressed(file: LedgerFile) -> bool:
+    return compression(file.path) is not None
+
+
+def compression(path: str) -> str | None:
+    """Return the codec that the ending of ``path`` names, as pyarrow calls it."""
+    return _CODECS.get(path.rsplit(".", 1)[-1].lower())
+
+
+def _pack(slices: Iterable[FileSlice], count: int) -> list[list[FileSlice]]:
+    partitions: list[list[FileSlice]] = [[] for _ in range(count)]
+    loads = [(0, index) for index in range(count)]
+    for each in sorted(slices, key=lambda one: (-one.cost, one)):
+        load, index = heapq.heappop(loads)
+        partitions[index].append(each)
+        heapq.heappush(loads, (load + each.cost, index))
+    return partitions

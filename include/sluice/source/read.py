@@ -1,0 +1,176 @@
+"""Read one task's slices: bytes from storage, rows as Arrow batches in Spark's schema."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from io import BufferedReader
+from typing import BinaryIO, cast
+
+import pyarrow as pa
+
+from sluice import storage
+from sluice.errors import Condition, FatalError
+from sluice.source.formats.json import (
+    ParsedBlock,
+    line_blocks,
+    parse_block,
+    parse_document,
+)
+from sluice.source.ledger import Ledger, QuarantinedFile
+from sluice.source.partition import FileSlice, compression
+from sluice.source.rescue import rescued_json
+
+METADATA_COLUMN = "_metadata"
+RESCUED_COLUMN = "_rescued_data"
+# Fewer, larger batches cost Spark less; small files are joined up to this many rows.
+_BATCH_ROWS = 10_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadPlan:
+    """What a task must know to read: pickled with the reader, so values only."""
+
+    output: pa.Schema
+    rescued_column: str = RESCUED_COLUMN
+    corrupt_column: str = "_corrupt_record"
+    multi_line: bool = False
+    fail_on_new_fields: bool = False
+    ledger: Ledger | None = None
+    run_id: str = ""
+    columns: pa.Schema = field(init=False)
+
+    def __post_init__(self) -> None:
+        filled = {METADATA_COLUMN, self.rescued_column, self.corrupt_column}
+        columns = [each for each in self.output if each.name not in filled]
+        object.__setattr__(self, "columns", pa.schema(columns))
+
+
+def read_slices(slices: Iterable[FileSlice], plan: ReadPlan) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of ``slices`` in the schema of ``plan.output``.
+
+    Raises:
+        FatalError: a file is gone, has changed since it was discovered, or cannot be
+            decompressed. Where the plan has a ledger to quarantine to, the file is
+            recorded there first, and the next attempt is planned without it.
+    """
+    waiting: list[pa.Table] = []
+    for each in slices:
+        for table in _read_slice(each, plan):
+            waiting.append(table)
+            if sum(one.num_rows for one in waiting) >= _BATCH_ROWS:
+                yield from _batches(waiting)
+                waiting = []
+    yield from _batches(waiting)
+
+
+def _batches(tables: Sequence[pa.Table]) -> Iterator[pa.RecordBatch]:
+    if tables:
+        yield from pa.concat_tables(tables).combine_chunks().to_batches()
+
+
+def _read_slice(each: FileSlice, plan: ReadPlan) -> Iterator[pa.Table]:
+    try:
+        for parsed in _parse(each, plan):
+            yield _rows(parsed, each, plan)
+    except OSError as error:
+        # pyarrow raises plain OSError for a truncated or damaged compressed file.
+        raise _bad_file(each, str(error), plan) from error
+
+
+def _parse(each: FileSlice, plan: ReadPlan) -> Iterator[ParsedBlock]:
+    with _open(each, plan) as stream:
+        if plan.multi_line:
+            yield from parse_document(stream.read(), plan.columns)
+            return
+        end = each.end if compression(each.file.path) is None else sys.maxsize
+        for block in line_blocks(stream, each.start, end):
+            yield from parse_block(block, plan.columns)
+
+
+def _open(each: FileSlice, plan: ReadPlan) -> BinaryIO:
+    size = storage.size(each.file.path)
+    if size is None:
+        raise _bad_file(each, "the file is gone since it was discovered", plan)
+    if size != each.file.size:
+        changed = f"had {each.file.size} bytes when discovered, now {size}"
+        raise _bad_file(each, changed, plan)
+    stream = storage.open_input(each.file.path)
+    codec = compression(each.file.path)
+    if codec is None:
+        return stream
+    return cast(BinaryIO, BufferedReader(pa.CompressedInputStream(stream, codec)))
+
+
+def _bad_file(each: FileSlice, reason: str, plan: ReadPlan) -> FatalError:
+    error = FatalError(
+        Condition.BAD_FILE,
+        f"file {each.file.path!r} cannot be read: {reason}; land it again under a new "
+        "name, or set option 'sluice.badFiles' (bronze.bad_files) to 'quarantine' to "
+        "go on without it",
+        {"path": each.file.path, "reason": reason},
+    )
+    if plan.ledger is not None:
+        plan.ledger.quarantine(
+            QuarantinedFile(
+                each.file.seq, each.file.path, reason, plan.run_id, datetime.now(UTC)
+            )
+        )
+    return error
+
+
+def _rows(parsed: ParsedBlock, each: FileSlice, plan: ReadPlan) -> pa.Table:
+    if plan.fail_on_new_fields:
+        _require_no_new_fields(parsed, each)
+    filled = {
+        METADATA_COLUMN: _metadata,
+        plan.rescued_column: _rescued,
+        plan.corrupt_column: _corrupt,
+    }
+    arrays = [
+        filled[column.name](parsed, each, column.type)
+        if column.name in filled
+        else parsed.columns[column.name]
+        for column in plan.output
+    ]
+    return pa.Table.from_arrays(arrays, schema=plan.output)
+
+
+def _require_no_new_fields(parsed: ParsedBlock, each: FileSlice) -> None:
+    names = {name for record in parsed.records or () for name in record.new_fields}
+    if names:
+        raise FatalError(
+            Condition.NEW_FIELDS,
+            f"file {each.file.path!r} has fields that the schema does not: "
+            f"{sorted(names)}; add them to the schema, or set "
+            "cloudFiles.schemaEvolutionMode to 'rescue'",
+            {"path": each.file.path, "fields": sorted(names)},
+        )
+
+
+def _rescued(parsed: ParsedBlock, each: FileSlice, kind: pa.DataType) -> pa.Array:
+    if parsed.records is None:
+        return pa.nulls(parsed.columns.num_rows, kind)
+    texts = [rescued_json(record, each.file.path) for record in parsed.records]
+    return pa.array(texts, kind)
+
+
+def _corrupt(parsed: ParsedBlock, _each: FileSlice, kind: pa.DataType) -> pa.Array:
+    if parsed.records is None:
+        return pa.nulls(parsed.columns.num_rows, kind)
+    return pa.array([record.corrupt for record in parsed.records], kind)
+
+
+def _metadata(parsed: ParsedBlock, each: FileSlice, kind: pa.DataType) -> pa.Array:
+    known: dict[str, object] = {
+        "file_path": each.file.path,
+        "file_name": each.file.path.rsplit("/", 1)[-1],
+        "file_size": each.file.size,
+        "file_block_start": each.start,
+        "file_block_length": each.end - each.start,
+        "file_modification_time": each.file.modified,
+    }
+    row = {child.name: known.get(child.name) for child in kind}
+    return pa.repeat(pa.scalar(row, kind), parsed.columns.num_rows)

@@ -1,0 +1,284 @@
+"""Turn JSON records into typed values, keeping the exact text of what does not fit.
+
+This is the careful path: it is taken only for the blocks that pyarrow's parser does not
+take as they are. A value of another type than its column, and a field that has no
+column, come back as rescued JSON text, so ``1.10`` stays ``1.10``.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+
+import msgspec
+import pyarrow as pa
+import pyarrow.types as pt
+
+from sluice.errors import Condition, UsageError
+
+_OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
+_STRING = msgspec.json.Decoder(str)
+_FLOAT = msgspec.json.Decoder(float)
+_INTEGER = re.compile(rb"-?\d+")
+_NUMBER = re.compile(rb"-?\d[\d.eE+-]*")
+_NOT_FINITE = {
+    b'"NaN"': float("nan"),
+    b'"Infinity"': float("inf"),
+    b'"-Infinity"': float("-inf"),
+}
+
+
+class MismatchError(ValueError):
+    """A value is not of its column's type; it belongs into the rescued data."""
+
+
+# What a decoder may raise on a value: a number out of range, half a surrogate pair,
+# bytes that are not UTF-8, an array nested too deep.
+_DOES_NOT_FIT = (
+    MismatchError,
+    msgspec.MsgspecError,
+    UnicodeDecodeError,
+    RecursionError,
+)
+
+
+@dataclass(frozen=True)
+class Record:
+    """One record: the values that fit, and the JSON text of those that did not."""
+
+    values: dict[str, object]
+    rescued: dict[str, msgspec.Raw]
+    new_fields: tuple[str, ...] = ()
+    corrupt: str | None = None
+
+
+Converter = Callable[[bytes], object]
+
+
+def read_records(lines: Iterable[bytes], columns: pa.Schema) -> list[Record]:
+    """Convert each JSON record of ``lines`` to the types of ``columns``.
+
+    A line that is no JSON object is a record without values whose ``corrupt`` holds
+    the line.
+    """
+    converters = {field.name: converter(field.type) for field in columns}
+    return [_read_record(line, converters) for line in lines]
+
+
+def rescued_json(record: Record, file_path: str) -> str | None:
+    """Return what ``_rescued_data`` holds for ``record``, None when all of it fits."""
+    rescued: dict[str, object] = dict(record.rescued)
+    if record.corrupt is not None:
+        rescued["_corrupt_record"] = record.corrupt
+    if not rescued:
+        return None
+    return msgspec.json.encode(rescued | {"_file_path": file_path}).decode(
+        "utf-8", "backslashreplace"
+    )
+
+
+def _read_record(line: bytes, converters: Mapping[str, Converter]) -> Record:
+    try:
+        fields = _OBJECT.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return Record({}, {}, corrupt=line.decode("utf-8", "backslashreplace"))
+    values, rescued = convert_fields(fields, converters)
+    unknown = tuple(name for name in rescued if name not in converters)
+    return Record(values, rescued, unknown)
+
+
+def convert_fields(
+    fields: Mapping[str, msgspec.Raw], converters: Mapping[str, Converter]
+) -> tuple[dict[str, object], dict[str, msgspec.Raw]]:
+    """Split ``fields`` into converted values and the raw text of what does not fit."""
+    values: dict[str, object] = {}
+    rescued: dict[str, msgspec.Raw] = {}
+    for name, raw in fields.items():
+        text = bytes(raw).strip()
+        if text == b"null":
+            continue
+        if name not in converters:
+            rescued[name] = raw
+            continue
+        try:
+            values[name] = converters[name](text)
+        except PartialMismatchError as partial:
+            values[name], rescued[name] = partial.value, partial.rescued
+        except _DOES_NOT_FIT:
+            rescued[name] = raw
+    return values, rescued
+
+
+class PartialMismatchError(MismatchError):
+    """Some fields of an object fit and others did not."""
+
+    def __init__(self, value: object, rescued: msgspec.Raw) -> None:
+        super().__init__(value, rescued)
+        self.value = value
+        self.rescued = rescued
+
+
+def converter(kind: pa.DataType) -> Converter:
+    """Return what converts the JSON text of a value that is not null to ``kind``.
+
+    Raises:
+        UsageError: JSON cannot be read as ``kind``.
+    """
+    for matches, make in _CONVERTERS:
+        if matches(kind):
+            return make(kind)
+    raise UsageError(
+        Condition.SCHEMA_UNSUPPORTED,
+        f"cloudFiles: a column of type {kind} cannot be read from JSON; declare it as "
+        "a string and convert it later",
+        {"type": str(kind)},
+    )
+
+
+def _string(text: bytes) -> str:
+    # Spark gives a string column the JSON text of a number, an object or an array.
+    return _STRING.decode(text) if text.startswith(b'"') else text.decode()
+
+
+def _quoted(text: bytes) -> str:
+    if not text.startswith(b'"'):
+        raise MismatchError
+    return _STRING.decode(text)
+
+
+def _boolean(text: bytes) -> bool:
+    if text not in {b"true", b"false"}:
+        raise MismatchError
+    return text == b"true"
+
+
+def _float(text: bytes) -> float:
+    if text in _NOT_FINITE:
+        return _NOT_FINITE[text]
+    if not _NUMBER.fullmatch(text):
+        raise MismatchError
+    return _FLOAT.decode(text)
+
+
+def _make_integer(kind: pa.DataType) -> Converter:
+    limit = 1 << (kind.bit_width - 1)
+
+    def integer(text: bytes) -> int:
+        if not _INTEGER.fullmatch(text) or not -limit <= int(text) < limit:
+            raise MismatchError
+        return int(text)
+
+    return integer
+
+
+def _make_decimal(kind: pa.DataType) -> Converter:
+    step = Decimal(1).scaleb(-kind.scale)
+
+    def decimal(text: bytes) -> Decimal:
+        try:
+            value = Decimal(text.decode().strip('"')).quantize(step, ROUND_HALF_UP)
+        except InvalidOperation:
+            raise MismatchError from None
+        if not value.is_finite() or len(value.as_tuple().digits) > kind.precision:
+            raise MismatchError
+        return value
+
+    return decimal
+
+
+def _date(text: bytes) -> date:
+    try:
+        return date.fromisoformat(_quoted(text))
+    except ValueError:
+        raise MismatchError from None
+
+
+def _make_timestamp(kind: pa.DataType) -> Converter:
+    def timestamp(text: bytes) -> datetime:
+        try:
+            moment = datetime.fromisoformat(_quoted(text))
+        except ValueError:
+            raise MismatchError from None
+        if kind.tz is None:
+            return moment.replace(tzinfo=None)
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+    return timestamp
+
+
+def _binary(text: bytes) -> bytes:
+    try:
+        return base64.b64decode(_quoted(text), validate=True)
+    except binascii.Error:
+        raise MismatchError from None
+
+
+def _make_struct(kind: pa.DataType) -> Converter:
+    converters = {field.name: converter(field.type) for field in kind}
+
+    def struct(text: bytes) -> dict[str, object]:
+        if not text.startswith(b"{"):
+            raise MismatchError
+        values, rescued = convert_fields(_OBJECT.decode(text), converters)
+        if rescued:
+            raise PartialMismatchError(values, msgspec.Raw(msgspec.json.encode(rescued)))
+        return values
+
+    return struct
+
+
+def _make_list(kind: pa.DataType) -> Converter:
+    convert = converter(kind.value_type)
+
+    def array(text: bytes) -> list[object]:
+        if not text.startswith(b"["):
+            raise MismatchError
+        return [_item(convert, raw) for raw in _ARRAY.decode(text)]
+
+    return array
+
+
+def _make_map(kind: pa.DataType) -> Converter:
+    convert = converter(kind.item_type)
+
+    def mapping(text: bytes) -> list[tuple[str, object]]:
+        if not text.startswith(b"{"):
+            raise MismatchError
+        fields = _OBJECT.decode(text)
+        return [(name, _item(convert, raw)) for name, raw in fields.items()]
+
+    return mapping
+
+
+def _item(convert: Converter, raw: msgspec.Raw) -> object:
+    text = bytes(raw).strip()
+    if text == b"null":
+        return None
+    try:
+        return convert(text)
+    except PartialMismatchError:
+        # Half of an element cannot be told apart in the rescued text: rescue it all.
+        raise MismatchError from None
+
+
+_CONVERTERS: tuple[
+    tuple[Callable[[pa.DataType], bool], Callable[[pa.DataType], Converter]], ...
+] = (
+    (pt.is_string, lambda _: _string),
+    (pt.is_boolean, lambda _: _boolean),
+    (pt.is_signed_integer, _make_integer),
+    (pt.is_floating, lambda _: _float),
+    (pt.is_decimal, _make_decimal),
+    (pt.is_date32, lambda _: _date),
+    (pt.is_timestamp, _make_timestamp),
+    (pt.is_binary, lambda _: _binary),
+    (pt.is_struct, _make_struct),
+    (pt.is_list, _make_list),
+    (pt.is_map, _make_map),
+)

@@ -1,0 +1,86 @@
+"""Schema versions under ``<schemaLocation>/_schemas``: inferred once, kept, never changed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import msgspec
+from pyspark.sql.types import StructType
+
+from sluice import storage
+from sluice.errors import Condition, UsageError
+from sluice.model import FileVersion
+from sluice.paths import join
+from sluice.source.discover import list_landed
+from sluice.source.infer import infer_schema
+from sluice.source.options import CloudFilesOptions
+
+# As Auto Loader samples files; bytes are bounded harder, for this runs in one process.
+SAMPLE_FILES = 1000
+SAMPLE_BYTES = 64 << 20
+_RECORD = msgspec.json.Decoder(dict[str, object])
+
+
+def latest_schema(schema_location: str) -> StructType | None:
+    """Return the newest schema kept below ``schema_location``, None where none is."""
+    root = join(schema_location, "_schemas")
+    versions = [int(key) for key in storage.list_keys(root) if key.isdecimal()]
+    if not versions:
+        return None
+    content = storage.read(root, str(max(versions)))
+    return StructType.fromJson(json.loads(content)["schema"]) if content else None
+
+
+def schema_of(options: CloudFilesOptions) -> StructType:
+    """Return the kept schema of a source, inferring and keeping it on first use.
+
+    Of two processes that infer at once one wins, and both return the winner's.
+
+    Raises:
+        UsageError: no schema is kept and no record could be read to infer one.
+    """
+    kept = latest_schema(options.schema_location)
+    if kept is not None:
+        return kept
+    inferred = _infer(options)
+    content = json.dumps({"version": 0, "schema": inferred.jsonValue()}).encode()
+    storage.put_if_absent(join(options.schema_location, "_schemas"), "0", content)
+    return latest_schema(options.schema_location) or inferred
+
+
+def _infer(options: CloudFilesOptions) -> StructType:
+    sample = _sample(sorted(list_landed(options)))
+    with ThreadPoolExecutor(max_workers=8) as readers:
+        contents = readers.map(lambda file: storage.read_file(file.path), sample)
+        records = (record for content in contents for record in _records(content))
+        schema = infer_schema(records, typed=options.infer_column_types)
+    if not schema.fields:
+        raise UsageError(
+            Condition.SCHEMA_NOT_INFERRED,
+            f"cloudFiles: no JSON record was found under {options.path!r} to infer a "
+            "schema from; land a file first, or give .schema(...)",
+            {"path": options.path},
+        )
+    return schema
+
+
+def _sample(files: Sequence[FileVersion]) -> list[FileVersion]:
+    chosen: list[FileVersion] = []
+    size = 0
+    for file in files[:SAMPLE_FILES]:
+        if chosen and size + file.size > SAMPLE_BYTES:
+            break
+        chosen.append(file)
+        size += file.size
+    return chosen
+
+
+def _records(content: bytes) -> Iterator[dict[str, object]]:
+    for line in content.splitlines():
+        try:
+            yield _RECORD.decode(line)
+        except (msgspec.DecodeError, RecursionError):
+            # Not a record: reading rescues it, so inference may pass over it.
+            continue

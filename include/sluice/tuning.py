@@ -1,0 +1,116 @@
+"""The tuned Spark settings: one source for plain sessions and for ``spark-submit``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from pathlib import Path
+
+
+class Profile(StrEnum):
+    """How much a run has to do: small ones gain from a JVM that starts fast."""
+
+    SMALL = "small"
+    LARGE = "large"
+
+
+_DELTA = {
+    "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+    "spark.sql.catalog.spark_catalog": (
+        "org.apache.spark.sql.delta.catalog.DeltaCatalog"
+    ),
+}
+
+_TUNED = {
+    # Delta's default of 50 partitions makes each commit take seconds for small logs.
+    "spark.databricks.delta.snapshotPartitions": "1",
+    # A stateful query keeps the number of its first run for ever.
+    "spark.sql.shuffle.partitions": "2",
+    # Beyond the threshold Spark lists paths in a job of one task per path.
+    "spark.sql.sources.parallelPartitionDiscovery.threshold": "1000000",
+    "spark.sql.sources.parallelPartitionDiscovery.parallelism": "4",
+    "spark.sql.sources.ignoreDataLocality": "true",
+    "spark.sql.files.openCostInBytes": "65536",
+    "spark.sql.session.timeZone": "UTC",
+    "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
+}
+
+_FAST_START = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-XX:-UsePerfData")
+
+
+def session_settings() -> dict[str, str]:
+    """Return the settings that a session can still take when its JVM is up."""
+    return {**_DELTA, **_TUNED}
+
+
+def spark_settings(
+    jars: Sequence[Path], java_options: Sequence[str], python: str
+) -> dict[str, str]:
+    """Return every setting that must stand before the JVM starts, for any master."""
+    classpath = ":".join(map(str, jars))
+    return {
+        **session_settings(),
+        "spark.driver.memory": "2g",
+        # The class path of the JVM itself: shared class data does not cover spark.jars.
+        "spark.driver.extraClassPath": classpath,
+        "spark.executor.extraClassPath": classpath,
+        "spark.driver.extraJavaOptions": " ".join(java_options),
+        "spark.pyspark.python": python,
+        "spark.pyspark.driver.python": python,
+    }
+
+
+def local_settings() -> dict[str, str]:
+    """Return what keeps a local session off the network."""
+    return {
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.bindAddress": "127.0.0.1",
+    }
+
+
+def remote_settings(jars: Sequence[Path], source: Path) -> dict[str, str]:
+    """Return what executors on other machines need besides."""
+    return {
+        "spark.jars": ",".join(map(str, jars)),
+        "spark.executorEnv.PYTHONPATH": str(source),
+    }
+
+
+def java_options(
+    profile: Profile, log_settings: Path, class_archive: Path | None
+) -> list[str]:
+    """Return the options of the driver's JVM.
+
+    An archive of another JVM, or of another class path, is passed over in silence.
+    """
+    options = list(_FAST_START) if profile is Profile.SMALL else []
+    options.append(f"-Dlog4j2.configurationFile={log_settings.as_uri()}")
+    if class_archive is not None:
+        options += [
+            f"-XX:SharedArchiveFile={class_archive}",
+            "-Xshare:auto",
+            "-Xlog:cds=off",
+            "-Xlog:cds+dynamic=off",
+            "-Xlog:class+path=off",
+        ]
+    return options
+
+
+def is_local_master(master: str) -> bool:
+    """Tell whether ``master`` runs the executors inside the driver."""
+    return master == "local" or master.startswith("local[")
+
+
+def merge_settings(base: Mapping[str, str], own: Mapping[str, str]) -> dict[str, str]:
+    """Lay ``own`` over ``base``; options of the JVM add up instead of replacing."""
+    merged = {**base, **own}
+    key = "spark.driver.extraJavaOptions"
+    if key in base and key in own:
+        merged[key] = f"{base[key]} {own[key]}"
+    return merged
+
+
+def render_properties(settings: Mapping[str, str]) -> str:
+    """Return ``settings`` as a ``spark-defaults.conf``."""
+    return "".join(f"{key} {value}\n" for key, value in sorted(settings.items()))

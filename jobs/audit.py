@@ -1,0 +1,18 @@
+"""Check checkpoint, ledger, landing folder and tables of a pipeline against each other."""
+
+import sys
+from argparse import Namespace
+
+from sluice.audit.run import run_audit
+from sluice.config import load_pipeline
+from sluice.errors import ExitCode
+from sluice.job import job_parser, run_job
+
+
+def audit(arguments: Namespace) -> ExitCode:
+    """Audit one pipeline; a verdict that its file does not allow is exit 65."""
+    return run_audit(load_pipeline(arguments.pipeline), run_id=arguments.run_id).exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(run_job(job_parser(__doc__), audit))

@@ -1,0 +1,31 @@
+"""Read what has landed into the bronze table: exit 99 where nothing is new."""
+
+import sys
+from argparse import Namespace
+
+from sluice.bronze.run import run_bronze
+from sluice.config import load_pipeline
+from sluice.errors import ExitCode
+from sluice.job import job_parser, report, run_job
+
+
+def bronze(arguments: Namespace) -> ExitCode:
+    """Run the bronze step of one pipeline."""
+    options = {}
+    if arguments.max_files:
+        options["cloudFiles.maxFilesPerTrigger"] = arguments.max_files
+    summary = run_bronze(
+        load_pipeline(arguments.pipeline),
+        run_id=arguments.run_id,
+        trigger=arguments.trigger,
+        options=options,
+    )
+    report(summary)
+    return ExitCode.DONE if summary.counts["batches"] else ExitCode.NOTHING_NEW
+
+
+if __name__ == "__main__":
+    parser = job_parser(__doc__)
+    parser.add_argument("--trigger", default="available-now")
+    parser.add_argument("--max-files", help="files in a micro-batch, for this run")
+    sys.exit(run_job(parser, bronze))

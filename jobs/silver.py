@@ -1,0 +1,27 @@
+"""Aggregate what is new in bronze into the silver tables of a pipeline."""
+
+import sys
+from argparse import Namespace
+
+from sluice.config import load_pipeline
+from sluice.errors import ExitCode
+from sluice.job import job_parser, report, run_job
+from sluice.silver.run import run_silver
+
+
+def silver(arguments: Namespace) -> ExitCode:
+    """Run every silver step of one pipeline."""
+    config = load_pipeline(arguments.pipeline)
+    summaries = [
+        run_silver(config, each, run_id=arguments.run_id, trigger=arguments.trigger)
+        for each in config.silver
+    ]
+    report(*summaries)
+    worked = any(summary.counts["batches"] for summary in summaries)
+    return ExitCode.DONE if worked else ExitCode.NOTHING_NEW
+
+
+if __name__ == "__main__":
+    parser = job_parser(__doc__)
+    parser.add_argument("--trigger", default="available-now")
+    sys.exit(run_job(parser, silver))
