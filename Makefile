@@ -37,6 +37,7 @@ lint: setup ## ruff, import contracts and docstrings of the tests
 	$(VENV)/ruff format --check .
 	$(VENV)/lint-imports
 	$(VENV)/interrogate --quiet tests
+	@.ci/refuse-hosts
 
 types: setup ## mypy, strict
 	$(VENV)/mypy

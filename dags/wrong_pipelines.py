@@ -1,4 +1,4 @@
-"""Show wrong pipeline files in Airflow as the import error of this file, which has no Dag.
+"""Show wrong pipeline files in Airflow as an import error of this file, without Dags.
 
 Were it raised beside the Dags, Airflow would stop all of them.
 """

@@ -1,4 +1,4 @@
-"""Check checkpoint, ledger, landing folder and tables of a pipeline against each other."""
+"""Check checkpoint, ledger, landing folder and tables of a pipeline for agreement."""
 
 import sys
 from argparse import Namespace
@@ -11,7 +11,7 @@ from sluice.job import job_parser, run_job
 
 def audit(arguments: Namespace) -> ExitCode:
     """Audit one pipeline; a verdict that its file does not allow is exit 65."""
-    return run_audit(load_pipeline(arguments.pipeline), run_id=arguments.run_id).exit_code
+    return run_audit(load_pipeline(arguments.pipeline)).exit_code
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from sluice.silver.backfill import run_backfill
 
 
 def backfill(arguments: Namespace) -> ExitCode:
-    """Backfill every silver table of one pipeline; the live checkpoints stay as they are."""
+    """Backfill every silver table of one pipeline; live checkpoints stay untouched."""
     config = load_pipeline(arguments.pipeline)
     for silver in config.silver:
         report(

@@ -1,7 +1,7 @@
-"""Real pipelines without Spark: delta-rs tables, a real ledger, Spark's checkpoint files.
+"""Real pipelines without Spark: delta-rs tables, a real ledger, checkpoint files.
 
-What is written here is what Spark 4.2 and Delta 4.4 write; tests/spark/test_checkpoint.py
-holds the readers against the real thing.
+What is written here is what Spark 4.2 and Delta 4.4 write; the readers are held against
+the real thing in tests/spark/test_checkpoint.py.
 """
 
 from __future__ import annotations
@@ -49,7 +49,9 @@ WINDOWS_SCHEMA = pa.schema(
 )
 
 
-def pipeline_config(lake: Path, *, silver: bool = False, **keys: object) -> PipelineConfig:
+def pipeline_config(
+    lake: Path, *, silver: bool = False, **keys: object
+) -> PipelineConfig:
     """Return the configuration of a pipeline ``orders`` whose lake is ``lake``."""
     content = {
         "name": "orders",
@@ -167,7 +169,7 @@ class PipelineBuilder:
         written: bool = True,
         committed: bool = True,
     ) -> SeqRange:
-        """Run the next bronze batch up to a seq, by default over all that has landed."""
+        """Run the next bronze batch up to a seq, by default over all there is."""
         self.discover()
         batch_id, start = self._next_batch()
         end = self.ledger.high_seq() if up_to is None else up_to

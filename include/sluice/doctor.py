@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from sluice.class_archive import class_archive
+from sluice.class_archive import class_archives
 from sluice.jars import JarState, jar_states, jars_folder, locked_jars
 from sluice.java import SUPPORTED_MAJORS, Java, choose_java, find_javas
 from sluice.session import properties_file
@@ -54,7 +54,7 @@ def doctor_checks(lake: Path | None = None) -> list[Check]:
         check_same_version(installed["pyspark"], client),
         check_worker_python(os.environ, sys.executable),
         check_spark_home(os.environ, Path(sys.prefix)),
-        check_prepared(properties_file().is_file(), class_archive() is not None),
+        check_prepared(properties_file().is_file(), bool(class_archives())),
         check_disk(present, shutil.disk_usage(present).free),
         check_writable(folder, os.access(present, os.W_OK | os.X_OK)),
     ]

@@ -19,6 +19,7 @@ class ExitCode(IntEnum):
 class Condition(StrEnum):
     """The stable names of what can go wrong; texts may change, these may not."""
 
+    AIRFLOW_FAILED = "AIRFLOW_FAILED"
     ALREADY_EXISTS = "ALREADY_EXISTS"
     AUDIT_FAILED = "AUDIT_FAILED"
     BAD_FILE = "BAD_FILE"
@@ -43,6 +44,7 @@ class Condition(StrEnum):
     OPTION_UNKNOWN = "OPTION_UNKNOWN"
     OPTION_UNSUPPORTED = "OPTION_UNSUPPORTED"
     PATH_NOT_FOUND = "PATH_NOT_FOUND"
+    PORT_IN_USE = "PORT_IN_USE"
     QUERY_FAILED = "QUERY_FAILED"
     SCHEMA_NOT_INFERRED = "SCHEMA_NOT_INFERRED"
     SCHEMA_UNSUPPORTED = "SCHEMA_UNSUPPORTED"

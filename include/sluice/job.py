@@ -1,4 +1,4 @@
-"""What every file in jobs/ shares: arguments in, one line of facts and an exit code out."""
+"""What all files in jobs/ share: arguments in, a line of facts and an exit code out."""
 
 from __future__ import annotations
 

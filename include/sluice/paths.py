@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
+
+from sluice.errors import Condition, UsageError
 
 _SCHEME = re.compile(r"^[a-zA-Z][a-zA-Z0-9+.-]*:/")
 _S3_SCHEMES = {"s3a", "s3n"}
@@ -19,11 +21,24 @@ def normalize(location: str) -> str:
     """
     if not _SCHEME.match(location):
         return os.path.abspath(location)  # noqa: PTH100 - keeps symlinks as spelled
-    parts = urlsplit(location)
-    if parts.scheme == "file":
-        return os.path.abspath(unquote(parts.path))  # noqa: PTH100
-    scheme = "s3" if parts.scheme in _S3_SCHEMES else parts.scheme
-    return f"{scheme}://{location.split('://', 1)[1].rstrip('/')}"
+    scheme, _, rest = location.partition(":")
+    if scheme.lower() == "file":
+        return os.path.abspath(unquote(_without_authority(rest)))  # noqa: PTH100
+    if not rest.startswith("//"):
+        raise UsageError(
+            Condition.PATH_NOT_FOUND,
+            f"location {location!r} is neither a path on a disk nor a URI; expected a "
+            "path, or something like 's3://bucket/folder'",
+            {"path": location},
+        )
+    scheme = "s3" if scheme.lower() in _S3_SCHEMES else scheme.lower()
+    return f"{scheme}:{rest.rstrip('/')}"
+
+
+def _without_authority(rest: str) -> str:
+    if not rest.startswith("//"):
+        return rest
+    return "/" + rest.removeprefix("//").partition("/")[2]
 
 
 def is_local(location: str) -> bool:

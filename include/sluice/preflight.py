@@ -1,8 +1,8 @@
 """Before Spark starts: discover what is new, refuse what would lose or duplicate.
 
-The cheap part of the audit, in plain Python. Delta's sink skips any batch id at or below
-the last one it saw of a query, whatever files the batch holds; so a checkpoint, a ledger
-and a table that do not belong together must be refused before anything is read.
+The cheap part of the audit, in plain Python. Delta's sink skips any batch id at or
+below the last one it saw of a query, whatever files the batch holds; so a checkpoint, a
+ledger and a table that do not belong together must be refused before anything is read.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def _require_unread(config: PipelineConfig, ledger: Ledger | None) -> None:
     """Without a checkpoint all files are read again: right only for an unused table."""
     table = open_table(config.bronze_location)
     claims = ledger.claims() if ledger else []
-    if table is None or not (claims or table.version()):
+    if table is None or not table.file_uris():
         return
     location = config.bronze_checkpoint_location
     raise FatalError(
@@ -120,8 +120,9 @@ def _require_ledger(
         raise FatalError(
             Condition.LEDGER_MISMATCH,
             f"checkpoint {checkpoint.location!r} was written with ledger {expected}, "
-            f"and under {config.schema_location!r} is {found or 'none'}: going on would "
-            "pass over new files or read old ones again; restore the ledger from backup",
+            f"and under {config.schema_location!r} is {found or 'none'}: going on "
+            "would pass over new files or read old ones again; restore the ledger from "
+            "backup",
             {"expected": expected, "found": found},
         )
 
@@ -148,6 +149,13 @@ def read_up_to(checkpoint: CheckpointFacts | None) -> int:
     committed = _last_committed(checkpoint)
     if checkpoint is None or committed < 0:
         return 0
+    if committed not in checkpoint.offsets:
+        raise FatalError(
+            Condition.CHECKPOINT_UNREADABLE,
+            f"checkpoint {checkpoint.location!r} committed micro-batch {committed}, "
+            "but its offsets are not there; restore that file from a backup",
+            {"checkpoint": checkpoint.location, "batch": committed},
+        )
     return int(json.loads(checkpoint.offsets[committed].offsets[0] or "{}")["seq"])
 
 
@@ -195,6 +203,7 @@ def _bronze_has_rows(
     version, index = int(offset["reservoirVersion"]), int(offset["index"])
     commits = read_commits(config.bronze_location, after=version - 1)
     return any(
-        commit.data_change and len(commit.added) > (index + 1 if commit.version == version else 0)
+        commit.data_change
+        and len(commit.added) > (index + 1 if commit.version == version else 0)
         for commit in commits
     )

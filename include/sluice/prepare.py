@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 
-from sluice.class_archive import class_archive, make_archive
+from sluice.class_archive import class_archives, make_archives
+from sluice.errors import ExitCode, SluiceError
 from sluice.installation import write_text_atomically
 from sluice.ivy import fetch_with_ivy
 from sluice.jars import install_jars, jars_folder, locked_jars
@@ -19,12 +21,17 @@ from sluice.session import (
 from sluice.tuning import render_properties
 
 
-def main() -> None:
+def main() -> int:
     """Make this interpreter ready to run Spark without a network."""
-    _step("Java", lambda: str(java_home()))
-    _step("Delta jars", prepare_jars)
-    _step("Spark configuration", prepare_configuration)
-    _step("Class archive", prepare_class_archive)
+    try:
+        _step("Java", lambda: str(java_home()))
+        _step("Delta jars", prepare_jars)
+        _step("Spark configuration", prepare_configuration)
+        _step("Class archive", prepare_class_archive)
+    except SluiceError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    return ExitCode.DONE
 
 
 def prepare_jars() -> str:
@@ -43,12 +50,12 @@ def prepare_configuration() -> str:
 
 def prepare_class_archive() -> str:
     """Make the archive of loaded classes unless it is there."""
-    if class_archive() is None:
-        problem = make_archive(properties_file(), submit_environment())
+    if not class_archives():
+        problem = make_archives(properties_file(), submit_environment())
         if problem:
             return f"not made, Spark starts slower without it: {problem}"
         prepare_configuration()
-    return str(class_archive())
+    return ", ".join(map(str, class_archives()))
 
 
 def _step(title: str, work: Callable[[], str]) -> None:
@@ -59,4 +66,4 @@ def _step(title: str, work: Callable[[], str]) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

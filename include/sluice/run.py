@@ -1,25 +1,28 @@
-"""The whole pipeline in one process: preflight, bronze, silver, audit, in that order."""
+"""The whole pipeline in one process: preflight, bronze, silver, audit, in order."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from sluice.audit.report import AuditReport
 from sluice.audit.run import run_audit
 from sluice.config import PipelineConfig
+from sluice.errors import Condition, UsageError
 from sluice.model import StepSummary
 from sluice.preflight import Preflight, preflight
+from sluice.triggers import parse_trigger
 
 STEPS = ("bronze", "silver", "audit")
 
 
 @dataclass(frozen=True)
 class RunResult:
-    """What a run found and did; ``verdict`` is None where no audit was asked for."""
+    """What a run found and did; ``audit`` is None where none was made."""
 
     found: Preflight
     steps: tuple[StepSummary, ...]
-    verdict: str | None
+    audit: AuditReport | None
 
 
 def run_pipeline(
@@ -30,17 +33,25 @@ def run_pipeline(
     trigger: str = "available-now",
     options: Mapping[str, str] | None = None,
 ) -> RunResult:
-    """Run ``steps`` of a pipeline; with nothing new no Spark is started.
+    """Run ``steps`` of a pipeline; with nothing new it ends before Spark starts.
+
+    An audit that is the only step asked for is made in any case.
 
     Raises:
+        UsageError: a trigger that never ends is asked for with more than one step.
         SluiceError: as each step does; a later step is not begun then.
     """
+    ends = parse_trigger(trigger).ends_by_itself
+    if not ends and len(steps) > 1:
+        raise _standing(trigger, steps)
     found = preflight(config, run_id=run_id)
-    done: list[StepSummary] = []
-    if found.has_work:
-        done = _run_spark_steps(config, run_id, steps, trigger, options or {})
-    verdict = run_audit(config).verdict if "audit" in steps else None
-    return RunResult(found, tuple(done), verdict)
+    if list(steps) == ["audit"]:
+        return RunResult(found, (), run_audit(config))
+    if not found.has_work and ends:
+        return RunResult(found, (), None)
+    done = _run_spark_steps(config, run_id, steps, trigger, options or {})
+    audit = run_audit(config) if "audit" in steps else None
+    return RunResult(found, tuple(done), audit)
 
 
 def _run_spark_steps(
@@ -63,3 +74,12 @@ def _run_spark_steps(
             for silver in config.silver
         )
     return done
+
+
+def _standing(trigger: str, steps: Sequence[str]) -> UsageError:
+    return UsageError(
+        Condition.USAGE,
+        f"trigger {trigger!r} runs until it is stopped, so of the steps "
+        f"{list(steps)} only the first would ever run; name one by --steps, and run "
+        "the others in processes of their own",
+    )

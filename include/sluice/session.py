@@ -11,7 +11,7 @@ import pyspark
 from pyspark import SparkConf, SparkContext
 from pyspark.sql import SparkSession
 
-from sluice.class_archive import class_archive
+from sluice.class_archive import class_archives
 from sluice.installation import share_folder, source_folder
 from sluice.jars import require_jars
 from sluice.java import java_home
@@ -19,14 +19,13 @@ from sluice.tuning import (
     Profile,
     is_local_master,
     java_options,
+    launcher_options,
     local_settings,
     merge_settings,
     remote_settings,
     session_settings,
     spark_settings,
 )
-
-_LOG_SETTINGS = Path(__file__).with_name("log4j2.properties")
 
 
 def spark_session(app_name: str, **conf: str) -> SparkSession:
@@ -43,7 +42,7 @@ def spark_session(app_name: str, **conf: str) -> SparkSession:
 
 def submit_conf(profile: Profile = Profile.SMALL) -> dict[str, str]:
     """Return the settings that ``spark-submit`` needs before it starts the JVM."""
-    options = java_options(profile, _LOG_SETTINGS, class_archive())
+    options = java_options(profile, class_archives())
     return spark_settings(require_jars(), options, sys.executable)
 
 
@@ -52,8 +51,10 @@ def submit_environment(master: str = "local[*]") -> dict[str, str]:
     environment = {
         "JAVA_HOME": str(java_home()),
         "SPARK_HOME": str(Path(pyspark.__file__).parent),
+        "SPARK_CONF_DIR": os.environ.get("SPARK_CONF_DIR") or str(empty_folder()),
         "PYSPARK_PYTHON": sys.executable,
         "PYSPARK_DRIVER_PYTHON": sys.executable,
+        "SPARK_LAUNCHER_OPTS": " ".join(launcher_options(class_archives())),
         "PYTHONPATH": _python_path(os.environ.get("PYTHONPATH", "")),
     }
     if is_local_master(master):
@@ -64,6 +65,17 @@ def submit_environment(master: str = "local[*]") -> dict[str, str]:
 def conf_folder() -> Path:
     """Return the folder that set-up writes for ``SPARK_CONF_DIR``."""
     return share_folder() / "conf"
+
+
+def empty_folder() -> Path:
+    """Return an empty folder for the class path, where Spark wants its configuration.
+
+    A JVM refuses its archive of loaded classes when that folder holds files, and Java
+    21 also when it is missing.
+    """
+    folder = share_folder() / "empty"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def properties_file() -> Path:
@@ -77,10 +89,16 @@ def properties_file() -> Path:
 
 def _own_conf(conf: Mapping[str, str]) -> SparkConf:
     """Return the whole configuration of a JVM that this process will start."""
+    settings = _own_settings(conf)
+    os.environ.update(submit_environment(settings["spark.master"]))
+    return _filled(SparkConf(), settings)
+
+
+def _own_settings(conf: Mapping[str, str]) -> dict[str, str]:
+    """Return every setting of a session of our own, with ``conf`` laid over it."""
     master = conf.get("spark.master", "local[*]")
-    os.environ.update(submit_environment(master))
     settings = {"spark.master": master, **submit_conf(), **_master_settings(master)}
-    return _filled(SparkConf(), merge_settings(settings, conf))
+    return merge_settings(settings, conf)
 
 
 def _submitted_conf(conf: Mapping[str, str]) -> SparkConf:

@@ -27,7 +27,7 @@ def open_store(root: str) -> ObjectStore:
 
 
 def put_if_absent(root: str, key: str, content: bytes) -> bool:
-    """Write ``key`` below ``root`` unless it is there; tell whether this call wrote it."""
+    """Write ``key`` below ``root`` unless it is there; tell whether this call did."""
     try:
         obstore.put(open_store(root), key, content, mode="create")
     except AlreadyExistsError:
@@ -84,7 +84,7 @@ def open_input(location: str) -> BinaryIO:
     if is_local(location):
         return Path(location).open("rb")
     root, key = _split(location)
-    return cast(BinaryIO, obstore.open_reader(open_store(root), key))
+    return cast("BinaryIO", obstore.open_reader(open_store(root), key))
 
 
 def read_file(location: str) -> bytes:

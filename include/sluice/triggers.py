@@ -53,7 +53,7 @@ class Trigger:
             return None
         return (
             "trigger 'once' is Spark's old one: a single micro-batch without limits, "
-            "and windows that it closes come out only in the next run; "
+            "and windows that it closes come out only after more rows have come; "
             "use 'available-now'"
         )
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 
+LOG_SETTINGS = Path(__file__).with_name("log4j2.properties")
+
 
 class Profile(StrEnum):
     """How much a run has to do: small ones gain from a JVM that starts fast."""
@@ -36,6 +38,7 @@ _TUNED = {
     "spark.ui.showConsoleProgress": "false",
 }
 
+_QUIET_ARCHIVES = ("-Xlog:cds=off", "-Xlog:cds+dynamic=off", "-Xlog:class+path=off")
 _FAST_START = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-XX:-UsePerfData")
 
 
@@ -77,24 +80,27 @@ def remote_settings(jars: Sequence[Path], source: Path) -> dict[str, str]:
     }
 
 
-def java_options(
-    profile: Profile, log_settings: Path, class_archive: Path | None
-) -> list[str]:
+def java_options(profile: Profile, archives: Sequence[Path]) -> list[str]:
     """Return the options of the driver's JVM.
 
-    An archive of another JVM, or of another class path, is passed over in silence.
+    Archives of another JVM, or of another class path, are passed over in silence.
     """
-    options = list(_FAST_START) if profile is Profile.SMALL else []
-    options.append(f"-Dlog4j2.configurationFile={log_settings.as_uri()}")
-    if class_archive is not None:
-        options += [
-            f"-XX:SharedArchiveFile={class_archive}",
-            "-Xshare:auto",
-            "-Xlog:cds=off",
-            "-Xlog:cds+dynamic=off",
-            "-Xlog:class+path=off",
-        ]
-    return options
+    fast_start = _FAST_START if profile is Profile.SMALL else ()
+    log = f"-Dlog4j2.configurationFile={LOG_SETTINGS.as_uri()}"
+    return [*fast_start, log, *archive_options(archives)]
+
+
+def launcher_options(archives: Sequence[Path]) -> list[str]:
+    """Return the options of the JVM that only builds the driver's command line."""
+    return [*_FAST_START, *archive_options(archives[:1])]
+
+
+def archive_options(archives: Sequence[Path]) -> list[str]:
+    """Return the options that start a JVM from ``archives``, each over the last."""
+    if not archives:
+        return []
+    files = ":".join(map(str, archives))
+    return [f"-XX:SharedArchiveFile={files}", "-Xshare:auto", *_QUIET_ARCHIVES]
 
 
 def is_local_master(master: str) -> bool:

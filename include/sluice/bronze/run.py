@@ -6,14 +6,14 @@ import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from pyspark.errors import StreamingQueryException
+from pyspark.errors import ParseException, StreamingQueryException
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql.streaming import StreamingQuery
+from pyspark.sql.streaming.query import StreamingQuery
 from pyspark.sql.types import StructType
 
 from sluice.bronze.transform import to_bronze, with_source_columns
 from sluice.config import PipelineConfig
-from sluice.errors import Condition, FatalError
+from sluice.errors import Condition, FatalError, UsageError
 from sluice.history import archive_history, count_batches, record_step
 from sluice.model import StepSummary
 from sluice.preflight import preflight
@@ -109,8 +109,27 @@ def read_landed(
         }
     )
     if source.ddl is not None:
-        reader = reader.schema(with_source_columns(StructType.fromDDL(source.ddl)))
+        reader = reader.schema(with_source_columns(_declared(config, source.ddl)))
     return reader.load(config.landing_location)
+
+
+def _declared(config: PipelineConfig, ddl: str) -> StructType:
+    try:
+        schema = StructType.fromDDL(ddl)
+    except ParseException as error:
+        raise _wrong_schema(config, ddl, str(error)) from error
+    if not isinstance(schema, StructType):
+        raise _wrong_schema(config, ddl, f"it is a {schema.simpleString()}")
+    return schema
+
+
+def _wrong_schema(config: PipelineConfig, ddl: str, reason: str) -> UsageError:
+    return UsageError(
+        Condition.CONFIG_INVALID,
+        f"pipeline {config.name!r}: bronze.source.schema {ddl!r} is no list of columns "
+        f"such as 'order_id string, quantity int': {reason}",
+        {"schema": ddl},
+    )
 
 
 def _quarantined(config: PipelineConfig) -> dict[int, QuarantinedFile]:

@@ -52,9 +52,9 @@ class CheckpointFacts:
     def uncommitted(self) -> int | None:
         """The batch that was planned and not committed: Spark runs it again first."""
         planned, committed = self.last_planned, self.last_committed
-        if planned is None or planned == committed:
+        if planned is None or (committed is not None and committed >= planned):
             return None
-        return planned if committed is None or planned > committed else None
+        return planned
 
     def start_offsets(self, batch_id: int) -> tuple[str | None, ...] | None:
         """Return where the batch began: the end offsets of the one before.

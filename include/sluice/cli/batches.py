@@ -28,11 +28,31 @@ def batches(
     as_json: JsonOption = False,
 ) -> None:
     """List every micro-batch, those that Spark has forgotten included."""
-    rows = [to_json(each) for each in _find(subject)]
+    found = _find(subject)
     if as_json:
-        print_json(rows)
+        print_json([to_json(each) for each in found])
     else:
-        print_rows(f"Micro-batches of {subject}", rows)
+        print_rows(f"Micro-batches of {subject}", [_to_row(each) for each in found])
+
+
+def _to_row(batch: Batch) -> dict[str, object]:
+    """Return a batch for people: the newest part of an offset instead of all of it."""
+    shape = to_json(batch)
+    started, ended = shape.pop("start_offsets"), shape.pop("end_offsets")
+    return {
+        **{key: shape[key] for key in ("query", "batch_id", "kind", "committed")},
+        "from": "?" if started is None else ", ".join(map(_short, started)),
+        "to": ", ".join(map(_short, ended)),
+        **{key: shape[key] for key in ("rows", "table_version", "watermark")},
+    }
+
+
+def _short(offset: object) -> str:
+    if isinstance(offset, dict):
+        for key in ("seq", "reservoirVersion", "logOffset"):
+            if key in offset:
+                return f"{key} {offset[key]}"
+    return "start" if offset is None else str(offset)
 
 
 def _find(subject: str) -> list[Batch]:

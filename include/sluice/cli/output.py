@@ -10,8 +10,12 @@ from datetime import UTC, date, datetime
 from typing import Annotated
 
 import typer
+from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
+
+_UNLIMITED = 10_000
 
 PipelineArgument = Annotated[
     str,
@@ -31,16 +35,27 @@ def print_json(value: object) -> None:
 
 
 def print_rows(title: str, rows: Sequence[Mapping[str, object]]) -> None:
-    """Print ``rows`` as a table whose columns are the keys of the first row."""
+    """Print ``rows`` as a table whose columns are the keys of the first row.
+
+    A column without any value is left out. A line is never cut where nobody looks: into
+    a pipe or a file the table is as wide as it must be.
+    """
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=_UNLIMITED)
     if not rows:
-        Console().print(f"{title}: none")
+        console.print(f"{title}: none")
         return
-    table = Table(title=title, title_justify="left")
-    for key in rows[0]:
-        table.add_column(key)
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    keys = [key for key in rows[0] if any(row[key] is not None for row in rows)]
+    for key in keys:
+        numeric = all(isinstance(row[key], int | float | None) for row in rows)
+        table.add_column(
+            key, justify="right" if numeric else "left", overflow="fold"
+        )
     for row in rows:
-        table.add_row(*[_cell(value) for value in row.values()])
-    Console().print(table)
+        table.add_row(*[Text(_cell(row[key])) for key in keys])
+    console.print(table)
 
 
 def print_line(text: str) -> None:
@@ -51,7 +66,9 @@ def print_line(text: str) -> None:
 def _cell(value: object) -> str:
     if value is None:
         return ""
-    return _iso(value) if isinstance(value, datetime) else str(value)
+    if isinstance(value, datetime):
+        return f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%SZ}"
+    return str(value)
 
 
 def _iso(moment: datetime) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -15,9 +16,9 @@ from sluice.cli.output import (
     print_rows,
 )
 from sluice.config import load_pipeline
-from sluice.errors import Condition, ExitCode, UsageError
-from sluice.run import STEPS, RunResult, run_pipeline
+from sluice.errors import Condition, UsageError
 from sluice.plan import plan_run
+from sluice.run import STEPS, RunResult, run_pipeline
 
 StepsOption = Annotated[str, typer.Option(help="Which steps, in this order.")]
 TriggerOption = Annotated[
@@ -38,14 +39,15 @@ def run(
     result = run_pipeline(config, run_id=run_id, steps=asked, trigger=trigger)
     if json:
         print_json(_facts(result))
-    elif not result.found.has_work:
+    elif not result.steps and result.audit is None:
         print_line(f"{config.name}: nothing new under {config.landing_location}")
     else:
         for step in result.steps:
             print_rows(step.step, [step.counts])
-        print_line(f"audit verdict: {result.verdict or 'not asked for'}")
-    if result.audit_failed:
-        raise typer.Exit(ExitCode.DATA)
+        verdict = result.audit.verdict if result.audit else "not asked for"
+        print_line(f"audit verdict: {verdict}")
+    if result.audit and result.audit.fails:
+        raise typer.Exit(result.audit.exit_code)
 
 
 def plan(pipeline: PipelineArgument, json: JsonOption = False) -> None:
@@ -71,4 +73,5 @@ def _parse_steps(text: str) -> list[str]:
 
 def _facts(result: RunResult) -> dict[str, object]:
     steps = [{"step": each.step, **each.counts} for each in result.steps]
-    return {"new": vars(result.found), "steps": steps, "verdict": result.verdict}
+    verdict = result.audit.verdict if result.audit else None
+    return {"found": asdict(result.found), "steps": steps, "verdict": verdict}

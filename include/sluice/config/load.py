@@ -110,9 +110,7 @@ def _explain(
 ) -> UsageError:
     details = error.errors()
     unknown = [each for each in details if each["type"] == "extra_forbidden"]
-    condition = (
-        Condition.CONFIG_UNKNOWN_KEY if unknown else Condition.CONFIG_INVALID
-    )
+    condition = Condition.CONFIG_UNKNOWN_KEY if unknown else Condition.CONFIG_INVALID
     texts = [f"{path}:{_line(each, lines)}: {_sentence(each)}" for each in details]
     return UsageError(
         condition,

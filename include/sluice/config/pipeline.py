@@ -52,7 +52,9 @@ class SourceConfig(Block):
 
     @field_validator("options", mode="before")
     @classmethod
-    def _as_text(cls, options: dict[str, object]) -> dict[str, str]:
+    def _as_text(cls, options: object) -> object:
+        if not isinstance(options, dict):
+            return options  # refused by the field's own type
         return {key: _option_text(value) for key, value in options.items()}
 
 

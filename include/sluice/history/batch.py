@@ -43,16 +43,18 @@ class Batch:
         return self.committed or self.table_version is not None
 
     @property
+    def end_seq(self) -> int | None:
+        """The last file the batch read; None unless its source is the ledger."""
+        return ledger_seq(self.end_offsets[0]) if self.end_offsets else None
+
+    @property
     def seq_range(self) -> SeqRange | None:
         """The files the batch read; None unless its source is the ledger."""
-        if self.start_offsets is None or not self.end_offsets:
+        if not self.start_offsets or self.end_seq is None:
             return None
-        start, end = self.start_offsets[0], self.end_offsets[0]
-        end_seq = ledger_seq(end)
+        start = self.start_offsets[0]
         start_seq = 0 if start is None else ledger_seq(start)
-        if start_seq is None or end_seq is None:
-            return None
-        return SeqRange(start_seq, end_seq)
+        return None if start_seq is None else SeqRange(start_seq, self.end_seq)
 
 
 def ledger_seq(offset: str | None) -> int | None:

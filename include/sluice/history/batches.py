@@ -32,7 +32,7 @@ def list_batches(config: PipelineConfig) -> list[Batch]:
 def query_batches(config: PipelineConfig, query: Query) -> list[Batch]:
     """Return every batch of one query: earlier checkpoints first, then by batch id."""
     checkpoint = read_checkpoint(query.checkpoint)
-    archived = _archived(config, query)
+    archived = archived_batches(config, query)
     if checkpoint is None or checkpoint.query_id is None:
         return archived
     mine = [each for each in archived if each.query_id == checkpoint.query_id]
@@ -80,7 +80,8 @@ def _parsed(offset: str | None) -> object:
     return None if offset is None else json.loads(offset)
 
 
-def _archived(config: PipelineConfig, query: Query) -> list[Batch]:
+def archived_batches(config: PipelineConfig, query: Query) -> list[Batch]:
+    """Return the archived batches of one query, of all its checkpoints in turn."""
     condition = (pc.field("pipeline") == config.name) & (
         pc.field("query") == query.name
     )

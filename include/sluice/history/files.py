@@ -111,7 +111,7 @@ def _describe(file: LedgerFile, reader: Batch | None, outcomes: Outcomes) -> Fil
 
 
 def _readers(batches: Sequence[Batch]) -> list[list[tuple[int, int, Batch]]]:
-    """Return ends, starts and batches of each checkpoint, the newest checkpoint first."""
+    """Return ends, starts and batches by checkpoint, the newest checkpoint first."""
     by_query: dict[str, list[tuple[int, int, Batch]]] = {}
     for batch in batches:
         within = batch.seq_range

@@ -37,7 +37,7 @@ def load_dags(folder: Path | None = None) -> dict[str, DAG]:
 
 
 def require_pipelines(folder: Path | None = None) -> None:
-    """Raise one error that names every wrong pipeline file and what is wrong with it."""
+    """Raise one error that names every wrong pipeline file and what is wrong."""
     _, errors = _build(list_pipelines(folder))
     if errors:
         text = "\n".join(error.message for error in errors)
@@ -85,17 +85,21 @@ def _build(paths: Iterable[Path]) -> tuple[dict[str, DAG], list[UsageError]]:
     for path in paths:
         try:
             dag = pipeline_dag(path)
-            if dag.dag_id in dags:
-                raise UsageError(
-                    Condition.CONFIG_INVALID,
-                    f"{path}: the name {dag.dag_id!r} belongs to another pipeline file "
-                    "already; choose another",
-                )
+            _require_new(dag.dag_id, dags, path)
         except UsageError as error:
             errors.append(error)
         else:
             dags[dag.dag_id] = dag
     return dags, errors
+
+
+def _require_new(dag_id: str, dags: Mapping[str, DAG], path: Path) -> None:
+    if dag_id in dags:
+        raise UsageError(
+            Condition.CONFIG_INVALID,
+            f"{path}: the name {dag_id!r} belongs to another pipeline file already; "
+            "choose another",
+        )
 
 
 def _timetable(config: PipelineConfig, path: Path) -> CronDataIntervalTimetable | None:
@@ -183,7 +187,7 @@ def _describe(config: PipelineConfig) -> str:
     return (
         f"Files that land in `{config.landing_location}` go, each exactly once, to\n\n"
         f"- bronze `{config.bronze_location}`\n{tables}\n\n"
-        "and an audit compares landing folder, ledger, checkpoint and tables. A run with "
-        "nothing new skips its Spark steps. A backfill recomputes the silver windows of "
-        "its data interval from bronze and leaves the checkpoints alone."
+        "and an audit compares landing folder, ledger, checkpoint and tables. A run "
+        "with nothing new skips its Spark steps. A backfill recomputes the silver "
+        "windows of its data interval from bronze and leaves the checkpoints alone."
     )

@@ -15,11 +15,11 @@ from typing import TextIO
 
 from airflow.dag_processing.dagbag import BundleDagBag
 from airflow.listeners import hookimpl
-from airflow.sdk.listener import get_listener_manager
 from airflow.models.dagrun import DagRun
 from airflow.models.pool import Pool
 from airflow.models.taskinstance import TaskInstance
 from airflow.sdk import DAG
+from airflow.sdk.listener import get_listener_manager
 from airflow.utils import db
 from airflow.utils.session import create_session
 from airflow.utils.state import DagRunState
@@ -106,7 +106,7 @@ def find_dag(airflow: LocalAirflow, dag_id: str) -> DAG:
 
 def run_dag(dag: DAG, reporter: Reporter, params: dict[str, object]) -> bool:
     """Run ``dag`` once to its end; tell each step and whether all went well."""
-    get_listener_manager().add_listener(reporter)
+    get_listener_manager().add_listener(reporter)  # type: ignore[no-untyped-call]
     run = dag.test(run_conf=params)
     with create_session() as session:
         tasks = {
@@ -120,8 +120,9 @@ def main(arguments: Sequence[str]) -> int:
     """Prepare Airflow and, unless that is all, run the Dag that is named."""
     parser = argparse.ArgumentParser(prog="sluice.orchestration.dagrun")
     parser.add_argument("dag_id", nargs="?")
-    parser.add_argument("--events", type=int, default=sys.stderr.fileno())
+    parser.add_argument("--events", type=int, default=2)
     parser.add_argument("--params", type=json.loads, default={})
+    parser.add_argument("--wait", action="store_true", help="for a line on stdin")
     given = parser.parse_args(arguments)
     airflow = local_airflow()
     with os.fdopen(given.events, "w", encoding="utf-8") as stream:
@@ -131,6 +132,9 @@ def main(arguments: Sequence[str]) -> int:
         if given.dag_id is None:
             return 0
         dag = find_dag(airflow, given.dag_id)
+        # An end of the input without a line: there is nothing to run after all.
+        if given.wait and not sys.stdin.readline():
+            return 0
         return 0 if run_dag(dag, reporter, given.params) else 1
 
 

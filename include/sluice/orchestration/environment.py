@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import os
+import secrets
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from sluice.errors import Condition, UsageError
-from sluice.installation import source_folder
+from sluice.installation import source_folder, write_text_atomically
 
 _DEFAULT_PORT = 8080
 _LAST_PORT = 65_535
@@ -58,6 +61,7 @@ class LocalAirflow:
         return {
             **{key: value for key, value in os.environ.items() if not _foreign(key)},
             **_airflow_settings(self),
+            **_load_secrets(self.home / "secrets.json"),
             **_sluice_settings(self.root, os.environ),
         }
 
@@ -114,6 +118,29 @@ def _airflow_settings(airflow: LocalAirflow) -> dict[str, str]:
     }
     named = {f"AIRFLOW__{key}": value for key, value in settings.items()}
     return {"AIRFLOW_HOME": str(airflow.home), **named}
+
+
+def _load_secrets(path: Path) -> dict[str, str]:
+    """Return the secrets of this Airflow, made up on first use.
+
+    Left to itself, each of several processes that start at once makes up its own, and
+    then none believes the tokens of another.
+    """
+    if not path.is_file():
+        made = {
+            "AIRFLOW__API__SECRET_KEY": secrets.token_hex(32),
+            "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_hex(64),
+            "AIRFLOW__CORE__FERNET_KEY": _random_base64(),
+        }
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_text_atomically(path, json.dumps(made))
+        path.chmod(0o600)
+    found: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
+    return found
+
+
+def _random_base64() -> str:
+    return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
 
 
 def _sluice_settings(root: Path, environ: Mapping[str, str]) -> dict[str, str]:

@@ -69,6 +69,12 @@ class SluiceSubmitHook(SparkSubmitHook):
         """
         return end_marked(self._mark, grace_seconds=_GRACE_SECONDS)
 
+    def close(self) -> None:
+        """End what is still alive and give back the pipe to it."""
+        self.end()
+        if self._submit_sp:
+            self._submit_sp.stdout.close()
+
     def on_kill(self) -> None:
         """End what runs here, then what runs on a cluster."""
         self.end()
@@ -112,7 +118,7 @@ class SluiceSubmitOperator(SparkSubmitOperator):
         except AirflowException as error:
             require_done(hook.exit_code, hook.first_error or hook.last_line, error)
         finally:
-            hook.end()
+            hook.close()
 
     def on_kill(self) -> None:
         """End the submit; before it there is nothing to end."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -28,16 +29,23 @@ def is_backfill(run_type: str, params: Mapping[str, Any]) -> bool:
     """Tell whether a run recomputes an interval instead of taking in what is new.
 
     Raises:
-        ValueError: one end of the interval is missing.
+        ValueError: the interval is none: an end is missing, or no time, or too early.
     """
-    ends = [params.get("backfill_from"), params.get("backfill_until")]
-    if any(ends) and not all(ends):
+    start, end = params.get("backfill_from"), params.get("backfill_until")
+    if not start and not end:
+        return run_type == _BACKFILL_RUN
+    if not start or not end or _utc(start) >= _utc(end):
         message = (
-            "params backfill_from and backfill_until: expected both or none, got "
-            f"{ends[0]!r} and {ends[1]!r}; give the other end too"
+            "params backfill_from and backfill_until: expected both or none, and the "
+            f"first before the second, got {start!r} and {end!r}"
         )
         raise ValueError(message)
-    return run_type == _BACKFILL_RUN or any(ends)
+    return True
+
+
+def _utc(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def plan_steps(*, bronze_has_work: bool, silver_has_work: bool) -> list[Step]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -70,8 +70,8 @@ def run_backfill(
     """
     started = datetime.now(UTC)
     interval = Interval(start, end)
-    facts = read_checkpoint(config.silver_checkpoint_location(silver))
-    closed = closed_up_to(facts) if facts else None
+    checkpoint = config.silver_checkpoint_location(silver)
+    closed = closed_up_to(read_checkpoint(checkpoint))
     if open_table(config.bronze_location) is None:
         found = Recomputed(note=f"bronze {config.bronze_location!r} does not exist yet")
     else:
@@ -103,7 +103,7 @@ def _recompute(
     config: PipelineConfig,
     silver: SilverConfig,
     interval: Interval,
-    closed: datetime | None,
+    closed: datetime,
     *,
     run_id: str,
 ) -> Recomputed:
@@ -116,9 +116,8 @@ def _recompute(
         _cached(interval_windows(bronze, silver, interval)) as windows,
     ):
         found = _count(windows, closed)
-        duration = parse_duration(silver.window.duration)
-        if closed is None or interval.start + duration > closed:
-            return found
+        if interval.start + parse_duration(silver.window.duration) > closed:
+            return replace(found, note=_nothing_closed(closed))
         _require_table(config, silver)
         _LOG.info("backfill %s: replacing the closed windows", silver.name)
         within = _closed_windows_sql(interval, closed)
@@ -134,22 +133,21 @@ def _recompute(
     return found
 
 
-def _count(windows: DataFrame, closed: datetime | None) -> Recomputed:
-    # A comparison with null is null, and neither counts: before any watermark all wait.
-    is_closed = F.coalesce(F.col("window_end") <= F.lit(closed), F.lit("false") == "true")
+def _count(windows: DataFrame, closed: datetime) -> Recomputed:
+    is_closed = F.col("window_end") <= F.lit(closed)
     replaced, left, rows = windows.agg(
         F.count_if(is_closed),
         F.count_if(~is_closed),
         F.coalesce(F.sum(_ROWS), F.lit(0)),
     ).collect()[0]
-    note = None
-    if not replaced:
-        until = closed.isoformat() if closed else "nothing yet"
-        note = (
-            f"no window of the interval is closed (closed up to: {until}): "
-            "nothing was replaced"
-        )
-    return Recomputed(replaced, left, rows, note)
+    return Recomputed(replaced, left, rows)
+
+
+def _nothing_closed(closed: datetime) -> str:
+    return (
+        "nothing was replaced: no window of the interval is closed yet, "
+        f"the stream has closed windows up to {closed:%Y-%m-%dT%H:%M:%SZ}"
+    )
 
 
 def _require_table(config: PipelineConfig, silver: SilverConfig) -> None:
@@ -159,8 +157,8 @@ def _require_table(config: PipelineConfig, silver: SilverConfig) -> None:
         raise FatalError(
             Condition.TABLE_UNREADABLE,
             f"table {location!r} is gone, but checkpoint {checkpoint!r} goes on as if "
-            "its windows were there; restore the table, or remove the checkpoint as well "
-            "and run silver again",
+            "its windows were there; restore the table, or remove the checkpoint as "
+            "well and run silver again",
             {"table": location},
         )
 

@@ -6,16 +6,19 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from urllib.parse import unquote
 
+import pyarrow as pa
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
 from sluice.checkpoint import CheckpointFacts, OffsetEntry
 from sluice.deltalog import TableCommit, read_commits
 from sluice.errors import Condition, FatalError
-from sluice.paths import normalize
+from sluice.paths import join
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+"""Spark's watermark before there is one; it drops and closes by it all the same."""
 
 
 @dataclass(frozen=True)
@@ -31,19 +34,19 @@ class SilverBatch:
     batch_id: int
     start_version: int | None
     end_version: int
-    late_watermark: datetime | None
-    watermark: datetime | None
+    late_watermark: datetime
+    watermark: datetime
 
 
-def closed_up_to(facts: CheckpointFacts) -> datetime | None:
-    """Return the watermark up to which windows are closed for good, None before any.
+def closed_up_to(facts: CheckpointFacts | None) -> datetime:
+    """Return the watermark up to which windows are closed for good.
 
     It is that of the newest *committed* batch. The next one, planned or not, will still
     emit the windows between this watermark and its own.
     """
-    committed = facts.last_committed
-    entry = None if committed is None else facts.offsets.get(committed)
-    return _moment(entry.watermark_ms) if entry else None
+    if facts is None or facts.last_committed is None:
+        return EPOCH
+    return _moment(facts.offsets[facts.last_committed].watermark_ms)
 
 
 def list_batches(facts: CheckpointFacts, *, after: int) -> list[SilverBatch]:
@@ -90,7 +93,9 @@ def _snapshot_files(location: str, version: int) -> list[str] | None:
         table = DeltaTable(location, version=version)
     except DeltaError:
         return None
-    return [normalize(uri) for uri in table.file_uris()]
+    # Not file_uris(): that encodes the folder and decodes the name.
+    paths = pa.table(table.get_add_actions())["path"].to_pylist()
+    return [join(location, unquote(path)) for path in paths]
 
 
 def _is_read(commit: TableCommit) -> bool:
@@ -104,7 +109,7 @@ def _batch(batch_id: int, facts: CheckpointFacts) -> SilverBatch:
         batch_id=batch_id,
         start_version=_version(before, facts) if before else None,
         end_version=_version(entry, facts),
-        late_watermark=_moment(before.watermark_ms) if before else None,
+        late_watermark=_moment(before.watermark_ms) if before else EPOCH,
         watermark=_moment(entry.watermark_ms),
     )
 
@@ -124,6 +129,5 @@ def _version(entry: OffsetEntry, facts: CheckpointFacts) -> int:
     return int(offset["reservoirVersion"])
 
 
-def _moment(watermark_ms: int) -> datetime | None:
-    # Spark logs 0 while there is no watermark yet.
-    return _EPOCH + timedelta(milliseconds=watermark_ms) if watermark_ms else None
+def _moment(watermark_ms: int) -> datetime:
+    return EPOCH + timedelta(milliseconds=watermark_ms)

@@ -43,7 +43,7 @@ def translate(table_location: str, message: str) -> SluiceError:
             f"({found}); nothing was written, run again",
             {"table": table_location, "conflict": found},
         )
-    first_line = message.split("\n", maxsplit=1)[0]
+    first_line = message.strip().split("\n", maxsplit=1)[0]
     return FatalError(
         Condition.QUERY_FAILED,
         f"table {table_location!r}: the query that writes it failed: {first_line}; "

@@ -49,8 +49,8 @@ SCHEMA = pa.schema(
         pa.field("null_event_time_rows", pa.int64()),
         pa.field("windows_emitted", pa.int64()),
         pa.field("table_version", pa.int64()),
-        pa.field("late_watermark", _TIMESTAMP),
-        pa.field("watermark", _TIMESTAMP),
+        pa.field("late_watermark", _TIMESTAMP, nullable=False),
+        pa.field("watermark", _TIMESTAMP, nullable=False),
         pa.field("archived_at", _TIMESTAMP, nullable=False),
         pa.field("run_id", pa.string(), nullable=False),
     ]
@@ -178,9 +178,7 @@ class _Counter:
             return dict.fromkeys(counted)
         return dict(zip(counted, row, strict=True))
 
-    def _count(
-        self, files: Sequence[str], late_watermark: datetime | None
-    ) -> tuple[int, ...]:
+    def _count(self, files: Sequence[str], late_watermark: datetime) -> tuple[int, ...]:
         bronze = self.spark.read.format("delta").load(self.bronze_location)
         rows = (
             self.spark.read.schema(
@@ -199,9 +197,7 @@ class _Counter:
             .collect()[0]
         )
 
-    def _is_late(self, late_watermark: datetime | None) -> Column:
-        if late_watermark is None:
-            return F.lit(False)  # noqa: FBT003 - SQL's own literal
+    def _is_late(self, late_watermark: datetime) -> Column:
         moment = F.coalesce(EVENT_TIME, F.lit(_NEVER))
         window_end = event_window(moment, self.silver)["end"]
         return window_end <= F.lit(late_watermark)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from sluice.checkpoint import read_checkpoint
 from sluice.deltalog import open_table
@@ -37,8 +38,8 @@ def run_silver(
 ) -> StepSummary:
     """Aggregate what is new in bronze; append the windows that the watermark closed.
 
-    May be tried again at any time. The counts are those of the micro-batches archived by
-    this call: after a crash the next call counts the crashed one's batches as well.
+    May be tried again at any time. The counts are those of the micro-batches that this
+    call archives: after a crash the next call counts the crashed one's as well.
 
     Raises:
         UsageError: the trigger is refused, or bronze lacks what the aggregates need.
@@ -49,17 +50,16 @@ def run_silver(
     when = parse_trigger(trigger)
     if open_table(config.bronze_location) is None:
         note = f"bronze {config.bronze_location!r} does not exist yet: nothing to do"
-        archived, windows_open = Archived(notes=(note,)), 0
+        summary = _summarize(silver, run_id, Archived(notes=(note,)), 0)
     else:
-        archived, windows_open = _stream(config, silver, run_id, when)
-    summary = _summarize(silver, run_id, archived, windows_open)
+        summary = _stream(config, silver, run_id, when)
     record_step(config, summary, started=started, finished=datetime.now(UTC))
     return summary
 
 
 def _stream(
     config: PipelineConfig, silver: SilverConfig, run_id: str, trigger: Trigger
-) -> tuple[Archived, int]:
+) -> StepSummary:
     spark = spark_session(f"{config.name}_{silver.name}")
     check_columns(spark.read.format("delta").load(config.bronze_location), silver)
     _LOG.info("silver %s: running the query", silver.name)
@@ -70,7 +70,8 @@ def _stream(
     archive_history(config)
     checkpoint = config.silver_checkpoint_location(silver)
     noted = Archived(notes=(trigger.note,) if trigger.note else ())
-    return noted + archived, count_open_windows(spark, checkpoint)
+    windows_open = count_open_windows(query, spark, checkpoint)
+    return _summarize(silver, run_id, noted + archived, windows_open)
 
 
 def stream_bronze(spark: SparkSession, config: PipelineConfig) -> DataFrame:
@@ -88,11 +89,22 @@ def stream_bronze(spark: SparkSession, config: PipelineConfig) -> DataFrame:
     )
 
 
-def count_open_windows(spark: SparkSession, checkpoint_location: str) -> int:
-    """Return how many windows, each group counted, wait in the state of a query."""
+def count_open_windows(
+    query: StreamingQuery, spark: SparkSession, checkpoint_location: str
+) -> int | None:
+    """Return how many windows, each group counted, wait in the state of ``query``.
+
+    None where Spark cannot tell: its reader of state does not find a checkpoint whose
+    path has a space or the like, and only a query that ran a micro-batch knows itself.
+    """
+    ran = [each.stateOperators for each in query.recentProgress if each.stateOperators]
+    if ran:
+        return sum(operator.numRowsTotal for operator in ran[-1])
     facts = read_checkpoint(checkpoint_location)
     if facts is None or facts.last_committed is None:
         return 0
+    if quote(checkpoint_location, safe="/:") != checkpoint_location:
+        return None
     return spark.read.format("statestore").load(checkpoint_location).count()
 
 
@@ -120,15 +132,19 @@ def _await(
 ) -> Archived:
     """Wait for the end of ``query``, archiving its batches while it runs."""
     archived = Archived()
-    while not query.awaitTermination(_ARCHIVE_SECONDS):
-        archived += archive_batches(spark, config, silver, run_id=run_id)
+    try:
+        while not query.awaitTermination(_ARCHIVE_SECONDS):
+            archived += archive_batches(spark, config, silver, run_id=run_id)
+    finally:
+        query.stop()
     return archived + archive_batches(spark, config, silver, run_id=run_id)
 
 
 def _summarize(
-    silver: SilverConfig, run_id: str, archived: Archived, windows_open: int
+    silver: SilverConfig, run_id: str, archived: Archived, windows_open: int | None
 ) -> StepSummary:
     counts = {"batches": len(archived.rows)}
     counts |= {name: archived.total(name) for name in COUNTED}
-    counts["windows_open"] = windows_open
+    if windows_open is not None:
+        counts["windows_open"] = windows_open
     return StepSummary(silver.name, run_id, counts, archived.notes)

@@ -88,7 +88,7 @@ def _event_time(bronze: DataFrame, silver: SilverConfig) -> Column:
 
 
 def _in_zone(moment: Column, time_zone: str) -> Column:
-    """Return the moment at which clocks in ``time_zone`` showed ``moment``'s reading."""
+    """Return when ``time_zone`` had the wall-clock time that the session has then."""
     # Text without a zone is read in the session's, which is not ours to rely on.
     reading = F.from_utc_timestamp(moment, F.current_timezone())
     return F.to_utc_timestamp(reading, time_zone)
@@ -126,9 +126,8 @@ def _name_clashes(silver: SilverConfig) -> list[str]:
 
 
 def _wrong_aggregates(bronze: DataFrame, silver: SilverConfig) -> Sequence[str]:
-    errors = {
-        name: _aggregate_error(bronze, silver, name) for name in silver.aggregates
-    }
+    names = silver.aggregates
+    errors = {name: _aggregate_error(bronze, silver, name) for name in names}
     return [
         f"aggregate {name!r} is {silver.aggregates[name]!r}: {error}"
         for name, error in errors.items()
@@ -141,7 +140,7 @@ def _aggregate_error(bronze: DataFrame, silver: SilverConfig, name: str) -> str 
     try:
         aggregate_windows(bronze, one).schema  # noqa: B018 - asking for it analyses
     except AnalysisException as error:
-        return str(error).split("\n", maxsplit=1)[0]
+        return str(error).strip().split("\n", maxsplit=1)[0]
     return None
 
 

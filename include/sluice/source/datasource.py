@@ -1,7 +1,7 @@
 """The ``cloudFiles`` format as Spark sees it: the order of a micro-batch's steps.
 
-Spark calls, in the driver's Python process: ``prepareForTriggerAvailableNow`` (discover),
-``latestOffset`` (admit and claim), ``partitions`` (pack); and ``read`` in the workers.
+In the driver's Python process Spark calls ``prepareForTriggerAvailableNow`` (discover),
+``latestOffset`` (admit and claim) and ``partitions`` (pack); in the workers ``read``.
 """
 
 from __future__ import annotations
@@ -69,7 +69,10 @@ class CloudFilesDataSource(DataSource):
         """Return the kept or inferred schema; called when the user gives none."""
         options = parse_options(self.options)
         rescued = options.rescued_column or RESCUED_COLUMN
-        fields = [*schema_of(options).fields, StructField(rescued, StringType())]
+        # A field that is called like a column of ours is rescued, as any unknown one.
+        taken = {rescued, METADATA_COLUMN}
+        fields = [each for each in schema_of(options).fields if each.name not in taken]
+        fields.append(StructField(rescued, StringType()))
         if options.metadata_column:
             fields.append(StructField(METADATA_COLUMN, METADATA_TYPE))
         return StructType(fields)

@@ -18,11 +18,11 @@ from pyspark.sql.types import (
 )
 
 _LONG_LIMIT = 1 << 63
+_NULL: DataType = NullType()
+_EMPTY: DataType = StructType()
 
 
-def infer_schema(
-    records: Iterable[Mapping[str, object]], *, typed: bool
-) -> StructType:
+def infer_schema(records: Iterable[Mapping[str, object]], *, typed: bool) -> StructType:
     """Return the schema that holds every field of ``records``, sorted by name.
 
     Untyped (Auto Loader's default for JSON) every column is a string. Typed, a field
@@ -33,17 +33,19 @@ def infer_schema(
         names = sorted({name for record in records for name in record})
         return StructType([StructField(name, StringType()) for name in names])
     kinds = (type_of(record) for record in records)
-    merged = _without_nulls(reduce(merge_types, kinds, StructType()))
+    merged = _without_nulls(reduce(merge_types, kinds, _EMPTY))
     return merged if isinstance(merged, StructType) else StructType()
 
 
 def type_of(value: object) -> DataType:
     """Return the Spark type of one decoded JSON value."""
     if isinstance(value, Mapping):
-        fields = [StructField(str(name), type_of(value[name])) for name in sorted(value)]
+        fields = [
+            StructField(str(name), type_of(value[name])) for name in sorted(value)
+        ]
         return StructType(fields)
     if isinstance(value, list):
-        return ArrayType(reduce(merge_types, map(type_of, value), NullType()))
+        return ArrayType(reduce(merge_types, map(type_of, value), _NULL))
     if isinstance(value, bool):
         return BooleanType()
     if isinstance(value, int):

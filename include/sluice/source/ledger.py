@@ -74,7 +74,7 @@ class Ledger:
         """Open the ledger below ``schema_location``; None where there is none."""
         root = join(schema_location, "_ledger")
         try:
-            table = DeltaTable(join(root, "files"), without_files=True)
+            table = DeltaTable(join(root, "files"))
         except TableNotFoundError:
             return None
         return cls(root, str(table.metadata().id))
@@ -83,9 +83,11 @@ class Ledger:
     def open_or_create(cls, schema_location: str) -> Ledger:
         """Open the ledger below ``schema_location``, or make an empty one."""
         root = join(schema_location, "_ledger")
+        claims = _create(join(root, "claims"), CLAIMS_SCHEMA)
         ledger = cls.open(schema_location)
-        _create(join(root, "claims"), CLAIMS_SCHEMA)
         if ledger is None:
+            # There are files before there are claims: these lost theirs.
+            _require_unused(claims, root)
             _create(join(root, "files"), FILES_SCHEMA)
             ledger = cls.open(schema_location)
         if ledger is None:
@@ -136,7 +138,7 @@ class Ledger:
         return [_claim(row) for row in rows.to_pylist()]
 
     def claimed_end(self, start: int) -> int | None:
-        """Return the end that was claimed for the micro-batch beginning at ``start``."""
+        """Return the end that was claimed for the micro-batch after ``start``."""
         return _claimed_end(self._claims(), start)
 
     def claim(self, planned: SeqRange, *, run_id: str) -> int:
@@ -215,12 +217,22 @@ class Ledger:
             )
 
 
-def _create(location: str, schema: pa.Schema) -> None:
+def _create(location: str, schema: pa.Schema) -> DeltaTable:
     try:
-        DeltaTable.create(location, schema, mode="ignore")
+        return DeltaTable.create(location, schema, mode="ignore")
     except CommitFailedError:
-        # Another process made it in the same moment; opening it next tells.
-        return
+        # Another process made it in the same moment.
+        return DeltaTable(location)
+
+
+def _require_unused(claims: DeltaTable, root: str) -> None:
+    if claims.version():
+        raise FatalError(
+            Condition.LEDGER_UNREADABLE,
+            f"ledger {root!r} has claims of micro-batches, but its table 'files' is "
+            "gone: a new one would number the files anew; restore it from backup",
+            {"ledger": root},
+        )
 
 
 def _version(table: DeltaTable, app_id: str) -> int:

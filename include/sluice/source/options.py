@@ -6,13 +6,15 @@ known there and not built here is refused, never ignored in silence.
 
 from __future__ import annotations
 
+import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from enum import StrEnum
 from hashlib import sha256
+from typing import Any
 
 from sluice.errors import Condition, UsageError
 from sluice.paths import join, normalize
@@ -127,32 +129,37 @@ def parse_options(given: Mapping[str, str]) -> CloudFilesOptions:
     location = read.pop("schema_location", None)
     options = CloudFilesOptions(
         path=path,
-        schema_location=normalize(location) if location else default_location(path),
+        schema_location=normalize(location or ""),
         schema_location_given=location is not None,
     )
-    return replace(
-        options, **{field: _PARSERS[field](text) for field, text in read.items()}
-    )
+    fields = {field: _PARSERS[field](text) for field, text in read.items()}
+    options = replace(options, **fields)
+    if location is None:
+        options = replace(options, schema_location=default_location(options))
+    return options
 
 
-def default_location(path: str) -> str:
+def default_location(options: CloudFilesOptions) -> str:
     """Return where ledger and schemas live when no schemaLocation is given.
 
     A Python source is not told its checkpoint, so the place is under the lake, named
-    by the source path.
+    by the source path and by what decides which of its files are discovered: two
+    streams that take different files must not share a ledger.
     """
     lake = normalize(os.environ.get("SLUICE_LAKE") or "lake")
-    return join(lake, "schemas", f"_path_{sha256(path.encode()).hexdigest()[:16]}")
+    selection = [options.path, options.path_glob_filter, options.recursive]
+    digest = sha256(json.dumps(selection).encode()).hexdigest()
+    return join(lake, "schemas", f"_path_{digest[:16]}")
 
 
 def parse_bytes(text: str) -> int:
-    """Parse ``10g``, ``512 MB`` or a plain number of bytes.
+    """Parse ``10g``, ``512 MB`` or a plain number of bytes, from 1 on.
 
     Raises:
         UsageError: anything else.
     """
     match = _BYTES.fullmatch(text.strip())
-    if not match:
+    if not match or int(match[1]) == 0:
         raise _invalid("a size in bytes", text, "a number such as 1048576, 512m or 10g")
     return int(match[1]) * _UNITS[match[2].lower()]
 
@@ -213,7 +220,9 @@ def _mode(text: str) -> EvolutionMode:
         if mode.lower() == text.lower():
             return mode
     raise _invalid(
-        "cloudFiles.schemaEvolutionMode", text, str([mode.value for mode in EvolutionMode])
+        "cloudFiles.schemaEvolutionMode",
+        text,
+        str([mode.value for mode in EvolutionMode]),
     )
 
 
@@ -230,7 +239,7 @@ def _invalid(subject: str, got: str, expected: str) -> UsageError:
     )
 
 
-_PARSERS = {
+_PARSERS: Mapping[str, Callable[[str], Any]] = {
     "max_files": _count,
     "max_bytes": parse_bytes,
     "infer_column_types": _flag,

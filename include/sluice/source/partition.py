@@ -41,7 +41,7 @@ def plan_partitions(
     min_partitions: int,
     splittable: bool = True,
 ) -> list[list[FileSlice]]:
-    """Pack ``files`` into partitions, each within ``max_bytes`` where files allow.
+    """Pack ``files`` into partitions of about ``max_bytes`` each.
 
     There are at least ``min_partitions`` where each would be worth starting a task.
     Every byte of every file is in exactly one slice, in order of seq in a partition.

@@ -1,4 +1,4 @@
-"""Read one task's slices: bytes from storage, rows as Arrow batches in Spark's schema."""
+"""Read a task's slices: bytes from storage, rows as Arrow batches in Spark's schema."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import BinaryIO, cast
 import pyarrow as pa
 
 from sluice import storage
-from sluice.errors import Condition, FatalError
+from sluice.errors import Condition, FatalError, RetryableError
 from sluice.source.formats.json import (
     ParsedBlock,
     line_blocks,
@@ -44,17 +44,24 @@ class ReadPlan:
 
     def __post_init__(self) -> None:
         filled = {METADATA_COLUMN, self.rescued_column, self.corrupt_column}
-        columns = [each for each in self.output if each.name not in filled]
+        columns = [
+            each.with_nullable(True)  # noqa: FBT003 - pyarrow takes it so
+            for each in self.output
+            if each.name not in filled
+        ]
         object.__setattr__(self, "columns", pa.schema(columns))
 
 
-def read_slices(slices: Iterable[FileSlice], plan: ReadPlan) -> Iterator[pa.RecordBatch]:
+def read_slices(
+    slices: Iterable[FileSlice], plan: ReadPlan
+) -> Iterator[pa.RecordBatch]:
     """Yield the rows of ``slices`` in the schema of ``plan.output``.
 
     Raises:
         FatalError: a file is gone, has changed since it was discovered, or cannot be
             decompressed. Where the plan has a ledger to quarantine to, the file is
             recorded there first, and the next attempt is planned without it.
+        RetryableError: the system would not let a file be read.
     """
     waiting: list[pa.Table] = []
     for each in slices:
@@ -76,7 +83,10 @@ def _read_slice(each: FileSlice, plan: ReadPlan) -> Iterator[pa.Table]:
         for parsed in _parse(each, plan):
             yield _rows(parsed, each, plan)
     except OSError as error:
-        # pyarrow raises plain OSError for a truncated or damaged compressed file.
+        # pyarrow's error for a damaged compressed file has no number; the system's own
+        # have one, and may be gone at the next attempt.
+        if error.errno is not None:
+            raise _unreadable(each, str(error)) from error
         raise _bad_file(each, str(error), plan) from error
 
 
@@ -97,11 +107,25 @@ def _open(each: FileSlice, plan: ReadPlan) -> BinaryIO:
     if size != each.file.size:
         changed = f"had {each.file.size} bytes when discovered, now {size}"
         raise _bad_file(each, changed, plan)
-    stream = storage.open_input(each.file.path)
-    codec = compression(each.file.path)
+    return open_decompressed(each.file.path)
+
+
+def open_decompressed(path: str) -> BinaryIO:
+    """Open a file for reading what it holds, decompressed as its ending says."""
+    stream = storage.open_input(path)
+    codec = compression(path)
     if codec is None:
         return stream
-    return cast(BinaryIO, BufferedReader(pa.CompressedInputStream(stream, codec)))
+    return cast("BinaryIO", BufferedReader(pa.CompressedInputStream(stream, codec)))
+
+
+def _unreadable(each: FileSlice, reason: str) -> RetryableError:
+    return RetryableError(
+        Condition.BAD_FILE,
+        f"file {each.file.path!r} could not be read: {reason}; it may be read when "
+        "what the system says is mended, so it is not put in quarantine: run again",
+        {"path": each.file.path, "reason": reason},
+    )
 
 
 def _bad_file(each: FileSlice, reason: str, plan: ReadPlan) -> FatalError:
@@ -152,14 +176,14 @@ def _require_no_new_fields(parsed: ParsedBlock, each: FileSlice) -> None:
 
 def _rescued(parsed: ParsedBlock, each: FileSlice, kind: pa.DataType) -> pa.Array:
     if parsed.records is None:
-        return pa.nulls(parsed.columns.num_rows, kind)
+        return pa.nulls(parsed.num_rows, kind)
     texts = [rescued_json(record, each.file.path) for record in parsed.records]
     return pa.array(texts, kind)
 
 
 def _corrupt(parsed: ParsedBlock, _each: FileSlice, kind: pa.DataType) -> pa.Array:
     if parsed.records is None:
-        return pa.nulls(parsed.columns.num_rows, kind)
+        return pa.nulls(parsed.num_rows, kind)
     return pa.array([record.corrupt for record in parsed.records], kind)
 
 
@@ -173,4 +197,4 @@ def _metadata(parsed: ParsedBlock, each: FileSlice, kind: pa.DataType) -> pa.Arr
         "file_modification_time": each.file.modified,
     }
     row = {child.name: known.get(child.name) for child in kind}
-    return pa.repeat(pa.scalar(row, kind), parsed.columns.num_rows)
+    return pa.repeat(pa.scalar(row, kind), parsed.num_rows)

@@ -8,12 +8,12 @@ column, come back as rescued JSON text, so ``1.10`` stays ``1.10``.
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation
+from math import isfinite
 
 import msgspec
 import pyarrow as pa
@@ -24,14 +24,23 @@ from sluice.errors import Condition, UsageError
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
 _STRING = msgspec.json.Decoder(str)
-_FLOAT = msgspec.json.Decoder(float)
 _INTEGER = re.compile(rb"-?\d+")
 _NUMBER = re.compile(rb"-?\d[\d.eE+-]*")
 _NOT_FINITE = {
     b'"NaN"': float("nan"),
+    b'"-NaN"': float("nan"),
+    b'"Inf"': float("inf"),
+    b'"-Inf"': float("-inf"),
     b'"Infinity"': float("inf"),
     b'"-Infinity"': float("-inf"),
 }
+# A string, to be passed over, or a number that JSON does not have and Python writes.
+_STRING_OR_NOT_FINITE = re.compile(
+    rb'"(?:[^"\\]|\\.)*"|(-?(?:NaN|Inf(?:inity)?)\b)', re.DOTALL
+)
+_FLOAT_LIMITS = {16: 65504.0, 32: 3.4028235677973366e38}
+# Spark's widest decimal has 38 digits, and rounding needs room for what it cuts off.
+_DECIMAL_DIGITS = Context(prec=400)
 
 
 class MismatchError(ValueError):
@@ -40,12 +49,8 @@ class MismatchError(ValueError):
 
 # What a decoder may raise on a value: a number out of range, half a surrogate pair,
 # bytes that are not UTF-8, an array nested too deep.
-_DOES_NOT_FIT = (
-    MismatchError,
-    msgspec.MsgspecError,
-    UnicodeDecodeError,
-    RecursionError,
-)
+_UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_DOES_NOT_FIT = (MismatchError, *_UNDECODABLE)
 
 
 @dataclass(frozen=True)
@@ -71,6 +76,22 @@ def read_records(lines: Iterable[bytes], columns: pa.Schema) -> list[Record]:
     return [_read_record(line, converters) for line in lines]
 
 
+def read_unknown_fields(
+    lines: Iterable[bytes], columns: pa.Schema
+) -> list[Record] | None:
+    """Return only what has no column, None where a line is no JSON object."""
+    known = set(columns.names)
+    records = []
+    for line in lines:
+        fields = decode_fields(line)
+        if fields is None:
+            return None
+        unknown = {name: raw for name, raw in fields.items() if name not in known}
+        _, rescued = convert_fields(unknown, {})
+        records.append(Record({}, rescued, tuple(rescued)))
+    return records
+
+
 def rescued_json(record: Record, file_path: str) -> str | None:
     """Return what ``_rescued_data`` holds for ``record``, None when all of it fits."""
     rescued: dict[str, object] = dict(record.rescued)
@@ -78,19 +99,36 @@ def rescued_json(record: Record, file_path: str) -> str | None:
         rescued["_corrupt_record"] = record.corrupt
     if not rescued:
         return None
-    return msgspec.json.encode(rescued | {"_file_path": file_path}).decode(
-        "utf-8", "backslashreplace"
-    )
+    return msgspec.json.encode(rescued | {"_file_path": file_path}).decode()
 
 
 def _read_record(line: bytes, converters: Mapping[str, Converter]) -> Record:
-    try:
-        fields = _OBJECT.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    fields = decode_fields(line)
+    if fields is None:
         return Record({}, {}, corrupt=line.decode("utf-8", "backslashreplace"))
     values, rescued = convert_fields(fields, converters)
     unknown = tuple(name for name in rescued if name not in converters)
     return Record(values, rescued, unknown)
+
+
+def decode_fields(line: bytes) -> dict[str, msgspec.Raw] | None:
+    """Return the fields of a JSON object as raw text, None where it is none.
+
+    The bare words ``NaN`` and ``Infinity``, which JSON lacks and many writers use, are
+    taken as Spark takes them; in raw text they come back quoted.
+    """
+    try:
+        return _OBJECT.decode(line)
+    except _UNDECODABLE:
+        pass
+    try:
+        return _OBJECT.decode(_STRING_OR_NOT_FINITE.sub(_quote_not_finite, line))
+    except _UNDECODABLE:
+        return None
+
+
+def _quote_not_finite(match: re.Match[bytes]) -> bytes:
+    return b'"%b"' % match[1] if match[1] else match[0]
 
 
 def convert_fields(
@@ -100,19 +138,29 @@ def convert_fields(
     values: dict[str, object] = {}
     rescued: dict[str, msgspec.Raw] = {}
     for name, raw in fields.items():
-        text = bytes(raw).strip()
+        text = bytes(raw)
         if text == b"null":
             continue
         if name not in converters:
-            rescued[name] = raw
+            rescued[name] = _valid_json(text)
             continue
         try:
             values[name] = converters[name](text)
         except PartialMismatchError as partial:
             values[name], rescued[name] = partial.value, partial.rescued
         except _DOES_NOT_FIT:
-            rescued[name] = raw
+            rescued[name] = _valid_json(text)
     return values, rescued
+
+
+def _valid_json(text: bytes) -> msgspec.Raw:
+    """Return raw text as it is; text that is not UTF-8 as a string that shows it."""
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        shown = text.decode("utf-8", "backslashreplace")
+        return msgspec.Raw(msgspec.json.encode(shown))
+    return msgspec.Raw(text)
 
 
 class PartialMismatchError(MismatchError):
@@ -158,12 +206,20 @@ def _boolean(text: bytes) -> bool:
     return text == b"true"
 
 
-def _float(text: bytes) -> float:
-    if text in _NOT_FINITE:
-        return _NOT_FINITE[text]
-    if not _NUMBER.fullmatch(text):
-        raise MismatchError
-    return _FLOAT.decode(text)
+def _make_float(kind: pa.DataType) -> Converter:
+    limit = _FLOAT_LIMITS.get(kind.bit_width)
+
+    def decimal_point(text: bytes) -> float:
+        if text in _NOT_FINITE:
+            return _NOT_FINITE[text]
+        if not _NUMBER.fullmatch(text):
+            raise MismatchError
+        value = float(text)
+        if not isfinite(value) or (limit and abs(value) >= limit):
+            raise MismatchError
+        return value
+
+    return decimal_point
 
 
 def _make_integer(kind: pa.DataType) -> Converter:
@@ -181,11 +237,15 @@ def _make_decimal(kind: pa.DataType) -> Converter:
     step = Decimal(1).scaleb(-kind.scale)
 
     def decimal(text: bytes) -> Decimal:
+        number = text.strip(b'"')
+        if not _NUMBER.fullmatch(number):
+            raise MismatchError
         try:
-            value = Decimal(text.decode().strip('"')).quantize(step, ROUND_HALF_UP)
+            exact = Decimal(number.decode())
+            value = exact.quantize(step, ROUND_HALF_UP, _DECIMAL_DIGITS)
         except InvalidOperation:
             raise MismatchError from None
-        if not value.is_finite() or len(value.as_tuple().digits) > kind.precision:
+        if len(value.as_tuple().digits) > kind.precision:
             raise MismatchError
         return value
 
@@ -203,19 +263,26 @@ def _make_timestamp(kind: pa.DataType) -> Converter:
     def timestamp(text: bytes) -> datetime:
         try:
             moment = datetime.fromisoformat(_quoted(text))
-        except ValueError:
+            if kind.tz is not None:
+                return _in_utc(moment)
+        except (ValueError, OverflowError):
             raise MismatchError from None
-        if kind.tz is None:
-            return moment.replace(tzinfo=None)
-        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        if moment.tzinfo:
+            # Its zone would be lost, and with it which moment it was.
+            raise MismatchError
+        return moment
 
     return timestamp
+
+
+def _in_utc(moment: datetime) -> datetime:
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _binary(text: bytes) -> bytes:
     try:
         return base64.b64decode(_quoted(text), validate=True)
-    except binascii.Error:
+    except ValueError:
         raise MismatchError from None
 
 
@@ -227,7 +294,9 @@ def _make_struct(kind: pa.DataType) -> Converter:
             raise MismatchError
         values, rescued = convert_fields(_OBJECT.decode(text), converters)
         if rescued:
-            raise PartialMismatchError(values, msgspec.Raw(msgspec.json.encode(rescued)))
+            raise PartialMismatchError(
+                values, msgspec.Raw(msgspec.json.encode(rescued))
+            )
         return values
 
     return struct
@@ -257,7 +326,7 @@ def _make_map(kind: pa.DataType) -> Converter:
 
 
 def _item(convert: Converter, raw: msgspec.Raw) -> object:
-    text = bytes(raw).strip()
+    text = bytes(raw)
     if text == b"null":
         return None
     try:
@@ -273,7 +342,7 @@ _CONVERTERS: tuple[
     (pt.is_string, lambda _: _string),
     (pt.is_boolean, lambda _: _boolean),
     (pt.is_signed_integer, _make_integer),
-    (pt.is_floating, lambda _: _float),
+    (pt.is_floating, _make_float),
     (pt.is_decimal, _make_decimal),
     (pt.is_date32, lambda _: _date),
     (pt.is_timestamp, _make_timestamp),

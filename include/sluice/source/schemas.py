@@ -1,8 +1,9 @@
-"""Schema versions under ``<schemaLocation>/_schemas``: inferred once, kept, never changed."""
+"""Schema versions under ``<schemaLocation>/_schemas``: inferred once, never changed."""
 
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -14,12 +15,15 @@ from sluice.errors import Condition, UsageError
 from sluice.model import FileVersion
 from sluice.paths import join
 from sluice.source.discover import list_landed
+from sluice.source.formats.json import document_records, record_lines
 from sluice.source.infer import infer_schema
 from sluice.source.options import CloudFilesOptions
+from sluice.source.read import open_decompressed
 
 # As Auto Loader samples files; bytes are bounded harder, for this runs in one process.
 SAMPLE_FILES = 1000
 SAMPLE_BYTES = 64 << 20
+_LOG = logging.getLogger(__name__)
 _RECORD = msgspec.json.Decoder(dict[str, object])
 
 
@@ -53,8 +57,8 @@ def schema_of(options: CloudFilesOptions) -> StructType:
 def _infer(options: CloudFilesOptions) -> StructType:
     sample = _sample(sorted(list_landed(options)))
     with ThreadPoolExecutor(max_workers=8) as readers:
-        contents = readers.map(lambda file: storage.read_file(file.path), sample)
-        records = (record for content in contents for record in _records(content))
+        found = readers.map(lambda file: _records(file, options), sample)
+        records = (record for each in found for record in each)
         schema = infer_schema(records, typed=options.infer_column_types)
     if not schema.fields:
         raise UsageError(
@@ -77,10 +81,21 @@ def _sample(files: Sequence[FileVersion]) -> list[FileVersion]:
     return chosen
 
 
-def _records(content: bytes) -> Iterator[dict[str, object]]:
-    for line in content.splitlines():
+def _records(file: FileVersion, options: CloudFilesOptions) -> list[dict[str, object]]:
+    try:
+        with open_decompressed(file.path) as stream:
+            content = stream.read(SAMPLE_BYTES)
+    except OSError as error:
+        _LOG.warning("schema inference passes over %r: %s", file.path, error)
+        return []
+    split = document_records if options.multi_line else record_lines
+    return list(_decoded(split(content)))
+
+
+def _decoded(lines: Sequence[bytes]) -> Iterator[dict[str, object]]:
+    for line in lines:
         try:
             yield _RECORD.decode(line)
-        except (msgspec.DecodeError, RecursionError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             # Not a record: reading rescues it, so inference may pass over it.
             continue

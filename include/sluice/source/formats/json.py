@@ -1,4 +1,4 @@
-"""Newline-delimited JSON to Arrow: whole blocks by pyarrow, odd ones record by record."""
+"""Newline-delimited JSON to Arrow: blocks by pyarrow, odd ones record by record."""
 
 from __future__ import annotations
 
@@ -8,14 +8,17 @@ from typing import BinaryIO
 
 import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.json
 import pyarrow.types as pt
 
-from sluice.source.rescue import Record, read_records
+from sluice.source.rescue import Record, read_records, read_unknown_fields
 
 BLOCK_BYTES = 8 << 20
-_CAREFUL_RECORDS = 64
+_CAREFUL_RECORDS = 256
 _BOM = b"\xef\xbb\xbf"
+_SPACE = b" \t\r\n"
+_OPENING, _CLOSING = b"{}"
 _ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
 
 
@@ -29,30 +32,46 @@ class ParsedBlock:
     columns: pa.Table
     records: list[Record] | None
 
+    @property
+    def num_rows(self) -> int:
+        """The number of rows; a table without columns would not tell."""
+        return self.columns.num_rows if self.records is None else len(self.records)
+
 
 def parse_block(block: bytes, columns: pa.Schema) -> Iterator[ParsedBlock]:
     """Parse complete lines, one JSON object each, into the types of ``columns``."""
-    lines = [line for line in block.removeprefix(_BOM).splitlines() if line.strip()]
-    return _parse_records(lines, columns)
+    return _parse_records(record_lines(block), columns)
+
+
+def record_lines(block: bytes) -> list[bytes]:
+    """Return the lines of ``block`` that are not blank, without the space around them.
+
+    A byte-order mark goes wherever a line begins with one, as in files put together.
+    """
+    lines = (line.removeprefix(_BOM).strip(_SPACE) for line in block.splitlines())
+    return [line for line in lines if line]
 
 
 def parse_document(content: bytes, columns: pa.Schema) -> Iterator[ParsedBlock]:
     """Parse a file that is one JSON object, or one array of them (``multiLine``)."""
-    stripped = content.removeprefix(_BOM).strip()
+    return _parse_records(document_records(content), columns)
+
+
+def document_records(content: bytes) -> list[bytes]:
+    """Return the records of a file that is one JSON object, or one array of them."""
+    stripped = content.removeprefix(_BOM).strip(_SPACE)
     if stripped.startswith(b"["):
-        return _parse_records(_elements(stripped), columns)
-    return _parse_records([stripped] if stripped else [], columns)
+        return _elements(stripped)
+    return [stripped] if stripped else []
 
 
-def _parse_records(
-    lines: Sequence[bytes], columns: pa.Schema
-) -> Iterator[ParsedBlock]:
-    """Halve what does not fit, so that one odd record slows down only its neighbours."""
+def _parse_records(lines: Sequence[bytes], columns: pa.Schema) -> Iterator[ParsedBlock]:
+    """Halve what does not fit: one odd record slows down only its neighbours."""
     if not lines:
         return
-    table = _parse_fast(lines, columns)
-    if table is not None:
-        yield ParsedBlock(table, None)
+    parsed = _parse_fitting(lines, columns) or _parse_wider(lines, columns)
+    if parsed is not None:
+        yield parsed
     elif len(lines) <= _CAREFUL_RECORDS:
         yield _parse_carefully(lines, columns)
     else:
@@ -90,14 +109,29 @@ def line_blocks(
         yield block
 
 
-def _parse_fast(lines: Sequence[bytes], columns: pa.Schema) -> pa.Table | None:
-    # A line `null` crashes pyarrow 26 (a segmentation fault) or becomes an empty row:
-    # only lines that begin as objects go there.
-    if not all(line.lstrip()[:1] == b"{" for line in lines):
+def _parse_fitting(lines: Sequence[bytes], columns: pa.Schema) -> ParsedBlock | None:
+    """Parse records whose every field has a column and fits it."""
+    table = _parse_fast(lines, columns, unexpected="error")
+    return None if table is None else ParsedBlock(table, None)
+
+
+def _parse_wider(lines: Sequence[bytes], columns: pa.Schema) -> ParsedBlock | None:
+    """Parse records that fit but for fields without a column, which are rescued."""
+    if any(pt.is_nested(field.type) for field in columns):
+        return None  # a field that is new in a nested object would be lost
+    table = _parse_fast(lines, columns, unexpected="ignore")
+    if table is None:
         return None
-    if not all(_is_plain(field.type) for field in columns):
-        return None
+    records = read_unknown_fields(lines, columns)
+    return None if records is None else ParsedBlock(table, records)
+
+
+def _parse_fast(
+    lines: Sequence[bytes], columns: pa.Schema, *, unexpected: str
+) -> pa.Table | None:
     block = b"\n".join(lines)
+    if not _is_safe(lines, columns) or not _is_utf8(block):
+        return None
     try:
         table = pyarrow.json.read_json(
             pa.BufferReader(block),
@@ -105,14 +139,45 @@ def _parse_fast(lines: Sequence[bytes], columns: pa.Schema) -> pa.Table | None:
                 use_threads=False, block_size=len(block) + 1
             ),
             parse_options=pyarrow.json.ParseOptions(
-                explicit_schema=columns, unexpected_field_behavior="error"
+                explicit_schema=columns, unexpected_field_behavior=unexpected
             ),
         )
     except pa.ArrowInvalid:
         return None
     # Two objects in a line become two rows there, and are no JSON record here.
     fits = table.schema.equals(columns) and table.num_rows == len(lines)
-    return table if fits else None
+    # It makes infinity of an integer with more digits than a float can hold.
+    return table if fits and not any(map(_has_infinity, table.columns)) else None
+
+
+def _is_safe(lines: Sequence[bytes], columns: pa.Schema) -> bool:
+    """Tell whether pyarrow would read ``lines`` one record a line, and not crash.
+
+    A line `null` crashes pyarrow 26 (a segmentation fault) or becomes an empty row. A
+    line that begins and ends as an object holds whole objects, however many.
+    """
+    if not all(_is_plain(field.type) for field in columns):
+        return False
+    return all(line[0] == _OPENING and line[-1] == _CLOSING for line in lines)
+
+
+def _is_utf8(block: bytes) -> bool:
+    if block.isascii():
+        return True
+    try:
+        block.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _has_infinity(values: pa.Array | pa.ChunkedArray) -> bool:
+    kind = values.type
+    if pt.is_floating(kind):
+        return bool(pc.any(pc.is_inf(values)).as_py())
+    if pt.is_struct(kind):
+        return any(map(_has_infinity, values.flatten()))
+    return pt.is_list(kind) and _has_infinity(pc.list_flatten(values))
 
 
 def _is_plain(kind: pa.DataType) -> bool:
@@ -120,7 +185,7 @@ def _is_plain(kind: pa.DataType) -> bool:
         return all(_is_plain(field.type) for field in kind)
     if pt.is_list(kind):
         return _is_plain(kind.value_type)
-    return pt.is_string(kind) or pt.is_primitive(kind) and not pt.is_temporal(kind)
+    return pt.is_string(kind) or (pt.is_primitive(kind) and not pt.is_temporal(kind))
 
 
 def _parse_carefully(lines: Sequence[bytes], columns: pa.Schema) -> ParsedBlock:

@@ -1,0 +1,103 @@
+"""What the four sides say, each read from its own source; the checks compare them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sluice.checkpoint import CheckpointFacts
+from sluice.history.batch import Batch
+from sluice.history.queries import Query
+from sluice.model import Claim, LedgerFile
+
+
+@dataclass(frozen=True)
+class LandedFile:
+    """One file of the landing folder; ``records`` is None where it cannot be counted.
+
+    ``arrived`` is when it came under its name, which a copied modification time hides.
+    """
+
+    path: str
+    size: int
+    arrived: datetime
+    records: int | None
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class LedgerFacts:
+    """What the ledger says; ``claims`` is None where that table is gone.
+
+    ``looked_at`` is the newest moment at which a discovery is known to have begun.
+    """
+
+    ledger_id: str
+    files: tuple[LedgerFile, ...]
+    claims: tuple[Claim, ...] | None
+    quarantined: Mapping[int, str]
+    looked_at: datetime | None
+
+    @property
+    def high_seq(self) -> int:
+        """The highest seq that a file has."""
+        return max((file.seq for file in self.files), default=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class QueryFacts:
+    """What the checkpoint, the archive and the table's log say of one query.
+
+    ``transactions`` gives the table version of each batch whose commit is still in the
+    log, which begins at ``log_from``; ``newest_transaction`` outlives the log.
+    """
+
+    query: Query
+    checkpoint: CheckpointFacts | None
+    live: tuple[Batch, ...] = ()
+    archived: tuple[Batch, ...] = ()
+    transactions: Mapping[int, int] = field(default_factory=dict)
+    newest_transaction: int | None = None
+    log_from: int | None = None
+    table_exists: bool = False
+    damage: str | None = None
+    table_damage: str | None = None
+
+    @property
+    def batches(self) -> dict[int, Batch]:
+        """Every batch of the present checkpoint by id; the checkpoint's word wins."""
+        return {each.batch_id: each for each in (*self.archived, *self.live)}
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether checkpoint and table could be read."""
+        return self.damage is None and self.table_damage is None
+
+
+@dataclass(frozen=True)
+class Duplicates:
+    """Keys that come more than once in a table: how many, and a few of them.
+
+    ``missing`` names key columns that the table does not have.
+    """
+
+    keys: int = 0
+    examples: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditFacts:
+    """The four sides of one pipeline, and its silver tables."""
+
+    pipeline: str
+    landing_location: str
+    landing: Mapping[str, LandedFile] | None
+    ledger: LedgerFacts | None
+    ledger_damage: str | None = None
+    bronze: QueryFacts
+    table_rows: Mapping[str | None, int]
+    silver: tuple[QueryFacts, ...] = ()
+    duplicate_keys: Duplicates = Duplicates()
+    duplicate_windows: Mapping[str, Duplicates] = field(default_factory=dict)

@@ -1,0 +1,186 @@
+"""Checks of files: landing folder against ledger, records against rows of the table."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from sluice.audit.batch_checks import batches_without_transaction
+from sluice.audit.facts import AuditFacts, LandedFile, LedgerFacts, QueryFacts
+from sluice.audit.rules import Code, finding
+from sluice.model import DataRisk, Finding, LedgerFile, SeqRange, Severity
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Up to which seq files must be in the table, and which are explained already."""
+
+    up_to: int
+    explained: frozenset[int] = frozenset()
+
+    @classmethod
+    def of(cls, facts: QueryFacts, ledger: LedgerFacts) -> Reading:
+        """Tell from the batches that are over what must be in the table."""
+        newest = max(facts.batches, default=-1)
+        over = (
+            batch.end_seq or 0
+            for batch in facts.batches.values()
+            if batch.committed
+            or batch.batch_id in facts.transactions
+            or batch.batch_id != newest
+        )
+        reading = cls(max(over, default=0))
+        for within in _ranges_without_transaction(facts):
+            reading = reading.explaining(range(within.start + 1, within.end + 1))
+        if (facts.newest_transaction or -1) > newest:
+            ends = [each.range.end for each in ledger.claims or ()]
+            beyond = range(reading.up_to + 1, max(ends, default=0) + 1)
+            reading = reading.explaining(beyond)
+        return reading
+
+    def explaining(self, seqs: Iterable[int]) -> Reading:
+        """Return this with ``seqs`` explained by a finding of their batch."""
+        return replace(self, explained=self.explained | frozenset(seqs))
+
+
+def check_files(
+    facts: AuditFacts, ledger: LedgerFacts, reading: Reading
+) -> Iterator[Finding]:
+    """Check every file of ledger, landing folder and table against the other two."""
+    known = {file.path for file in ledger.files}
+    landing = facts.landing or {}
+    strangers = set(facts.table_rows) - known - set(landing)
+    for path in sorted(strangers, key=str):
+        evidence = f"{facts.table_rows[path]} rows"
+        yield finding(Code.TABLE_FILE_UNKNOWN, facts.pipeline, str(path), evidence)
+    yield from _check_repeated(facts.pipeline, ledger)
+    if facts.landing is None:
+        return
+    repeated = _repeated(ledger)
+    for file in ledger.files:
+        if file.path not in repeated:
+            yield from _check_file(facts, ledger, file, reading)
+    new = [each for path, each in sorted(landing.items()) if path not in known]
+    for each in new:
+        if _was_missed(each, facts, ledger):
+            yield _missed(facts, ledger, each)
+    waiting = [each.path for each in new if not _was_missed(each, facts, ledger)]
+    known_waiting = list(_waiting(facts, ledger, reading))
+    yield from _told_waiting(facts.pipeline, known_waiting, waiting)
+
+
+def _ranges_without_transaction(facts: QueryFacts) -> Iterator[SeqRange]:
+    for batch in batches_without_transaction(facts):
+        if batch.seq_range:
+            yield batch.seq_range
+
+
+def _check_file(
+    facts: AuditFacts, ledger: LedgerFacts, file: LedgerFile, reading: Reading
+) -> Iterator[Finding]:
+    rows = facts.table_rows.get(file.path, 0)
+    landed = (facts.landing or {}).get(file.path)
+    is_read = file.seq <= reading.up_to
+    if file.seq in ledger.quarantined:
+        yield from _check_quarantined(facts, file, ledger.quarantined[file.seq], rows)
+    elif landed is None:
+        yield _gone(facts, file, rows, is_read=is_read)
+    elif landed.size != file.size:
+        evidence = f"discovered with {file.size} bytes, now {landed.size}"
+        yield finding(Code.FILE_CHANGED, facts.pipeline, file.path, evidence)
+    elif landed.records is None:
+        evidence = str(landed.error)
+        yield finding(Code.FILE_NOT_COUNTED, facts.pipeline, file.path, evidence)
+    elif file.seq not in reading.explained:
+        expected = landed.records if is_read else 0
+        yield from _check_rows(facts, file, rows, expected, is_read=is_read)
+
+
+def _check_rows(
+    facts: AuditFacts, file: LedgerFile, rows: int, expected: int, *, is_read: bool
+) -> Iterator[Finding]:
+    if rows == expected:
+        return
+    code = Code.ROWS_MISSING if rows < expected else Code.ROWS_DUPLICATED
+    if not is_read:
+        code = Code.ROWS_UNEXPECTED
+    evidence = f"seq {file.seq}: {expected} rows expected, {rows} in the table"
+    yield finding(code, facts.pipeline, file.path, evidence)
+
+
+def _check_quarantined(
+    facts: AuditFacts, file: LedgerFile, error: str, rows: int
+) -> Iterator[Finding]:
+    yield finding(Code.FILE_QUARANTINED, facts.pipeline, file.path, error)
+    if rows:
+        evidence = f"seq {file.seq} is in quarantine, and {rows} rows in the table"
+        yield finding(Code.ROWS_UNEXPECTED, facts.pipeline, file.path, evidence)
+
+
+def _gone(facts: AuditFacts, file: LedgerFile, rows: int, *, is_read: bool) -> Finding:
+    """Tell a file that was removed after reading from one that nobody could read."""
+    evidence = f"seq {file.seq}, {file.size} bytes; {rows} rows in the table"
+    was_read = is_read and (rows > 0 or file.size == 0)
+    return finding(
+        Code.LEDGER_FILE_GONE,
+        facts.pipeline,
+        file.path,
+        evidence,
+        severity=Severity.WARNING if was_read else Severity.ERROR,
+        data_risk=DataRisk.NONE if was_read else DataRisk.LOST,
+    )
+
+
+def _was_missed(file: LandedFile, facts: AuditFacts, ledger: LedgerFacts) -> bool:
+    """Tell a file that a discovery passed over from one that came after it."""
+    if facts.table_rows.get(file.path):
+        return True
+    return ledger.looked_at is not None and file.arrived < ledger.looked_at
+
+
+def _missed(facts: AuditFacts, ledger: LedgerFacts, file: LandedFile) -> Finding:
+    rows = facts.table_rows.get(file.path, 0)
+    return finding(
+        Code.NOT_IN_LEDGER,
+        facts.pipeline,
+        file.path,
+        f"arrived {file.arrived.isoformat()}, last discovery "
+        f"{ledger.looked_at.isoformat() if ledger.looked_at else 'not known'}; "
+        f"{rows} rows in the table",
+        data_risk=DataRisk.DUPLICATED if rows else DataRisk.LOST,
+    )
+
+
+def _check_repeated(pipeline: str, ledger: LedgerFacts) -> Iterator[Finding]:
+    for path, seqs in _repeated(ledger).items():
+        evidence = f"seqs {seqs}"
+        yield finding(Code.LEDGER_PATH_DUPLICATED, pipeline, path, evidence)
+
+
+def _repeated(ledger: LedgerFacts) -> Mapping[str, list[int]]:
+    counts = Counter(file.path for file in ledger.files)
+    twice = {path for path, count in counts.items() if count > 1}
+    found: dict[str, list[int]] = {}
+    for file in ledger.files:
+        if file.path in twice:
+            found.setdefault(file.path, []).append(file.seq)
+    return found
+
+
+def _waiting(facts: AuditFacts, ledger: LedgerFacts, reading: Reading) -> Iterator[str]:
+    """Yield the ledger's files that the next batch reads, less those found wrong."""
+    repeated = _repeated(ledger)
+    for file in ledger.files:
+        is_wrong = file.path in repeated or facts.table_rows.get(file.path)
+        is_there = file.path in (facts.landing or {})
+        if file.seq > reading.up_to and is_there and not is_wrong:
+            yield file.path
+
+
+def _told_waiting(pipeline: str, known: list[str], new: list[str]) -> Iterator[Finding]:
+    paths = [*known, *new]
+    if paths:
+        evidence = f"{len(known)} in the ledger, {len(new)} not discovered yet: "
+        evidence += ", ".join(paths[:3]) + (" …" if paths[3:] else "")
+        yield finding(Code.FILES_WAITING, pipeline, pipeline, evidence)

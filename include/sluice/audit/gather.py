@@ -1,0 +1,223 @@
+"""Read the four sides of a pipeline into facts; what is damaged becomes a fact too."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, TypeVar
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from deltalake import DeltaTable, QueryBuilder
+from deltalake.exceptions import DeltaError, TableNotFoundError
+
+from sluice.audit.facts import AuditFacts, Duplicates, LedgerFacts, QueryFacts
+from sluice.audit.landing import read_landing
+from sluice.checkpoint import CheckpointFacts, read_checkpoint
+from sluice.config import PipelineConfig
+from sluice.deltalog import TableCommit, open_table, read_commits
+from sluice.errors import FatalError
+from sluice.history import latest_start
+from sluice.history.batch import Batch, commits_by_batch, describe_batches
+from sluice.history.batches import archived_batches
+from sluice.history.queries import Query, list_queries
+from sluice.history.rows import SOURCE_FILE
+from sluice.model import Claim
+from sluice.paths import join
+from sluice.preflight import source_options
+from sluice.source.ledger import Ledger
+
+_EXAMPLES = 5
+_Found = TypeVar("_Found")
+# The ledger's time is taken after its listing, so a file that came in between is no
+# miss. No listing takes this long.
+_LISTING = timedelta(minutes=5)
+
+
+def gather_facts(config: PipelineConfig) -> AuditFacts:
+    """Read all four sides; no side's number is taken from another."""
+    bronze, *silver = [
+        read_query(each, partial(archived_batches, config, each))
+        for each in list_queries(config)
+    ]
+    ledger, ledger_damage = _read_whole_ledger(config)
+    no_rows: dict[str | None, int] = {}
+    bronze, table_rows = _read_table(bronze, _rows_by_file, no_rows)
+    bronze, keys = _read_table(
+        bronze, partial(_duplicates, keys=config.bronze.unique_key), Duplicates()
+    )
+    windows = {}
+    for index, (facts, each) in enumerate(zip(silver, config.silver, strict=True)):
+        grouping = ["window_start", "window_end", *each.group_by]
+        silver[index], windows[each.name] = _read_table(
+            facts, partial(_duplicates, keys=grouping), Duplicates()
+        )
+    return AuditFacts(
+        pipeline=config.name,
+        landing_location=config.landing_location,
+        landing=read_landing(source_options(config)),
+        ledger=ledger,
+        ledger_damage=ledger_damage,
+        bronze=bronze,
+        table_rows=table_rows,
+        silver=tuple(silver),
+        duplicate_keys=keys,
+        duplicate_windows=windows,
+    )
+
+
+def read_query(query: Query, archived: Callable[[], list[Batch]]) -> QueryFacts:
+    """Read what checkpoint, archive and table log say of one query."""
+    try:
+        checkpoint = read_checkpoint(query.checkpoint)
+    except FatalError as error:
+        return QueryFacts(query=query, checkpoint=None, damage=error.message)
+    if not query.table:
+        return _query_facts(query, checkpoint, None, [], [])
+    try:
+        table, commits = open_table(query.table), read_commits(query.table)
+    except FatalError as error:
+        return QueryFacts(
+            query=query, checkpoint=checkpoint, table_damage=error.message
+        )
+    except DeltaError as error:
+        return QueryFacts(query=query, checkpoint=checkpoint, table_damage=str(error))
+    return _query_facts(query, checkpoint, table, commits, archived())
+
+
+def read_ledger(config: PipelineConfig) -> LedgerFacts | None:
+    """Read what the ledger says, None where there is none."""
+    ledger = Ledger.open(config.schema_location)
+    if ledger is None:
+        return None
+    return LedgerFacts(
+        ledger_id=ledger.ledger_id,
+        files=tuple(ledger.files()),
+        claims=_claims(ledger),
+        quarantined={seq: each.error for seq, each in ledger.quarantined().items()},
+        looked_at=_looked_at(config, ledger),
+    )
+
+
+def _query_facts(
+    query: Query,
+    checkpoint: CheckpointFacts | None,
+    table: DeltaTable | None,
+    commits: list[TableCommit],
+    archived: list[Batch],
+) -> QueryFacts:
+    query_id = (checkpoint.query_id if checkpoint else None) or ""
+    mine = commits_by_batch(commits, query_id)
+    return QueryFacts(
+        query=query,
+        checkpoint=checkpoint,
+        live=tuple(_live(query, checkpoint, archived)) if checkpoint else (),
+        archived=tuple(each for each in archived if each.query_id == query_id),
+        transactions={batch: commit.version for batch, commit in mine.items()},
+        newest_transaction=table.transaction_version(query_id) if table else None,
+        log_from=min((commit.version for commit in commits), default=None),
+        table_exists=table is not None,
+    )
+
+
+def _live(
+    query: Query, checkpoint: CheckpointFacts, archived: Iterable[Batch]
+) -> Iterable[Batch]:
+    """Describe the checkpoint's batches; the archive knows where the oldest began."""
+    first = min(checkpoint.offsets, default=0)
+    starts = {
+        each.batch_id: each.start_offsets
+        for each in archived
+        if each.query_id == checkpoint.query_id
+    }
+    return describe_batches(
+        query.name, checkpoint, {}, after=first - 1, start=starts.get(first)
+    )
+
+
+def _read_whole_ledger(
+    config: PipelineConfig,
+) -> tuple[LedgerFacts | None, str | None]:
+    """Read the ledger, or keep what made that impossible."""
+    try:
+        return read_ledger(config), None
+    except (DeltaError, pa.ArrowException, OSError, FatalError) as error:
+        return None, str(error)
+
+
+def _claims(ledger: Ledger) -> tuple[Claim, ...] | None:
+    try:
+        return tuple(ledger.claims())
+    except TableNotFoundError:
+        return None
+
+
+def _looked_at(config: PipelineConfig, ledger: Ledger) -> datetime | None:
+    started = latest_start(config, "bronze")
+    files = open_table(join(ledger.root, "files"))
+    found = (
+        files.to_pyarrow_dataset().to_table(columns=["discovered_at"])["discovered_at"]
+        if files
+        else pa.chunked_array([], pa.timestamp("us", tz="UTC"))
+    )
+    newest = pc.max(found).as_py()
+    moments = [started, newest - _LISTING if newest else None]
+    return max((each for each in moments if each), default=None)
+
+
+def _read_table(
+    facts: QueryFacts, read: Callable[[QueryFacts, DeltaTable], _Found], absent: _Found
+) -> tuple[QueryFacts, _Found]:
+    """Read rows of the query's table, or keep what made that impossible."""
+    if not facts.table_exists or not facts.is_readable:
+        return facts, absent
+    try:
+        return facts, read(facts, DeltaTable(facts.query.table))
+    except (DeltaError, pa.ArrowException, OSError) as error:
+        return replace(facts, table_damage=str(error)), absent
+
+
+def _rows_by_file(facts: QueryFacts, table: DeltaTable) -> dict[str | None, int]:
+    missing = _missing_columns(table, [SOURCE_FILE])
+    if missing:
+        message = f"table {facts.query.table!r} has no column {SOURCE_FILE!r}"
+        raise DeltaError(message)
+    sql = f'select "{SOURCE_FILE}" as path, count(*) as n from t group by 1'
+    return {row["path"]: row["n"] for row in _query(table, sql)}
+
+
+def _duplicates(
+    _facts: QueryFacts, table: DeltaTable, *, keys: Sequence[str]
+) -> Duplicates:
+    missing = _missing_columns(table, keys)
+    if not keys or missing:
+        return Duplicates(missing=missing)
+    columns = ", ".join(f'"{key}"' for key in keys)
+    rows = _query(
+        table,
+        f"select {columns}, count(*) as n, count(*) over () as keys from t "
+        f"group by {columns} having count(*) > 1 order by {columns} limit {_EXAMPLES}",
+    )
+    examples = (
+        json.dumps({**{key: str(row[key]) for key in keys}, "rows": row["n"]})
+        for row in rows
+    )
+    return Duplicates(rows[0]["keys"] if rows else 0, tuple(examples))
+
+
+def _missing_columns(table: DeltaTable, columns: Sequence[str]) -> tuple[str, ...]:
+    known = {each.name for each in table.schema().fields}
+    return tuple(each for each in columns if each not in known)
+
+
+def _query(table: DeltaTable, sql: str) -> list[dict[str, Any]]:
+    """Run SQL over ``t``, the table's newest version; reads the columns it names."""
+    # Arrow's own reader tells a missing data file apart from other errors.
+    reader = pa.RecordBatchReader.from_stream(
+        QueryBuilder().register("t", table).execute(sql)
+    )
+    rows: list[dict[str, Any]] = reader.read_all().to_pylist()
+    return rows

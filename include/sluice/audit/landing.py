@@ -1,0 +1,118 @@
+"""The landing folder's own account: which files are there, and how many records each.
+
+Listed and counted apart from the source on purpose: a mistake that both shared would
+never be found.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
+from functools import partial
+from pathlib import Path, PurePosixPath
+
+import obstore
+import pyarrow as pa
+
+from sluice import storage
+from sluice.audit.facts import LandedFile
+from sluice.paths import is_local, join
+from sluice.source.options import CloudFilesOptions
+
+_BLOCK_BYTES = 4 << 20
+_BOM = b"\xef\xbb\xbf"
+_Found = tuple[str, int, datetime]
+
+
+def read_landing(options: CloudFilesOptions) -> dict[str, LandedFile] | None:
+    """Return every file that has landed, by path; None where there is no folder."""
+    root = options.path
+    if is_local(root) and not Path(root).exists():
+        return None
+    found = _walk_disk(root) if is_local(root) else _walk_bucket(root)
+    wanted = [each for each in found if _is_wanted(each[0], options)]
+    read = partial(_landed_file, multi_line=options.multi_line)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return {file.path: file for file in pool.map(read, wanted)}
+
+
+def count_records(path: str, *, multi_line: bool) -> int:
+    """Count the JSON records of one file: its lines that are not blank.
+
+    A ``multi_line`` file holds one record, or an array of them.
+
+    Raises:
+        OSError: the file cannot be read or decompressed.
+        ValueError: a ``multi_line`` file is not JSON.
+    """
+    with _open(path) as stream:
+        if not multi_line:
+            return _count_lines(stream)
+        value = json.loads(stream.read().removeprefix(_BOM))
+    return len(value) if isinstance(value, list) else 1
+
+
+def _count_lines(stream: pa.NativeFile) -> int:
+    count, rest = 0, stream.read(len(_BOM)).removeprefix(_BOM)
+    while block := stream.read(_BLOCK_BYTES):
+        lines = (rest + block).splitlines(keepends=True)
+        # The last line may go on in the next block, as may a line end of two bytes.
+        rest = lines.pop()
+        count += sum(map(bool, map(bytes.strip, lines)))
+    return count + bool(rest.strip())
+
+
+def _landed_file(found: _Found, *, multi_line: bool) -> LandedFile:
+    path, size, arrived = found
+    try:
+        records = count_records(path, multi_line=multi_line)
+    except (OSError, ValueError) as error:
+        return LandedFile(path, size, arrived, None, str(error))
+    return LandedFile(path, size, arrived, records)
+
+
+def _open(path: str) -> pa.NativeFile:
+    if is_local(path):
+        return pa.input_stream(path, compression="detect")
+    folder, _, name = path.rpartition("/")
+    content = pa.BufferReader(storage.read(folder, name) or b"")
+    try:
+        codec = pa.Codec.detect(name)
+    except ValueError:
+        return content
+    return pa.CompressedInputStream(content, codec.name)
+
+
+def _walk_disk(root: str) -> Iterator[_Found]:
+    for folder, _, names in os.walk(root, followlinks=True):
+        for name in names:
+            try:
+                status = Path(folder, name).stat()
+            except FileNotFoundError:  # gone since the listing, or a link to nothing
+                continue
+            # A file that is moved or copied in may bring its old modification time; the
+            # inode's time tells when it got here.
+            arrived = max(status.st_mtime, status.st_ctime)
+            moment = datetime.fromtimestamp(arrived, UTC)
+            yield os.path.join(folder, name), status.st_size, moment  # noqa: PTH118
+
+
+def _walk_bucket(root: str) -> Iterator[_Found]:
+    for page in obstore.list(storage.open_store(root)):
+        for entry in page:
+            path = join(root, str(entry["path"]))
+            yield path, int(entry["size"]), entry["last_modified"]
+
+
+def _is_wanted(path: str, options: CloudFilesOptions) -> bool:
+    parts = PurePosixPath(path.removeprefix(options.path).lstrip("/")).parts
+    if any(part.startswith(("_", ".")) for part in parts):
+        return False
+    if len(parts) > 1 and not options.recursive:
+        return False
+    pattern = options.path_glob_filter
+    return pattern is None or fnmatchcase(parts[-1], pattern)

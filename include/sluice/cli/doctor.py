@@ -1,0 +1,20 @@
+"""``sluice doctor``: what this machine lacks, and the fix."""
+
+from __future__ import annotations
+
+import typer
+
+from sluice.cli.output import JsonOption, print_json, print_line
+from sluice.doctor import doctor_checks, render_checks
+from sluice.errors import ExitCode
+
+
+def doctor(json: JsonOption = False) -> None:
+    """Tell what this machine lacks to run Sluice, and the fix for each."""
+    checks = doctor_checks()
+    if json:
+        print_json(checks)
+    else:
+        print_line(render_checks(checks))
+    if not all(check.ok for check in checks):
+        raise typer.Exit(ExitCode.USAGE)

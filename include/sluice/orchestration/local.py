@@ -1,0 +1,201 @@
+"""The Airflow of this checkout: ``make run``, ``make up`` and ``make down``.
+
+    python -m sluice.orchestration.local run [--land N] [--pipeline NAME]
+    python -m sluice.orchestration.local up
+    python -m sluice.orchestration.local down
+
+Neither Airflow nor Spark is imported here: with nothing to do this ends in a second.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+
+from rich.console import Console
+
+from sluice.config import PipelineConfig, list_pipelines, load_pipeline
+from sluice.errors import Condition, ExitCode, FatalError, SluiceError, UsageError
+from sluice.orchestration.api import AirflowApi
+from sluice.orchestration.environment import LocalAirflow, local_airflow
+from sluice.orchestration.once import dag_process, prepare, run_by_api
+from sluice.orchestration.services import (
+    admin_password,
+    await_health,
+    connect,
+    is_running,
+    read_services,
+    start_services,
+    stop_services,
+)
+from sluice.orchestration.show import conclude, follow
+from sluice.preflight import preflight
+from sluice.sample import land_next_hour
+
+_DAGS_SECONDS = 60.0
+
+
+def run(airflow: LocalAirflow, console: Console, *, pipeline: str, land: int) -> int:
+    """Land ``land`` hours of sample orders and run the pipeline's Dag once.
+
+    Where ``make up`` runs, the Dag is run there, else in a process of its own.
+    """
+    config = load_pipeline(pipeline)
+    running = _running(airflow)
+    if running or not land:
+        _land(console, config, land)
+        if not _find_work(console, config):
+            return ExitCode.DONE
+    if running:
+        last = follow(
+            console, run_by_api(connect(running), config.name, {}, logs=airflow.logs)
+        )
+        return conclude(console, config, last)
+    # Airflow takes seconds to start: let it, while the orders land.
+    with dag_process(airflow, config.name) as started:
+        if land:
+            _land(console, config, land)
+            _find_work(console, config)
+        last = follow(console, started.go_on())
+    return conclude(console, config, last)
+
+
+def up(airflow: LocalAirflow, console: Console) -> int:
+    """Start Airflow in the background and let the schedules of the pipelines run."""
+    running = _running(airflow)
+    if running:
+        console.print("Airflow runs already.")
+    else:
+        stop_services(airflow)
+        running = airflow
+        with console.status("Airflow starts …"):
+            prepare(airflow)
+            with _stopped_on_failure(airflow):
+                api = await_health(airflow, start_services(airflow))
+                _unpause(console, api)
+    console.print(f"address   {running.url}", highlight=False)
+    console.print(f"log in    admin / {admin_password(running)}", highlight=False)
+    console.print("stop      make down", highlight=False)
+    return ExitCode.DONE
+
+
+def down(airflow: LocalAirflow, console: Console) -> int:
+    """Stop what ``up`` started; nothing of it, tasks included, is alive afterwards."""
+    with console.status("Airflow stops …"):
+        ended = stop_services(airflow)
+    console.print("Airflow has stopped." if ended else "Airflow does not run.")
+    return ExitCode.DONE
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command and return the exit code."""
+    given = _parser().parse_args(arguments)
+    airflow = local_airflow()
+    airflow.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # Lake and pipelines are those that the jobs will see.
+    os.environ.update(airflow.environment())
+    console = Console(soft_wrap=True)
+    try:
+        match given.command:
+            case "run":
+                return run(airflow, console, pipeline=given.pipeline, land=given.land)
+            case "up":
+                return up(airflow, console)
+            case _:
+                return down(airflow, console)
+    except SluiceError as error:
+        Console(stderr=True, soft_wrap=True).print(str(error), markup=False)
+        return error.exit_code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="sluice.orchestration.local")
+    commands = parser.add_subparsers(dest="command", required=True)
+    run_parser = commands.add_parser("run", help="run a pipeline's Dag once")
+    run_parser.add_argument("--pipeline", default="orders", metavar="NAME")
+    run_parser.add_argument(
+        "--land", type=int, default=1, metavar="N", help="hours of orders to land"
+    )
+    commands.add_parser("up", help="start Airflow in the background")
+    commands.add_parser("down", help="stop it")
+    return parser
+
+
+def _running(airflow: LocalAirflow) -> LocalAirflow | None:
+    services = read_services(airflow)
+    if services is None or not is_running(services):
+        return None
+    return replace(airflow, port=services.port)
+
+
+def _land(console: Console, config: PipelineConfig, hours: int) -> None:
+    for _ in range(hours):
+        landed = land_next_hour(config.landing_location)
+        console.print(
+            f"landed {landed.rows:,} orders of {landed.hour:%Y-%m-%d %H:%M} UTC "
+            f"in {len(landed.paths)} files",
+            highlight=False,
+        )
+
+
+def _find_work(console: Console, config: PipelineConfig) -> bool:
+    found = preflight(config, run_id="make-run")
+    if not found.has_work:
+        console.print(
+            f"nothing new in {config.landing_location}: `make run` lands an hour of "
+            "orders",
+            highlight=False,
+        )
+    return found.has_work
+
+
+@contextmanager
+def _stopped_on_failure(airflow: LocalAirflow) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        stop_services(airflow)
+        raise
+
+
+def _unpause(console: Console, api: AirflowApi) -> None:
+    """Unpause every Dag with a schedule, once Airflow has read them; show the wrong.
+
+    Raises:
+        FatalError: Airflow has not read them in time.
+    """
+    right, wrong = _load_pipelines()
+    for text in wrong:
+        console.print(text, style="yellow", markup=False)
+    deadline = time.monotonic() + _DAGS_SECONDS
+    while missing := {config.name for config in right} - api.dag_ids():
+        if time.monotonic() > deadline:
+            raise FatalError(
+                Condition.AIRFLOW_FAILED,
+                f"Airflow has not read the Dags {sorted(missing)} after "
+                f"{_DAGS_SECONDS:.0f} s: {api.import_errors()}",
+            )
+        time.sleep(0.5)
+    for config in right:
+        if config.schedule is not None:
+            api.set_paused(config.name, paused=False)
+
+
+def _load_pipelines() -> tuple[list[PipelineConfig], list[str]]:
+    right: list[PipelineConfig] = []
+    wrong: list[str] = []
+    for path in list_pipelines():
+        try:
+            right.append(load_pipeline(str(path)))
+        except UsageError as error:
+            wrong.append(error.message)
+    return right, wrong
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,10 @@
+"""An Airflow home of its own for the tests that import Airflow."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+
+# Airflow reads these when it is first imported, which is before any fixture runs.
+os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="sluice-airflow-")
+os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"

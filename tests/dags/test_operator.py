@@ -1,0 +1,210 @@
+"""A submit: its command line, its exit codes, and that nothing of it outlives it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import textwrap
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from airflow.sdk.exceptions import (
+    AirflowException,
+    AirflowFailException,
+    AirflowSkipException,
+)
+
+from sluice.orchestration.operator import (
+    CONNECTION_EXAMPLE,
+    SluiceSubmitOperator,
+    command_arguments,
+)
+
+RETRIED = "retried"
+
+
+@pytest.fixture(autouse=True)
+def _connection(monkeypatch):
+    monkeypatch.setenv("AIRFLOW_CONN_SPARK_DEFAULT", CONNECTION_EXAMPLE)
+
+
+def script(path: Path, body: str) -> Path:
+    path.write_text(f"#!{sys.executable}\n{textwrap.dedent(body)}")
+    path.chmod(0o755)
+    return path
+
+
+def submit(binary: Path | None, application: Path | str = "job.py", **options: str):
+    return SluiceSubmitOperator(
+        task_id="step",
+        application=str(application),
+        options=options,
+        spark_binary=str(binary) if binary else None,
+    )
+
+
+def outcome(error: BaseException) -> object:
+    """Return what Airflow does after ``error``."""
+    final = isinstance(error, AirflowSkipException | AirflowFailException)
+    return type(error) if final else RETRIED
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        (64, AirflowFailException),
+        (65, AirflowFailException),
+        (75, RETRIED),
+        (99, AirflowSkipException),
+        (1, RETRIED),
+        (137, RETRIED),
+    ],
+)
+def test_exit_codes_tell_airflow_what_to_do(tmp_path, code, expected):
+    """What fails the same way again is not tried again; nothing new is a skip."""
+    operator = submit(script(tmp_path / "submit", f"raise SystemExit({code})"))
+    with pytest.raises(AirflowException) as raised:
+        operator.execute({})
+    assert outcome(raised.value) == expected
+
+
+def test_exit_code_0_is_success(tmp_path):
+    """Nothing is raised, and the process is gone."""
+    submit(script(tmp_path / "submit", "raise SystemExit(0)")).execute({})
+
+
+def test_a_submit_that_dies_by_a_signal_is_tried_again(tmp_path):
+    """The out-of-memory killer is no verdict on the data."""
+    binary = script(tmp_path / "submit", "import os; os.kill(os.getpid(), 9)")
+    with pytest.raises(AirflowException, match="exit code -9") as raised:
+        submit(binary).execute({})
+    assert outcome(raised.value) == RETRIED
+
+
+def test_the_error_is_the_first_one_that_the_job_told(tmp_path):
+    """What follows the first error is mostly its echo."""
+    body = """
+    print("INFO starts")
+    print("ERROR [CHECKPOINT_REWOUND] the checkpoint was rewound; restore it")
+    print("ERROR [QUERY_FAILED] stopped")
+    raise SystemExit(65)
+    """
+    with pytest.raises(AirflowFailException) as raised:
+        submit(script(tmp_path / "submit", body)).execute({})
+    assert str(raised.value) == (
+        "[CHECKPOINT_REWOUND] the checkpoint was rewound; restore it"
+    )
+
+
+def test_a_submit_that_tells_no_condition_shows_its_last_line(tmp_path):
+    """An exit code alone helps nobody."""
+    binary = script(tmp_path / "submit", "raise SystemExit('no space left on device')")
+    with pytest.raises(AirflowException, match="no space left on device"):
+        submit(binary).execute({})
+
+
+def test_options_become_text_without_those_that_are_unset():
+    """Popen refuses numbers, and a job takes an absent option for its default."""
+    options = {"--run-id": "a", "--max-files": 5, "--trigger": "", "--from": None}
+    assert command_arguments(options) == ["--run-id", "a", "--max-files", "5"]
+
+
+def test_command_line_reaches_spark_submit(tmp_path):
+    """Master, application and options arrive as they were given."""
+    told = tmp_path / "told"
+    body = f"import sys; open({str(told)!r}, 'w').write('\\n'.join(sys.argv[1:]))"
+    binary = script(tmp_path / "submit", body)
+    submit(binary, "bronze.py", **{"--pipeline": "my orders"}).execute({})
+    arguments = told.read_text().splitlines()
+    assert arguments[:2] == ["--master", "local[*]"]
+    assert arguments[-3:] == ["bronze.py", "--pipeline", "my orders"]
+
+
+@pytest.mark.parametrize("connection", [None, "spark://local[*]", "yarn://"])
+def test_a_submit_never_falls_back_to_yarn(tmp_path, monkeypatch, connection):
+    """The provider does, silently, where a connection is missing or unreadable."""
+    binary = script(tmp_path / "submit", "raise SystemExit(0)")
+    if connection is None:
+        monkeypatch.delenv("AIRFLOW_CONN_SPARK_DEFAULT")
+    else:
+        monkeypatch.setenv("AIRFLOW_CONN_SPARK_DEFAULT", connection)
+    with pytest.raises(AirflowFailException, match="set AIRFLOW_CONN_SPARK_DEFAULT"):
+        submit(binary).execute({})
+
+
+STUBBORN = """
+import os, pathlib, signal, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+pathlib.Path({ready!r}).write_text(str(os.getpid()))
+print("driver is up", flush=True)
+time.sleep(600)
+"""
+
+
+def is_alive(pid: int) -> bool:
+    """Tell whether a process runs; one that only waits for its parent does not."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
+
+
+def wait_for(path: Path) -> int:
+    deadline = time.monotonic() + 60
+    while not (path.is_file() and path.read_text()):
+        assert time.monotonic() < deadline, f"{path} never came"
+        time.sleep(0.02)
+    return int(path.read_text())
+
+
+def run_in_thread(operator: SluiceSubmitOperator) -> threading.Thread:
+    def execute() -> None:
+        with pytest.raises(AirflowException):
+            operator.execute({})
+
+    thread = threading.Thread(target=execute)
+    thread.start()
+    return thread
+
+
+@pytest.mark.needs_java
+def test_on_kill_ends_the_python_driver_of_a_real_submit(tmp_path):
+    """Killing the JVM alone, as the provider does, leaves the driver under init."""
+    ready = tmp_path / "driver"
+    job = script(tmp_path / "job.py", STUBBORN.format(ready=str(ready)))
+    operator = submit(None, job)
+    thread = run_in_thread(operator)
+    driver = wait_for(ready)
+    assert is_alive(driver)
+    operator.on_kill()
+    thread.join(10)
+    assert not thread.is_alive()
+    assert not is_alive(driver)
+
+
+def test_a_driver_whose_submit_is_gone_is_ended_too(tmp_path):
+    """It belongs to init then, and no tree of processes leads to it."""
+    ready = tmp_path / "driver"
+    driver_file = script(tmp_path / "driver.py", STUBBORN.format(ready=str(ready)))
+    body = f"""
+    import os, subprocess, time
+    silent = dict(stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    subprocess.Popen([{str(driver_file)!r}], **silent)
+    open({str(tmp_path / "submit.pid")!r}, "w").write(str(os.getpid()))
+    time.sleep(600)
+    """
+    thread = run_in_thread(submit(script(tmp_path / "submit", body)))
+    driver = wait_for(ready)
+    os.kill(wait_for(tmp_path / "submit.pid"), signal.SIGKILL)
+    thread.join(10)
+    assert not thread.is_alive()
+    assert not is_alive(driver)
+
+
+def test_on_kill_before_the_submit_does_nothing():
+    """Airflow may kill a task that has not come to its submit."""
+    submit(None).on_kill()

@@ -1,0 +1,103 @@
+"""Airflow's own scheduler and REST API: a scheduled, a manual and a backfill run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from sluice.history import read_steps
+from sluice.orchestration.api import AirflowApi
+from sluice.orchestration.processes import list_marked
+from sluice.orchestration.services import connect, read_services
+from sluice.sample import land_next_hour
+from sluice.sample.orders import FIRST_HOUR
+from tables import (
+    backfilled_windows,
+    bronze_rows,
+    landed_rows,
+    open_windows,
+    silver_rows,
+    stream_windows,
+)
+
+HOUR = timedelta(hours=1)
+# The third hour gets rows that come late in the fourth, whose last windows are open.
+BACKFILL_FROM, BACKFILL_UNTIL = FIRST_HOUR + 2 * HOUR, FIRST_HOUR + 4 * HOUR
+ALL_STEPS = {"preflight", "bronze", "silver", "audit"}
+
+
+def await_runs(
+    api: AirflowApi, run_type: str, *, count: int, seconds: float = 420
+) -> list[str]:
+    """Return the ids of the runs of a type once there are ``count`` and all ended."""
+
+    def ended() -> list[str] | None:
+        runs = [run for run in api.runs("orders") if run["run_type"] == run_type]
+        states = [run["state"] for run in runs]
+        assert "failed" not in states, [
+            api.task_states("orders", run["dag_run_id"]) for run in runs
+        ]
+        if len(runs) < count or set(states) != {"success"}:
+            return None
+        return [str(run["dag_run_id"]) for run in runs]
+
+    return wait_until(ended, seconds)
+
+
+def wait_until(look: Callable[[], list[str] | None], seconds: float) -> list[str]:
+    deadline = time.monotonic() + seconds
+    while (found := look()) is None:
+        assert time.monotonic() < deadline, f"not within {seconds} s"
+        time.sleep(1)
+    return found
+
+
+def done_tasks(api: AirflowApi, run_id: str) -> set[str]:
+    states = api.task_states("orders", run_id)
+    return {task for task, state in states.items() if state == "success"}
+
+
+@pytest.mark.needs_java
+@pytest.mark.timeout(900)
+def test_scheduled_manual_and_backfill_runs_give_the_oracles_tables(checkout):
+    """The three ways in which users run the same Dag must not disturb each other."""
+    config = checkout.config
+    for _ in range(3):
+        land_next_hour(config.landing_location)
+
+    # Unpaused, a Dag without catch-up gets the run of the last whole hour at once.
+    assert checkout.airflow.url in checkout.call("up")
+    api = connect(checkout.airflow)
+    scheduled = await_runs(api, "scheduled", count=1)
+    assert done_tasks(api, scheduled[0]) == ALL_STEPS
+    assert bronze_rows(config) == landed_rows(config)
+    assert silver_rows(config) == stream_windows(config)
+
+    land_next_hour(config.landing_location)
+    manual = api.trigger("orders", {"max_files": 5})
+    await_runs(api, "manual", count=1)
+    assert done_tasks(api, manual) == ALL_STEPS
+    bronze = next(each for each in read_steps(config, manual) if each.step == "bronze")
+    assert bronze.counts["batches"] == 3, "12 files, 5 at a time"
+    before = silver_rows(config)
+    assert before == stream_windows(config)
+    assert any(
+        BACKFILL_FROM <= start < BACKFILL_UNTIL for start in open_windows(config)
+    )
+    expected = before | backfilled_windows(config, BACKFILL_FROM, BACKFILL_UNTIL)
+    assert expected != before, "the interval holds rows that came late"
+
+    api.backfill("orders", start=BACKFILL_FROM, end=BACKFILL_UNTIL - HOUR)
+    for run_id in await_runs(api, "backfill", count=2):
+        assert done_tasks(api, run_id) == {"preflight", "backfill", "audit"}
+    assert bronze_rows(config) == landed_rows(config)
+    assert silver_rows(config) == expected
+
+    services = read_services(checkout.airflow)
+    assert services is not None
+    checkout.call("down")
+    assert list_marked(services.mark) == []
+    assert "does not run" in checkout.call("down")

@@ -1,0 +1,157 @@
+"""What silver must hold, told without Spark, our transformation or our archive.
+
+From the disk alone: bronze's rows by version, and of every silver micro-batch the
+offset log, which says what it read and by which watermark it dropped late rows.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from urllib.parse import unquote
+
+import pyarrow.parquet as pq
+from deltalake import DeltaTable
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EVENT_TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
+_COLUMNS = ["order_date", "total_amount", "payment_method"]
+
+Key = tuple[datetime, datetime, str | None]
+Values = tuple[int, float | None, float | None]
+
+
+@dataclass
+class Expected:
+    """Silver's windows as (count, revenue, average), and where all other rows are."""
+
+    windows: dict[Key, Values] = field(default_factory=dict)
+    open_windows: dict[Key, Values] = field(default_factory=dict)
+    late_by_batch: dict[int, int] = field(default_factory=dict)
+    null_rows: int = 0
+    rows: int = 0
+
+    @property
+    def late_rows(self) -> int:
+        """Rows that some batch dropped."""
+        return sum(self.late_by_batch.values())
+
+
+def expected_silver(
+    bronze: str, checkpoint: str, *, window: timedelta = timedelta(minutes=5)
+) -> Expected:
+    """Replay the committed batches of ``checkpoint`` over the rows of ``bronze``.
+
+    Understands a bronze of appends only, and a checkpoint that still has all batches.
+    """
+    found = Expected()
+    groups: defaultdict[Key, list[float | None]] = defaultdict(list)
+    offsets = read_offset_log(checkpoint)
+    committed = sorted(int(name) for name in _numbered(checkpoint, "commits"))
+    read_from, late_watermark = 0, EPOCH
+    for batch in committed:
+        read_to, watermark = offsets[batch]
+        late = 0
+        for version in range(read_from, read_to):
+            for row in version_rows(bronze, version):
+                found.rows += 1
+                key = window_key(row, window)
+                if key is None:
+                    found.null_rows += 1
+                elif key[1] <= late_watermark:
+                    late += 1
+                else:
+                    groups[key].append(row["total_amount"])
+        found.late_by_batch[batch] = late
+        read_from, late_watermark = read_to, watermark
+    for key, amounts in groups.items():
+        emitted = key[1] <= late_watermark
+        target = found.windows if emitted else found.open_windows
+        target[key] = summarize(amounts)
+    return found
+
+
+def all_windows(
+    bronze: str, *, window: timedelta = timedelta(minutes=5)
+) -> dict[Key, Values]:
+    """Return every window of all rows of ``bronze``, as if none had been late."""
+    groups: defaultdict[Key, list[float | None]] = defaultdict(list)
+    for version in range(DeltaTable(bronze).version() + 1):
+        for row in version_rows(bronze, version):
+            key = window_key(row, window)
+            if key is not None:
+                groups[key].append(row["total_amount"])
+    return {key: summarize(amounts) for key, amounts in groups.items()}
+
+
+def read_silver(location: str) -> dict[Key, Values]:
+    """Return the rows of a silver table by window and group; none may come twice."""
+    rows = DeltaTable(location).to_pyarrow_table().to_pylist()
+    windows = {
+        (row["window_start"], row["window_end"], row["payment_method"]): (
+            row["order_count"],
+            row["total_revenue"],
+            row["avg_order_value"],
+        )
+        for row in rows
+    }
+    assert len(windows) == len(rows), "a window was emitted twice"
+    return windows
+
+
+def read_offset_log(checkpoint: str) -> dict[int, tuple[int, datetime]]:
+    """Return of each batch the bronze version it read up to, and its watermark."""
+    found = {}
+    for name in _numbered(checkpoint, "offsets"):
+        lines = Path(checkpoint, "offsets", name).read_text().splitlines()
+        watermark_ms = json.loads(lines[1])["batchWatermarkMs"]
+        version = json.loads(lines[2])["reservoirVersion"]
+        found[int(name)] = version, EPOCH + timedelta(milliseconds=watermark_ms)
+    return found
+
+
+def version_rows(location: str, version: int) -> list[dict]:
+    """Return the rows that one version of a table added."""
+    log = Path(location, "_delta_log", f"{version:020d}.json").read_text()
+    actions = [json.loads(line) for line in log.splitlines()]
+    assert not any("remove" in action for action in actions), "expected appends only"
+    paths = [unquote(action["add"]["path"]) for action in actions if "add" in action]
+    files = [pq.ParquetFile(Path(location, path)) for path in paths]
+    return [row for file in files for row in file.read(columns=_COLUMNS).to_pylist()]
+
+
+def window_key(row: dict, window: timedelta) -> Key | None:
+    """Return the window and group of a row, None where it has no event time."""
+    moment = event_time(row["order_date"])
+    if moment is None:
+        return None
+    start = EPOCH + (moment - EPOCH) // window * window
+    return start, start + window, row["payment_method"]
+
+
+def event_time(text: str | None) -> datetime | None:
+    """Return the moment that an ``order_date`` names."""
+    if text is None or not _EVENT_TIME.fullmatch(text):
+        return None
+    try:
+        return datetime.strptime(text, "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC)
+    except ValueError:
+        return None
+
+
+def summarize(amounts: list[float | None]) -> Values:
+    """Return count, sum and average as SQL has them: nulls count as rows only."""
+    known = [amount for amount in amounts if amount is not None]
+    if not known:
+        return len(amounts), None, None
+    return len(amounts), sum(known), sum(known) / len(known)
+
+
+def _numbered(checkpoint: str, log: str) -> list[str]:
+    """Return the batch files of one of a checkpoint's logs."""
+    folder = Path(checkpoint, log)
+    return [path.name for path in folder.iterdir() if path.name.isdigit()]

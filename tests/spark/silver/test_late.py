@@ -1,0 +1,115 @@
+"""The count of late rows, exact and kept once."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import UTC, datetime
+
+import pytest
+from deltalake import DeltaTable
+
+from oracle import expected_silver, read_silver
+from silver_lake import SilverLake, order
+from sluice.silver.late import TABLE, archive_batches, read_archive
+from sluice.silver.run import run_silver
+
+
+@pytest.fixture
+def lake(tmp_path) -> SilverLake:
+    """Return an empty lake."""
+    return SilverLake.at(tmp_path)
+
+
+def run(lake: SilverLake):
+    """Run silver."""
+    return run_silver(lake.config, lake.silver, run_id="run")
+
+
+def archive(lake: SilverLake) -> list[dict[str, object]]:
+    """Return the archived batches."""
+    return read_archive(lake.config, lake.silver)
+
+
+def test_each_batch_is_archived_with_what_it_read(spark, lake):
+    """Range, watermarks and counts of every batch, the empty ones included."""
+    lake.put(order("00:30:00"), order("never"))
+    run(lake)
+    lake.put(order("00:01:00"), order("00:31:00"))
+    lake.put(order("00:02:00"))
+    run(lake)
+    rows = archive(lake)
+    expected = expected_silver(lake.bronze_location, lake.checkpoint)
+
+    assert [row["batch_id"] for row in rows] == [0, 1, 2, 3]
+    assert [row["bronze_end_version"] for row in rows] == [1, 1, 3, 3]
+    assert [row["bronze_start_version"] for row in rows] == [None, 1, 1, 3]
+    assert [row["input_rows"] for row in rows] == [2, 0, 3, 0]
+    assert [row["late_rows"] for row in rows] == [0, 0, 2, 0]
+    assert {row["batch_id"]: row["late_rows"] for row in rows} == expected.late_by_batch
+    assert [row["null_event_time_rows"] for row in rows] == [1, 0, 0, 0]
+    closed = datetime(2025, 1, 1, 0, 20, tzinfo=UTC)
+    assert rows[2]["late_watermark"] == rows[1]["watermark"] == closed
+
+
+def test_archiving_again_adds_nothing(spark, lake):
+    """Every run archives what others have left, so it must not count twice."""
+    lake.put(order("00:30:00"))
+    run(lake)
+    version = DeltaTable(lake.config.ops_location(TABLE)).version()
+
+    assert archive_batches(spark, lake.config, lake.silver, run_id="x").rows == ()
+    assert DeltaTable(lake.config.ops_location(TABLE)).version() == version
+
+
+def test_a_run_counts_the_batches_of_one_that_died_before_archiving(spark, lake):
+    """No batch is lost to the archive, whoever ran it."""
+    lake.put(order("00:30:00"))
+    run(lake)
+    shutil.rmtree(lake.config.ops_location(TABLE))
+    lake.put(order("00:31:00"))
+    summary = run(lake)
+
+    assert summary.counts["input_rows"] == 2
+    assert [row["batch_id"] for row in archive(lake)] == [0, 1, 2, 3]
+
+
+def test_rows_before_1970_are_late_at_once(spark, lake):
+    """Before any watermark Spark drops by one of 1970, and so must the count."""
+    lake.put(
+        order("1969-12-31 23:59:59"), order("1970-01-01 00:00:00"), order("01:00:00")
+    )
+    summary = run(lake)
+
+    assert summary.counts["late_rows"] == 1
+    assert len(read_silver(lake.silver_location)) == 1
+    assert summary.counts["windows_open"] == 1
+
+
+def test_compaction_and_replaced_rows_are_not_read(spark, lake):
+    """The stream passes over both, so their rows must not be counted again."""
+    lake.put(order("00:30:00", 1.0))
+    run(lake)
+    lake.put(order("00:01:00", 2.0))
+    lake.put(order("00:02:00", 3.0))
+    table = DeltaTable(lake.bronze_location)
+    table.optimize.compact()
+    table.update(updates={"total_amount": "9.0"}, predicate="total_amount = 3.0")
+    summary = run(lake)
+
+    assert summary.counts["input_rows"] == 2
+    assert summary.counts["late_rows"] == 2
+    assert summary.counts["windows_open"] == 1
+
+
+def test_what_cannot_be_counted_any_more_is_unknown_and_said(spark, lake):
+    """Files that were vacuumed before the archive came leave a note, never a zero."""
+    lake.put(order("00:30:00"))
+    run(lake)
+    shutil.rmtree(lake.config.ops_location(TABLE))
+    table = DeltaTable(lake.bronze_location)
+    table.delete()
+    table.vacuum(0, enforce_retention_duration=False, dry_run=False)
+    archived = archive_batches(spark, lake.config, lake.silver, run_id="late")
+
+    assert archived.rows[0]["late_rows"] is None
+    assert "batches [0] are unknown" in archived.notes[0]

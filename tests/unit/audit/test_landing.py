@@ -1,0 +1,114 @@
+"""The landing folder's own account of files and records."""
+
+from __future__ import annotations
+
+import gzip
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from sluice.audit import landing
+from sluice.audit.landing import count_records, read_landing
+from sluice.source.options import CloudFilesOptions
+
+
+def options(folder: Path, **values: object) -> CloudFilesOptions:
+    """Return the options of a source over ``folder``."""
+    return CloudFilesOptions(path=str(folder), schema_location="/s", **values)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("content", "records"),
+    [
+        (b"", 0),
+        (b"\n \n\r\n", 0),
+        (b"{}", 1),
+        (b"{}\n", 1),
+        (b"{}\n\n{}\n", 2),
+        (b"{}\r\n{}\r\n", 2),
+        (b"\xef\xbb\xbf{}\n", 1),
+        (b"\xef\xbb\xbf", 0),
+        (b"{}\n   {}", 2),
+        (b"not json\n{}\n", 2),
+    ],
+)
+@pytest.mark.parametrize("block_bytes", [1, 3, 1 << 20])
+def test_records_are_lines_that_are_not_blank(
+    content: bytes,
+    records: int,
+    block_bytes: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where the blocks of the reading fall must not matter."""
+    monkeypatch.setattr(landing, "_BLOCK_BYTES", block_bytes)
+    path = tmp_path / "a.json"
+    path.write_bytes(content)
+    assert count_records(str(path), multi_line=False) == records
+
+
+def test_compressed_file_is_counted_inside(tmp_path: Path) -> None:
+    """Its name tells the compression, as for the source."""
+    path = tmp_path / "a.json.gz"
+    path.write_bytes(gzip.compress(b"{}\n{}\n"))
+    assert count_records(str(path), multi_line=False) == 2
+
+
+@pytest.mark.parametrize(("content", "records"), [("[{},\n{}]", 2), ("{\n}", 1)])
+def test_multi_line_file_holds_an_array_or_one_record(
+    content: str, records: int, tmp_path: Path
+) -> None:
+    """Lines mean nothing there."""
+    path = tmp_path / "a.json"
+    path.write_text(content)
+    assert count_records(str(path), multi_line=True) == records
+
+
+def test_file_that_cannot_be_read_is_told_not_raised(tmp_path: Path) -> None:
+    """One broken file must not hide what is wrong with the others."""
+    whole = gzip.compress(os.urandom(9000))
+    (tmp_path / "a.json.gz").write_bytes(whole[:5000])
+    found = read_landing(options(tmp_path))
+    assert found is not None
+    (file,) = found.values()
+    assert file.records is None
+    assert file.error
+
+
+def test_listing_leaves_out_what_the_source_leaves_out(tmp_path: Path) -> None:
+    """Hidden names and names that the pattern does not let through never land."""
+    for name in ("a.json", "_a.json", ".a.json", "a.csv", "sub/b.json", "_x/c.json"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("{}\n")
+    found = read_landing(options(tmp_path, path_glob_filter="*.json"))
+    assert found is not None
+    assert sorted(found) == [str(tmp_path / "a.json"), str(tmp_path / "sub/b.json")]
+    flat = read_landing(options(tmp_path, recursive=False))
+    assert flat is not None
+    assert sorted(flat) == [str(tmp_path / "a.csv"), str(tmp_path / "a.json")]
+
+
+def test_old_modification_time_does_not_hide_the_arrival(tmp_path: Path) -> None:
+    """A file that is copied in with its times did not land years ago."""
+    path = tmp_path / "a.json"
+    path.write_text("{}\n")
+    os.utime(path, (0, 0))
+    found = read_landing(options(tmp_path))
+    assert found is not None
+    age = datetime.now(UTC) - found[str(path)].arrived
+    assert abs(age.total_seconds()) < 60
+
+
+def test_link_to_nothing_is_passed_over(tmp_path: Path) -> None:
+    """A file may also go between its listing and its counting."""
+    (tmp_path / "a.json").symlink_to(tmp_path / "none")
+    assert read_landing(options(tmp_path)) == {}
+
+
+def test_missing_folder_is_none(tmp_path: Path) -> None:
+    """An empty folder and no folder are two different things."""
+    assert read_landing(options(tmp_path / "none")) is None
+    assert read_landing(options(tmp_path)) == {}

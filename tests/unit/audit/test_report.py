@@ -1,0 +1,122 @@
+"""From findings to a verdict, a page and a row."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from deltalake import DeltaTable
+
+from builders import PipelineBuilder, pipeline_config
+from sluice.audit import AuditReport, run_audit
+from sluice.audit.render import render_page, table_rows
+from sluice.audit.rules import RULES, Code, finding
+from sluice.errors import ExitCode
+
+MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def report(*codes: Code, fail_on: str = "error") -> AuditReport:
+    """Return a report with one finding of each code."""
+    found = tuple(finding(code, "orders", "<b>a.json</b>", "2 rows") for code in codes)
+    return AuditReport(
+        pipeline="orders",
+        audited_at=MOMENT,
+        findings=found,
+        counts={"landed files": 3},
+        fail_on=fail_on,
+    )
+
+
+@pytest.mark.parametrize(
+    ("codes", "verdict"),
+    [
+        ([], "ok"),
+        ([Code.KEY_DUPLICATED], "ok"),
+        ([Code.KEY_DUPLICATED, Code.FILE_QUARANTINED], "warning"),
+        ([Code.ROWS_MISSING, Code.FILE_QUARANTINED], "error"),
+    ],
+)
+def test_verdict_is_the_worst_finding(codes: list[Code], verdict: str) -> None:
+    """What is only worth knowing leaves a pipeline well."""
+    assert report(*codes).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("code", "fail_on", "fails"),
+    [
+        (Code.ROWS_MISSING, "error", True),
+        (Code.FILE_QUARANTINED, "error", False),
+        (Code.FILE_QUARANTINED, "warning", True),
+        (Code.KEY_DUPLICATED, "warning", False),
+        (Code.KEY_DUPLICATED, "info", True),
+    ],
+)
+def test_run_fails_from_the_severity_that_its_file_names(
+    code: Code, fail_on: str, fails: bool
+) -> None:
+    """Some pipelines stop at the first bad file, others only where rows are wrong."""
+    made = report(code, fail_on=fail_on)
+    assert made.fails is fails
+    assert made.exit_code is (ExitCode.DATA if fails else ExitCode.DONE)
+    assert not report(fail_on=fail_on).fails
+
+
+def test_every_code_has_a_rule() -> None:
+    """A finding without explanation or remedy helps nobody."""
+    assert set(RULES) == set(Code)
+    assert all(rule.explanation and rule.remedy for rule in RULES.values())
+
+
+def test_json_has_the_promised_shape() -> None:
+    """Others rely on these keys and words."""
+    shape = json.loads(json.dumps(report(Code.ROWS_MISSING).to_json()))
+    assert list(shape) == ["verdict", "findings"]
+    (found,) = shape["findings"]
+    assert set(found) == {
+        "code",
+        "severity",
+        "subject",
+        "evidence",
+        "explanation",
+        "remedy",
+        "data_risk",
+    }
+    assert (found["severity"], found["data_risk"]) == ("error", "lost")
+
+
+def test_page_needs_nothing_else_and_escapes_names() -> None:
+    """It is opened from a disk, and file names come from strangers."""
+    page = render_page(report(Code.ROWS_MISSING))
+    assert "<b>a.json</b>" not in page.replace("<b>&lt;b&gt;", "")
+    assert "&lt;b&gt;a.json&lt;/b&gt;" in page
+    assert "ROWS_MISSING" in page
+    assert "sluice replay orders" in page
+    assert not any(word in page for word in ("<script", "http:", "https:", "<link"))
+
+
+def test_page_of_a_healthy_pipeline_says_so() -> None:
+    """An empty table could as well be a page that broke."""
+    assert "All four sides agree" in render_page(report())
+
+
+def test_remedy_names_pipeline_and_file() -> None:
+    """It is there to be copied."""
+    (row,) = table_rows(report(Code.ROWS_DUPLICATED))
+    assert row["remedy"] == "sluice replay orders --files '<b>a.json</b>'"
+
+
+def test_audit_leaves_a_page_and_a_row(tmp_path: Path) -> None:
+    """The verdicts of all runs can be read back."""
+    pipeline = PipelineBuilder(pipeline_config(tmp_path))
+    pipeline.land("a.json", rows=4)
+    pipeline.run_batch()
+    made = run_audit(pipeline.config)
+    assert (made.verdict, made.findings) == ("ok", ())
+    assert made.counts["landed records"] == made.counts["bronze rows"] == 4
+    page = Path(pipeline.config.reports_location, "audit.html")
+    assert "All four sides agree" in page.read_text()
+    audits = DeltaTable(pipeline.config.ops_location("audits")).to_pyarrow_table()
+    assert audits["verdict"].to_pylist() == ["ok"]

@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from sluice.config import PipelineConfig
+from sluice.config.pipeline import parse_duration
+
+SILVER = {
+    "name": "windows",
+    "event_time": {"column": "at"},
+    "aggregates": {"rows": "count(*)"},
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("10 minutes", timedelta(minutes=10)),
+        ("1 minute", timedelta(minutes=1)),
+        ("0 seconds", timedelta(0)),
+        (" 2 HOURS ", timedelta(hours=2)),
+        ("90s", None),
+        ("1.5 hours", None),
+        ("-1 minutes", None),
+        ("1 month", None),
+        ("minutes", None),
+        ("", None),
+    ],
+)
+def test_duration_is_number_and_unit(text: str, expected: timedelta | None) -> None:
+    """What Spark would take for an interval of unclear length is refused."""
+    if expected is None:
+        with pytest.raises(ValueError, match="expected a duration"):
+            parse_duration(text)
+    else:
+        assert parse_duration(text) == expected
+
+
+def test_locations_default_to_the_lake(tmp_path: Path) -> None:
+    """A pipeline that only has a name has all its folders."""
+    config = PipelineConfig.model_validate(
+        {"name": "orders", "lake": str(tmp_path), "silver": [SILVER]}
+    )
+    silver = config.silver[0]
+    found = {
+        "landing/orders": config.landing_location,
+        "schemas/orders": config.schema_location,
+        "bronze/orders": config.bronze_location,
+        "checkpoints/orders/bronze": config.bronze_checkpoint_location,
+        "silver/windows": config.silver_location(silver),
+        "checkpoints/orders/windows": config.silver_checkpoint_location(silver),
+        "ops/batches": config.ops_location("batches"),
+        "reports/orders": config.reports_location,
+    }
+
+    assert found == {name: f"{tmp_path}/{name}" for name in found}
+
+
+def test_given_locations_win(tmp_path: Path) -> None:
+    """Every location can be somewhere else, in any spelling of a path."""
+    config = PipelineConfig.model_validate(
+        {
+            "name": "orders",
+            "lake": str(tmp_path),
+            "bronze": {
+                "source": {
+                    "path": "file:/in/",
+                    "options": {"cloudFiles.schemaLocation": "s3a://b/schemas/"},
+                },
+                "table": "/out/bronze",
+                "checkpoint": "/state/bronze",
+            },
+            "silver": [SILVER | {"table": "/out/silver", "checkpoint": "/state/s"}],
+        }
+    )
+
+    assert config.landing_location == "/in"
+    assert config.schema_location == "s3://b/schemas"
+    assert config.bronze_location == "/out/bronze"
+    assert config.bronze_checkpoint_location == "/state/bronze"
+    assert config.silver_location(config.silver[0]) == "/out/silver"
+    assert config.silver_checkpoint_location(config.silver[0]) == "/state/s"
+
+
+def test_falsy_values_override() -> None:
+    """An empty list, a zero and a null are what the user said, not what is missing."""
+    config = PipelineConfig.model_validate(
+        {
+            "name": "orders",
+            "schedule": None,
+            "bronze": {
+                "partition_by": [],
+                "source": {"options": {"a": 0, "b": False, "c": ""}},
+            },
+            "silver": [SILVER | {"watermark": "0 seconds"}],
+        }
+    )
+
+    assert config.schedule is None
+    assert config.bronze.partition_by == []
+    assert config.bronze.source.options == {"a": "0", "b": "false", "c": ""}
+    assert config.silver[0].watermark == "0 seconds"
+
+
+def test_configuration_cannot_change() -> None:
+    """What was read at the edge is what every later stage sees."""
+    config = PipelineConfig.model_validate({"name": "orders"})
+
+    with pytest.raises(ValidationError, match="frozen"):
+        config.name = "other"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("name", ["", "Orders", "1st", "a-b", "../x", "a/b"])
+def test_name_must_be_fit_for_a_folder(name: str) -> None:
+    """The name is part of paths and of a DAG's id."""
+    with pytest.raises(ValidationError):
+        PipelineConfig.model_validate({"name": name})

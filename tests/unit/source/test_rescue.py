@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+import json
+import math
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+import pyarrow as pa
+import pytest
+
+from sluice.errors import Condition, UsageError
+from sluice.source.rescue import (
+    MismatchError,
+    converter,
+    decode_fields,
+    read_records,
+    read_unknown_fields,
+    rescued_json,
+)
+
+UTC_TIME = pa.timestamp("us", tz="UTC")
+LOCAL_TIME = pa.timestamp("us")
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "expected"),
+    [
+        (pa.decimal128(5, 2), "1.10", Decimal("1.10")),
+        (pa.decimal128(5, 2), '"1.10"', Decimal("1.10")),
+        (pa.decimal128(5, 2), "1.005", Decimal("1.01")),
+        (pa.decimal128(5, 2), "-999.99", Decimal("-999.99")),
+        (pa.decimal128(38, 0), "9" * 38, Decimal("9" * 38)),
+        (pa.decimal128(38, 18), "1e19", Decimal("1" + "0" * 19 + "." + "0" * 18)),
+        (pa.date32(), '"2026-01-31"', date(2026, 1, 31)),
+        (UTC_TIME, '"2026-01-01 10:00:00"', datetime(2026, 1, 1, 10, tzinfo=UTC)),
+        (UTC_TIME, '"2026-01-01T10:00:00+02:00"', datetime(2026, 1, 1, 8, tzinfo=UTC)),
+        (UTC_TIME, '"2026-01-01T10:00:00Z"', datetime(2026, 1, 1, 10, tzinfo=UTC)),
+        (UTC_TIME, '"2026-01-01"', datetime(2026, 1, 1, tzinfo=UTC)),
+        (LOCAL_TIME, '"2026-01-01T10:00:00"', datetime(2026, 1, 1, 10)),  # noqa: DTZ001
+        (pa.binary(), '"aGk="', b"hi"),
+        (pa.float64(), "-0", -0.0),
+        (pa.float64(), '"-Infinity"', -math.inf),
+        (pa.float32(), "3.4028234e38", 3.4028234e38),
+    ],
+)
+def test_value_of_its_type_is_converted(
+    kind: pa.DataType, text: str, expected: object
+) -> None:
+    """Each type takes what Spark writes for it as JSON."""
+    assert repr(converter(kind)(text.encode())) == repr(expected)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        (pa.decimal128(5, 2), "1000"),
+        (pa.decimal128(5, 2), "999.995"),
+        (pa.decimal128(5, 2), '"1_0"'),
+        (pa.decimal128(5, 2), '"NaN"'),
+        (pa.decimal128(5, 2), "true"),
+        (pa.decimal128(5, 2), "1e999999999"),
+        (pa.date32(), '"2026-02-30"'),
+        (pa.date32(), "20260101"),
+        (UTC_TIME, '"soon"'),
+        (UTC_TIME, "1767225600"),
+        (UTC_TIME, '"0001-01-01T00:00:00+14:00"'),
+        (UTC_TIME, '"9999-12-31T23:59:59-14:00"'),
+        (LOCAL_TIME, '"2026-01-01T10:00:00+02:00"'),
+        (pa.binary(), '"not base 64"'),
+        (pa.binary(), '"é"'),
+        (pa.binary(), "1"),
+        (pa.float32(), "3.5e38"),
+        (pa.float64(), "1e999"),
+        (pa.int8(), "-129"),
+        (pa.map_(pa.string(), pa.int64()), '{"a": "x"}'),
+        (pa.list_(pa.struct([("x", pa.int64())])), '[{"new": 1}]'),
+    ],
+)
+def test_value_that_does_not_fit_is_a_mismatch(kind: pa.DataType, text: str) -> None:
+    """One odd value must never end a task, nor be bent until it fits."""
+    with pytest.raises(MismatchError):
+        converter(kind)(text.encode())
+
+
+def test_converted_values_make_arrow_arrays() -> None:
+    """What passes the converters does not fail when the column is built."""
+    for kind, text in [
+        (pa.decimal128(38, 18), "99999999999999999999.999999999999999999"),
+        (UTC_TIME, '"0001-01-01T00:00:00"'),
+        (UTC_TIME, '"9999-12-31T23:59:59.999999Z"'),
+        (pa.int64(), "-9223372036854775808"),
+    ]:
+        value = converter(kind)(text.encode())
+        assert pa.array([value], kind).to_pylist() == [value]
+
+
+def test_type_that_json_cannot_hold_is_refused() -> None:
+    """The user hears of it before a file is read."""
+    with pytest.raises(UsageError) as caught:
+        converter(pa.duration("us"))
+
+    assert caught.value.condition is Condition.SCHEMA_UNSUPPORTED
+
+
+def test_half_of_an_object_is_kept_where_it_fits() -> None:
+    """A struct keeps its fitting fields; only the others are rescued, to any depth."""
+    inner = pa.struct([("x", pa.int64())])
+    columns = pa.schema([("t", pa.struct([("u", inner), ("v", pa.string())]))])
+
+    (record,) = read_records([b'{"t": {"u": {"x": 1, "z": 1.10}, "v": "w"}}'], columns)
+
+    assert record.values == {"t": {"u": {"x": 1}, "v": "w"}}
+    assert json.loads(rescued_json(record, "/a") or "")["t"] == {"u": {"z": 1.1}}
+    assert '"t":{"u":{"z":1.10}}' in (rescued_json(record, "/a") or "")
+    assert record.new_fields == ()
+
+
+def test_new_fields_are_told_from_mismatches() -> None:
+    """Only a field without a column is a change of the schema."""
+    columns = pa.schema([("i", pa.int64())])
+
+    (record,) = read_records([b'{"i": "x", "new": 1, "other": null}'], columns)
+
+    assert record.new_fields == ("new",)
+    assert set(record.rescued) == {"i", "new"}
+
+
+def test_unknown_fields_are_found_alone() -> None:
+    """Where the known columns fit, only the others have to be looked at."""
+    columns = pa.schema([("i", pa.int64())])
+
+    found = read_unknown_fields([b'{"i": 1}', b'{"new": 1.10}'], columns)
+
+    assert found is not None
+    assert [rescued_json(each, "/a") for each in found] == [
+        None,
+        '{"new":1.10,"_file_path":"/a"}',
+    ]
+    assert read_unknown_fields([b"nope"], columns) is None
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        (b'{"a": NaN}', [b'"NaN"']),
+        (b'{"a":-Infinity,"b":[Inf]}', [b'"-Infinity"', b'["Inf"]']),
+        (b'{"a": NaN, "b": "it\'s NaN, \\" NaN"}', [b'"NaN"', b'"it\'s NaN, \\" NaN"']),
+        (b'{"a": nan}', None),
+        (b'{"a": NaNs}', None),
+    ],
+)
+def test_words_for_no_number_are_understood(
+    line: bytes, expected: list[bytes] | None
+) -> None:
+    """Python writes them bare; a string that holds such a word stays untouched."""
+    fields = decode_fields(line)
+
+    assert (fields and [bytes(raw) for raw in fields.values()]) == expected

@@ -1,0 +1,143 @@
+"""The rules of ``bootstrap``: set-up is done once, and again if interrupted."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+import bootstrap
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """Make a checkout that holds the inputs of set-up."""
+    for name in bootstrap.INPUTS:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(name)
+    return tmp_path
+
+
+@pytest.fixture
+def steps(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Put notes in the place of the steps that take minutes."""
+    done: list[str] = []
+
+    def make_venv(venv: Path) -> Path:
+        done.append("venv")
+        venv.mkdir(exist_ok=True)
+        return venv / "bin" / "python"
+
+    monkeypatch.setattr(bootstrap, "make_venv", make_venv)
+    monkeypatch.setattr(
+        bootstrap, "install_packages", lambda *_: done.append("packages")
+    )
+    monkeypatch.setattr(bootstrap, "_run", lambda *_: done.append("spark"))
+    return done
+
+
+def test_every_input_of_set_up_is_there() -> None:
+    """A name that is gone would break set-up on the first call."""
+    missing = [
+        name for name in bootstrap.INPUTS if not (bootstrap.ROOT / name).is_file()
+    ]
+    assert missing == []
+
+
+def test_a_second_set_up_does_nothing(checkout: Path, steps: list[str]) -> None:
+    """Every target of the Makefile begins with set-up."""
+    bootstrap.set_up(checkout)
+    bootstrap.set_up(checkout)
+    assert steps == ["venv", "packages", "spark"]
+
+
+@pytest.mark.parametrize("name", bootstrap.INPUTS)
+def test_a_changed_input_sets_up_again(
+    checkout: Path, steps: list[str], name: str
+) -> None:
+    """A pulled lock file must not run with yesterday's packages."""
+    bootstrap.set_up(checkout)
+    (checkout / name).write_text("changed")
+    bootstrap.set_up(checkout)
+    assert len(steps) == 6
+
+
+def test_an_interrupted_set_up_is_run_again(
+    checkout: Path, steps: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The stamp is written last and taken away first."""
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    bootstrap.set_up(checkout)
+    (checkout / "requirements.lock").write_text("changed")
+    with monkeypatch.context() as patch:
+        patch.setattr(bootstrap, "install_packages", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            bootstrap.set_up(checkout)
+    (checkout / "requirements.lock").write_text("requirements.lock")
+    bootstrap.set_up(checkout)
+    assert steps == ["venv", "packages", "spark", "venv", "venv", "packages", "spark"]
+
+
+def test_a_moved_checkout_is_set_up_again(checkout: Path) -> None:
+    """A virtual environment holds the path where it was made."""
+    assert bootstrap.fingerprint(checkout, ["pyproject.toml"]) != (
+        bootstrap.fingerprint(checkout / "include" / "..", ["pyproject.toml"])
+    )
+
+
+@pytest.mark.parametrize("version", [(3, 10), (2, 7)])
+def test_an_old_python_is_refused_with_the_remedy(version: tuple[int, int]) -> None:
+    """The error must say which one is needed and how to name it."""
+    with pytest.raises(bootstrap.SetUpError, match=r"make PYTHON=python3\.11"):
+        bootstrap.require_python(version)
+
+
+@pytest.mark.parametrize("version", [(3, 11), (3, 12), (4, 0)])
+def test_a_new_python_passes(version: tuple[int, int]) -> None:
+    """Only what is too old is refused."""
+    bootstrap.require_python(version)
+
+
+def test_an_interpreter_that_starts_is_kept() -> None:
+    """Making it anew would throw away the packages of an interrupted set-up."""
+    assert bootstrap.works(Path(sys.executable))
+
+
+@pytest.mark.parametrize("text", [None, "#!/bin/sh\nexit 1\n"])
+def test_an_interpreter_that_is_broken_is_replaced(
+    tmp_path: Path, text: str | None
+) -> None:
+    """A kill can leave a folder without an interpreter that starts."""
+    python = tmp_path / "python"
+    if text is not None:
+        python.write_text(text)
+        python.chmod(0o755)
+    assert not bootstrap.works(python)
+
+
+def test_uv_is_used_when_it_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is many times faster than pip and reads the same lock."""
+    uv = tmp_path / "uv"
+    uv.touch(mode=0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    assert bootstrap.find_installer(Path("/python"), tmp_path)[:3] == [
+        str(uv),
+        "pip",
+        "install",
+    ]
+
+
+def test_a_failed_step_is_named_with_the_way_on(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """The step's own message comes first, then what to do."""
+    with pytest.raises(bootstrap.SetUpError, match=r"ended with 3.*run `make setup`"):
+        bootstrap._run(["sh", "-c", "echo broken >&2; exit 3"], tmp_path)
+    assert "broken" in capfd.readouterr().err

@@ -1,0 +1,246 @@
+from __future__ import annotations
+
+from pathlib import Path
+from shutil import copytree, rmtree
+
+import pytest
+from deltalake import DeltaTable
+
+from builders import PipelineBuilder, pipeline_config
+from sluice.errors import Condition, FatalError, UsageError
+from sluice.plan import plan_run
+from sluice.preflight import Preflight, preflight
+
+
+@pytest.fixture
+def pipeline(tmp_path: Path) -> PipelineBuilder:
+    return PipelineBuilder(pipeline_config(tmp_path))
+
+
+def check(pipeline: PipelineBuilder) -> Preflight:
+    return preflight(pipeline.config, run_id="run-2")
+
+
+def refusal(pipeline: PipelineBuilder) -> FatalError:
+    with pytest.raises(FatalError) as caught:
+        check(pipeline)
+    return caught.value
+
+
+def test_first_run_finds_what_landed(pipeline: PipelineBuilder) -> None:
+    """Before the first run there is nothing but the landing folder."""
+    path = pipeline.land("a.json")
+
+    found = check(pipeline)
+
+    assert (found.new_files, found.new_bytes) == (1, Path(path).stat().st_size)
+    assert found.bronze_has_work
+    assert found.bronze_batch == -1
+
+
+def test_asking_again_changes_nothing(pipeline: PipelineBuilder) -> None:
+    """Airflow asks, then each job asks again."""
+    pipeline.land("a.json")
+
+    assert check(pipeline) == check(pipeline)
+    assert pipeline.ledger.high_seq() == 1
+
+
+def test_nothing_new_is_no_work(pipeline: PipelineBuilder) -> None:
+    """A run that has nothing to do must not start a JVM."""
+    pipeline.land("a.json")
+    pipeline.run_batch()
+
+    found = check(pipeline)
+
+    assert (found.new_files, found.new_bytes, found.bronze_batch) == (0, 0, 0)
+    assert not found.has_work
+
+
+def test_only_what_is_new_counts(pipeline: PipelineBuilder) -> None:
+    """Files of committed micro-batches are done, whatever their number."""
+    pipeline.land("a.json")
+    pipeline.run_batch()
+    pipeline.land("b.json")
+
+    assert check(pipeline).new_files == 1
+
+
+@pytest.mark.parametrize("written", [True, False], ids=["after", "before"])
+def test_batch_that_was_cut_off_is_work(
+    pipeline: PipelineBuilder, written: bool
+) -> None:
+    """A driver killed before or after the Delta commit: the batch is repeated."""
+    pipeline.land("a.json")
+    pipeline.run_batch()
+    pipeline.land("b.json")
+    pipeline.run_batch(written=written, committed=False)
+
+    found = check(pipeline)
+
+    assert found.bronze_has_work
+    assert (found.new_files, found.bronze_batch) == (1, 0)
+
+
+def test_lost_checkpoint_is_refused(pipeline: PipelineBuilder) -> None:
+    """Reading from the start would write every row twice."""
+    pipeline.land("a.json")
+    pipeline.run_batch()
+    rmtree(pipeline.config.bronze_checkpoint_location)
+
+    error = refusal(pipeline)
+
+    assert error.condition is Condition.CHECKPOINT_LOST
+    assert error.context["table"] == pipeline.config.bronze_location
+
+
+def test_lost_checkpoint_and_ledger_are_refused(pipeline: PipelineBuilder) -> None:
+    """A table of one commit, which is its version 0, has rows to double as well."""
+    pipeline.land("a.json")
+    pipeline.run_batch()
+    rmtree(pipeline.config.bronze_checkpoint_location)
+    rmtree(pipeline.config.schema_location)
+
+    assert refusal(pipeline).condition is Condition.CHECKPOINT_LOST
+
+
+def test_all_lost_is_a_new_start(pipeline: PipelineBuilder) -> None:
+    """Without a table nothing can be doubled."""
+    pipeline.land("a.json")
+    pipeline.run_batch()
+    rmtree(pipeline.config.bronze_checkpoint_location)
+    rmtree(pipeline.config.bronze_location)
+
+    assert check(pipeline).new_files == 1
+
+
+def test_empty_table_made_beforehand_is_no_lost_checkpoint(
+    pipeline: PipelineBuilder,
+) -> None:
+    """A first run that was killed between claim and offset log can be repeated."""
+    pipeline.land("a.json")
+    pipeline.discover()
+    pipeline.write_rows([])
+    pipeline.run_batch(written=False, committed=False)
+    pipeline.bronze.remove("offsets/0")
+
+    assert check(pipeline).bronze_has_work
+
+
+def test_replaced_ledger_is_refused(pipeline: PipelineBuilder) -> None:
+    """A ledger that was lost and rebuilt counts other files."""
+    pipeline.land("a.json")
+    pipeline.run_batch()
+    expected = pipeline.ledger.ledger_id
+    rmtree(pipeline.config.schema_location)
+
+    lost = refusal(pipeline)
+    rebuilt = pipeline.ledger.ledger_id
+    replaced = refusal(pipeline)
+
+    assert lost.condition is replaced.condition is Condition.LEDGER_MISMATCH
+    assert lost.context == {"expected": expected, "found": None}
+    assert replaced.context == {"expected": expected, "found": rebuilt}
+
+
+def test_lost_ledger_is_not_rebuilt_in_passing(pipeline: PipelineBuilder) -> None:
+    """The refusal leaves all as it was, for somebody to look at."""
+    pipeline.land("a.json")
+    pipeline.run_batch()
+    rmtree(pipeline.config.schema_location)
+
+    refusal(pipeline)
+
+    assert not Path(pipeline.config.schema_location).exists()
+
+
+def test_rewound_table_is_refused(pipeline: PipelineBuilder, tmp_path: Path) -> None:
+    """The rows of its lost micro-batches would never be read again."""
+    for name in ("a.json", "b.json"):
+        pipeline.land(name)
+        pipeline.run_batch()
+        if name == "a.json":
+            copytree(pipeline.config.bronze_location, tmp_path / "backup")
+    rmtree(pipeline.config.bronze_location)
+    (tmp_path / "backup").rename(pipeline.config.bronze_location)
+
+    error = refusal(pipeline)
+
+    assert error.condition is Condition.TABLE_REWOUND
+    assert error.context == {"written": 0, "committed": 1}
+
+
+def test_lost_table_is_refused(pipeline: PipelineBuilder) -> None:
+    """A checkpoint without its table would fill a new one with only the rest."""
+    pipeline.land("a.json")
+    pipeline.run_batch()
+    rmtree(pipeline.config.bronze_location)
+
+    error = refusal(pipeline)
+
+    assert error.condition is Condition.TABLE_REWOUND
+    assert error.context == {"written": None, "committed": 0}
+
+
+def test_rewound_checkpoint_goes_on(pipeline: PipelineBuilder) -> None:
+    """Claims plan the very ranges again that its batch ids had; Delta skips them."""
+    for name in ("a.json", "b.json"):
+        pipeline.land(name)
+        pipeline.run_batch()
+    for key in ("offsets/1", "commits/1"):
+        pipeline.bronze.remove(key)
+
+    found = check(pipeline)
+
+    assert (found.new_files, found.bronze_batch) == (1, 0)
+    assert pipeline.ledger.claimed_end(1) == 2
+
+
+def test_checkpoint_of_another_source_is_refused(pipeline: PipelineBuilder) -> None:
+    """Its offsets say nothing of our files."""
+    pipeline.land("a.json")
+    pipeline.bronze.plan(0, '{"reservoirVersion":1,"index":-1}')
+
+    assert refusal(pipeline).condition is Condition.CHECKPOINT_UNREADABLE
+
+
+def test_commit_without_its_offsets_is_refused(pipeline: PipelineBuilder) -> None:
+    """How far the table was read is in the offsets and nowhere else."""
+    for name in ("a.json", "b.json"):
+        pipeline.land(name)
+        pipeline.run_batch()
+    pipeline.bronze.remove("offsets/1")
+
+    error = refusal(pipeline)
+
+    assert error.condition is Condition.CHECKPOINT_UNREADABLE
+    assert error.context["batch"] == 1
+
+
+def test_missing_landing_folder_is_refused(pipeline: PipelineBuilder) -> None:
+    """A wrong path must not look like an hour without files."""
+    with pytest.raises(UsageError) as caught:
+        check(pipeline)
+
+    assert caught.value.condition is Condition.PATH_NOT_FOUND
+
+
+def test_plan_tells_and_writes_nothing(tmp_path: Path) -> None:
+    """A dry run leaves the lake as it found it."""
+    options = {"cloudFiles.maxFilesPerTrigger": 2}
+    pipeline = PipelineBuilder(
+        pipeline_config(tmp_path, bronze={"source": {"options": options}})
+    )
+    for number in range(3):
+        pipeline.land(f"{number}.json")
+    before = sorted(tmp_path.rglob("*"))
+
+    first = plan_run(pipeline.config)
+
+    assert (first.files, first.batches, first.undiscovered) == (3, 2, 3)
+    assert sorted(tmp_path.rglob("*")) == before
+    pipeline.run_batch(up_to=2)
+    pipeline.land("3.json")
+    then = plan_run(pipeline.config)
+    assert (then.files, then.batches, then.undiscovered) == (2, 1, 1)
+    assert DeltaTable(pipeline.config.bronze_location).version() == 0

@@ -1,0 +1,69 @@
+"""The rules of ``sluice.session`` that need no JVM."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from sluice import session
+from sluice.installation import source_folder
+from sluice.session import submit_conf, submit_environment
+
+
+@pytest.fixture(autouse=True)
+def installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put names in the place of what set-up installs."""
+    monkeypatch.setattr(session, "java_home", lambda: Path("/java"))
+    monkeypatch.setattr(session, "require_jars", lambda: (Path("/jars/delta.jar"),))
+    monkeypatch.setattr(session, "class_archives", lambda: (Path("/base.jsa"),))
+
+
+def test_workers_run_this_interpreter() -> None:
+    """Another Python would not have our packages."""
+    environment = submit_environment()
+    assert environment["PYSPARK_PYTHON"] == sys.executable
+    assert environment["PYSPARK_DRIVER_PYTHON"] == sys.executable
+
+
+def test_workers_import_what_the_driver_imports(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The source is looked up by its module's name, in front of what the user has."""
+    source = str(source_folder())
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(["/mine", source]))
+    assert submit_environment()["PYTHONPATH"] == os.pathsep.join([source, "/mine"])
+
+
+def test_spark_is_the_one_of_this_interpreter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A SPARK_HOME of another version would break the gateway."""
+    monkeypatch.setenv("SPARK_HOME", "/opt/other-spark")
+    assert Path(submit_environment()["SPARK_HOME"]).name == "pyspark"
+
+
+def test_only_a_local_master_gets_the_loopback_address() -> None:
+    """Executors elsewhere could not call back."""
+    assert submit_environment("local[*]")["SPARK_LOCAL_IP"] == "127.0.0.1"
+    assert "SPARK_LOCAL_IP" not in submit_environment("spark://host:7077")
+
+
+def test_submitted_and_own_sessions_share_one_profile() -> None:
+    """What set-up writes for spark-submit is what a plain session uses."""
+    own = dict(session._own_settings({}))
+    assert submit_conf().items() <= own.items()
+
+
+def test_the_master_is_this_machine_unless_named() -> None:
+    """A default of a cluster would hang where there is none."""
+    assert session._own_settings({})["spark.master"] == "local[*]"
+    named = {"spark.master": "spark://host:7077"}
+    assert session._own_settings(named)["spark.master"] == "spark://host:7077"
+
+
+def test_a_session_on_a_cluster_sends_the_jars() -> None:
+    """The class path names files that only this machine has."""
+    settings = session._own_settings({"spark.master": "spark://host:7077"})
+    assert settings["spark.jars"] == "/jars/delta.jar"
+    assert "spark.driver.host" not in settings

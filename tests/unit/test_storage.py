@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Barrier
+
+from sluice import storage
+
+
+def test_put_if_absent_has_one_winner(tmp_path: Path) -> None:
+    """Of all who write a schema version at once one wins, and its content is whole."""
+    writers = 16
+    together = Barrier(writers)
+
+    def write(number: int) -> bool:
+        together.wait()
+        return storage.put_if_absent(str(tmp_path), "key", b"%d" % number * 1000)
+
+    with ThreadPoolExecutor(writers) as pool:
+        won = list(pool.map(write, range(writers)))
+
+    assert won.count(True) == 1
+    assert storage.read(str(tmp_path), "key") == b"%d" % won.index(True) * 1000
+
+
+def test_put_replaces(tmp_path: Path) -> None:
+    """A page is always the newest one."""
+    storage.put(str(tmp_path), "key", b"old")
+    storage.put(str(tmp_path), "key", b"new")
+
+    assert storage.read(str(tmp_path), "key") == b"new"
+
+
+def test_absent_key_reads_as_none(tmp_path: Path) -> None:
+    """An object that is not there is an answer, not an error."""
+    assert storage.read(str(tmp_path), "key") is None
+
+
+def test_delete_may_be_repeated(tmp_path: Path) -> None:
+    """A second deletion finds what it wants: nothing."""
+    storage.put(str(tmp_path), "key", b"")
+    storage.delete(str(tmp_path), "key")
+    storage.delete(str(tmp_path), "key")
+
+    assert storage.list_keys(str(tmp_path)) == []
+
+
+def test_keys_are_listed_below_their_folder(tmp_path: Path) -> None:
+    """A prefix is a folder: ``a`` does not list what lies in ``ab``."""
+    for key in ("a/2", "a/1", "ab/3"):
+        storage.put(str(tmp_path), key, b"")
+
+    assert storage.list_keys(str(tmp_path), "a") == ["a/1", "a/2"]
+
+
+def test_listing_a_missing_folder_makes_none(tmp_path: Path) -> None:
+    """Looking changes nothing."""
+    assert storage.list_keys(str(tmp_path / "none")) == []
+    assert not (tmp_path / "none").exists()
+
+
+def test_file_with_odd_name_is_read(tmp_path: Path) -> None:
+    """Landed files have whatever names their writers chose."""
+    for name in ("a b%20c#?.json", "g[1]{2}*.json", "ü\n.json"):
+        path = tmp_path / name
+        path.write_bytes(b"content")
+
+        assert storage.size(str(path)) == len(b"content")
+        assert storage.read_file(str(path)) == b"content"
+
+
+def test_missing_file_has_no_size(tmp_path: Path) -> None:
+    """A file that is gone is told apart from an empty one."""
+    (tmp_path / "empty").touch()
+
+    assert storage.size(str(tmp_path / "empty")) == 0
+    assert storage.size(str(tmp_path / "gone")) is None
