@@ -259,6 +259,7 @@ def window(minute: int, payment_method: str = "card") -> dict[str, object]:
 
 
 def _transaction(query_id: str, batch_id: int | None) -> CommitProperties:
+    """Return what makes a commit a batch's; None makes it anybody's."""
     if batch_id is None:
         return CommitProperties()
     return CommitProperties(app_transactions=[Transaction(query_id, batch_id)])

@@ -92,9 +92,11 @@ def rounded(windows: dict[Key, Values]) -> dict[Key, Values]:
 
 
 def _cents(amount: float | None, count: int = 1) -> int | None:
+    """Return an amount, or the sum behind an average, in cents."""
     return None if amount is None else round(amount * count * 100)
 
 
 def _committed(checkpoint: str) -> list[int]:
+    """Return the batches that the checkpoint has committed."""
     folder = Path(checkpoint, "commits")
     return [int(path.name) for path in folder.iterdir() if path.name.isdigit()]

@@ -184,26 +184,24 @@ def _silver_has_work(config: PipelineConfig, silver: SilverConfig) -> bool:
         return open_table(config.bronze_location) is not None
     if checkpoint.uncommitted is not None:
         return True
-    newest = max(checkpoint.offsets)
-    closes_windows = (
-        checkpoint.commits[newest].next_watermark_ms
-        > checkpoint.offsets[newest].watermark_ms
-    )
-    return closes_windows or _bronze_has_rows(config, checkpoint, newest)
+    return _bronze_has_rows(config, checkpoint, max(checkpoint.offsets))
 
 
 def _bronze_has_rows(
     config: PipelineConfig, checkpoint: CheckpointFacts, batch: int
 ) -> bool:
-    """Tell whether bronze has rows that no planned batch of silver has read.
+    """Tell whether bronze has appended rows that no planned batch of silver has read.
 
-    Delta's offset names the version to read next, and the last file of it read.
+    Delta's offset names the version to read next, and the last file of it read. Windows
+    that a crash left to be closed are no work: Spark closes them with the next rows.
     """
     offset = json.loads(checkpoint.offsets[batch].offsets[0] or "{}")
     version, index = int(offset["reservoirVersion"]), int(offset["index"])
     commits = read_commits(config.bronze_location, after=version - 1)
+    # Silver passes over commits that remove rows (`skipChangeCommits`).
     return any(
         commit.data_change
+        and not commit.removed
         and len(commit.added) > (index + 1 if commit.version == version else 0)
         for commit in commits
     )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+import sysconfig
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from sluice.class_archive import class_archives, make_archives
 from sluice.errors import ExitCode, SluiceError
@@ -24,6 +26,7 @@ from sluice.tuning import render_properties
 def main() -> int:
     """Make this interpreter ready to run Spark without a network."""
     try:
+        _step("Python workers", prepare_interpreter)
         _step("Java", lambda: str(java_home()))
         _step("Delta jars", prepare_jars)
         _step("Spark configuration", prepare_configuration)
@@ -32,6 +35,18 @@ def main() -> int:
         print(error, file=sys.stderr)
         return error.exit_code
     return ExitCode.DONE
+
+
+def prepare_interpreter() -> str:
+    """Let plain scripts start Spark's workers with this Python and say how.
+
+    PySpark starts them with ``python3`` of the PATH unless a variable says otherwise,
+    and in that Python's packages Spark would look for our format in vain.
+    """
+    line = 'import os, sys; os.environ.setdefault("PYSPARK_PYTHON", sys.executable)\n'
+    file = Path(sysconfig.get_path("purelib")) / "sluice_workers.pth"
+    write_text_atomically(file, line)
+    return str(file)
 
 
 def prepare_jars() -> str:

@@ -21,20 +21,24 @@ DAGS_FOLDER = PIPELINES_FOLDER.parents[1] / "dags"
 
 
 def load() -> DagBag:
+    """Read the Dags as Airflow does."""
     return DagBag(DAGS_FOLDER)
 
 
 @pytest.fixture(scope="module")
 def bag() -> DagBag:
+    """Return the Dags of this checkout."""
     return load()
 
 
 @pytest.fixture(scope="module")
 def orders(bag: DagBag) -> DAG:
+    """Return the Dag of the sample pipeline."""
     return bag.dags["orders"]
 
 
 def copy_orders(folder: Path, name: str, **replacements: str) -> None:
+    """Copy the sample pipeline under another name, as a user does, and edit it."""
     text = (PIPELINES_FOLDER / "orders.yaml").read_text()
     for old, new in {"name: orders ": f"name: {name} ", **replacements}.items():
         assert old in text

@@ -28,16 +28,19 @@ RETRIED = "retried"
 
 @pytest.fixture(autouse=True)
 def _connection(monkeypatch):
+    """Give every test the connection of the embedded Spark."""
     monkeypatch.setenv("AIRFLOW_CONN_SPARK_DEFAULT", CONNECTION_EXAMPLE)
 
 
 def script(path: Path, body: str) -> Path:
+    """Write an executable Python program."""
     path.write_text(f"#!{sys.executable}\n{textwrap.dedent(body)}")
     path.chmod(0o755)
     return path
 
 
 def submit(binary: Path | None, application: Path | str = "job.py", **options: str):
+    """Return an operator; without ``binary`` it calls the real spark-submit."""
     return SluiceSubmitOperator(
         task_id="step",
         application=str(application),
@@ -154,6 +157,7 @@ def is_alive(pid: int) -> bool:
 
 
 def wait_for(path: Path) -> int:
+    """Return the process id that a program writes to ``path`` once it is up."""
     deadline = time.monotonic() + 60
     while not (path.is_file() and path.read_text()):
         assert time.monotonic() < deadline, f"{path} never came"
@@ -162,6 +166,8 @@ def wait_for(path: Path) -> int:
 
 
 def run_in_thread(operator: SluiceSubmitOperator) -> threading.Thread:
+    """Execute a task that is going to be killed."""
+
     def execute() -> None:
         with pytest.raises(AirflowException):
             operator.execute({})

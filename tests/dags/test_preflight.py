@@ -20,6 +20,7 @@ INTERVAL = {
 
 
 def found(*, bronze: bool, silver: bool) -> Preflight:
+    """Return what a preflight would have found."""
     return Preflight(
         new_files=0, new_bytes=0, bronze_has_work=bronze, silver_has_work=silver
     )
@@ -28,6 +29,8 @@ def found(*, bronze: bool, silver: bool) -> Preflight:
 def choose(
     monkeypatch, answer: Preflight | Exception, run_type="scheduled", **params: object
 ) -> list[str]:
+    """Return the steps of a run whose preflight answers ``answer``."""
+
     def preflight(config: object, *, run_id: str) -> Preflight:
         assert run_id == "a run"
         if isinstance(answer, Exception):

@@ -48,6 +48,7 @@ def await_runs(
 
 
 def wait_until(look: Callable[[], list[str] | None], seconds: float) -> list[str]:
+    """Return what ``look`` finds, once it finds something."""
     deadline = time.monotonic() + seconds
     while (found := look()) is None:
         assert time.monotonic() < deadline, f"not within {seconds} s"
@@ -56,6 +57,7 @@ def wait_until(look: Callable[[], list[str] | None], seconds: float) -> list[str
 
 
 def done_tasks(api: AirflowApi, run_id: str) -> set[str]:
+    """Return the tasks of a run that succeeded, which those skipped did not."""
     states = api.task_states("orders", run_id)
     return {task for task, state in states.items() if state == "success"}
 

@@ -16,6 +16,8 @@ from pyspark.errors import PySparkException, StreamingQueryException
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
+from sluice.errors import Condition
+from sluice.failures import own_error
 from sluice.source.ledger import Ledger
 
 pytestmark = pytest.mark.needs_java
@@ -34,29 +36,37 @@ class Stream:
 
     @property
     def landing(self) -> Path:
+        """Where files land."""
         return self.root / "landing"
 
-    def land(self, name: str, *records: dict[str, object] | str, seconds: int = 0) -> Path:
+    def land(
+        self, name: str, *records: dict[str, object] | str, seconds: int = 0
+    ) -> Path:
+        """Write a file of one record a line, dated by ``seconds``."""
         path = self.landing / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        lines = [each if isinstance(each, str) else json.dumps(each) for each in records]
+        lines = [
+            each if isinstance(each, str) else json.dumps(each) for each in records
+        ]
         path.write_text("\n".join(lines), encoding="utf-8")
         moment = 1_767_225_600 + seconds
         os.utime(path, (moment, moment))
         return path
 
     def read(self, schema: str | None = DDL, **options: object) -> DataFrame:
+        """Return the stream as a user spells it."""
         reader = (
             self.spark.readStream.format("cloudFiles")
             .option("cloudFiles.format", "json")
             .option("cloudFiles.schemaLocation", str(self.root / "schemas"))
-            .options(**{f"cloudFiles.{name}": value for name, value in options.items()})
+            .options(**{full_name(name): value for name, value in options.items()})
         )
         if schema is not None:
             reader = reader.schema(schema)
         return reader.load(str(self.landing))
 
     def start(self, frame: DataFrame, **trigger: object) -> StreamingQuery:
+        """Start the query, availableNow unless told otherwise."""
         return (
             frame.writeStream.format("delta")
             .option("checkpointLocation", str(self.root / "checkpoint"))
@@ -71,6 +81,7 @@ class Stream:
         return self.rows()
 
     def rows(self) -> list[Row]:
+        """Return all rows of the table."""
         return self.spark.read.format("delta").load(str(self.root / "table")).collect()
 
     def ends(self) -> list[int]:
@@ -78,6 +89,10 @@ class Stream:
         folder = self.root / "checkpoint" / "offsets"
         logs = sorted(folder.glob("[0-9]*"), key=lambda path: int(path.name))
         return [json.loads(log.read_text().splitlines()[2])["seq"] for log in logs]
+
+
+def full_name(option: str) -> str:
+    return option if "." in option else f"cloudFiles.{option}"
 
 
 @pytest.fixture
@@ -105,7 +120,8 @@ frame = (
     .load(landing)
 )
 query = (
-    frame.selectExpr("order_id", "_metadata.file_name AS name").writeStream.format("json")
+    frame.selectExpr("order_id", "_metadata.file_name AS name")
+    .writeStream.format("json")
     .option("checkpointLocation", out + "-checkpoint")
     .trigger(availableNow=True).start(out)
 )
@@ -120,8 +136,9 @@ def test_plain_script_finds_the_format(stream: Stream, tmp_path: Path) -> None:
     script = tmp_path / "plain.py"
     script.write_text(SCRIPT)
 
-    # Without our session: not its settings, its jars nor its configuration folder.
-    plain = {k: v for k, v in os.environ.items() if not k.startswith(("SPARK", "PYSPARK"))}
+    # Nothing of our session: not its settings, its jars nor its Python path.
+    ours = ("SPARK", "PYSPARK", "PYTHONPATH")
+    plain = {k: v for k, v in os.environ.items() if not k.startswith(ours)}
     done = subprocess.run(
         [sys.executable, str(script), *arguments],
         env=plain | {"SPARK_LOCAL_IP": "127.0.0.1"},
@@ -207,7 +224,7 @@ def test_next_run_reads_only_what_is_new(stream: Stream) -> None:
     """Also what is dated before all that was read, which other loaders lose."""
     stream.land("b.json", order(1))
     stream.run()
-    stream.land("a.json", order(2), seconds=-10**8)
+    stream.land("a.json", order(2), seconds=-(10**8))
     stream.land("c.json", order(3), seconds=10**8)
     stream.run()
     stream.land("d.json", order(4))
@@ -277,13 +294,13 @@ def test_metadata_and_odd_names(stream: Stream) -> None:
         assert metadata.file_path == str(path)
         assert metadata.file_name == path.name
         assert metadata.file_size == path.stat().st_size
-        assert metadata.file_modification_time.astimezone(UTC) == datetime.fromtimestamp(
-            path.stat().st_mtime, UTC
-        )
+        assert metadata.file_modification_time.astimezone(
+            UTC
+        ) == datetime.fromtimestamp(path.stat().st_mtime, UTC)
 
 
 def test_what_does_not_fit_is_rescued(stream: Stream) -> None:
-    """Unknown fields, other types and broken lines stay, to the letter, with the path."""
+    """Unknown fields, other types and broken lines stay, to the letter."""
     path = stream.land(
         "a.json",
         '{"order_id": "o1", "amount": 1.5, "channel": 1.10}',
@@ -307,13 +324,21 @@ def test_what_does_not_fit_is_rescued(stream: Stream) -> None:
     assert [row.amount for row in rows] == [1.5, None, None, 1.5]
 
 
-def test_column_that_must_not_be_null_may_be(stream: Stream) -> None:
-    """A missing field is null, as with Spark's own readers, and never a zero."""
-    stream.land("a.json", '{"order_id": "o1"}', json.dumps(order(2)))
+def test_null_where_none_may_be_names_file_and_column(stream: Stream) -> None:
+    """Spark itself fails with "Value at index is null", or reads a zero."""
+    stream.land("a.json", json.dumps(order(1)))
+    schema = "order_id string NOT NULL, quantity int NOT NULL"
+    assert ids(stream.run(schema)) == ["o1"]
+    path = stream.land("b.json", '{"order_id": "o2"}')
 
-    rows = stream.run("order_id string NOT NULL, quantity int NOT NULL")
+    query = stream.start(stream.read(schema))
 
-    assert {row.order_id: row.quantity for row in rows} == {"o1": None, "o2": 2}
+    with pytest.raises(StreamingQueryException) as caught:
+        query.awaitTermination()
+    error = own_error(caught.value)
+    assert error is not None
+    assert error.condition is Condition.SCHEMA_UNSUPPORTED
+    assert f"{str(path)!r} has records without ['quantity']" in error.message
 
 
 def test_new_field_fails_where_asked(stream: Stream) -> None:
@@ -324,9 +349,11 @@ def test_new_field_fails_where_asked(stream: Stream) -> None:
 
     with pytest.raises(StreamingQueryException) as caught:
         query.awaitTermination()
-    assert "NEW_FIELDS" in str(caught.value)
-    assert str(path) in str(caught.value)
-    assert "channel" in str(caught.value)
+    error = own_error(caught.value)
+    assert error is not None
+    assert error.condition is Condition.NEW_FIELDS
+    assert str(path) in error.message
+    assert "['channel']" in error.message
 
 
 def test_unknown_option_is_refused_with_the_nearest(stream: Stream) -> None:
@@ -352,9 +379,11 @@ def test_offset_of_another_ledger_is_refused(stream: Stream) -> None:
 
     with pytest.raises(StreamingQueryException) as caught:
         query.awaitTermination()
-    assert "LEDGER_MISMATCH" in str(caught.value)
+    error = own_error(caught.value)
+    assert error is not None
     assert expected is not None
-    assert expected.ledger_id in str(caught.value)
+    assert error.condition is Condition.LEDGER_MISMATCH
+    assert expected.ledger_id in error.message
     assert ids(stream.rows()) == ["o1"]
 
 
@@ -379,17 +408,10 @@ def test_large_file_is_read_by_many_tasks(stream: Stream) -> None:
     """Each line comes once, whichever tasks its file was split into."""
     path = stream.land("a.json", *(order(number) for number in range(2000)))
 
-    rows = (
-        stream.read(f"{DDL}, _metadata struct<file_block_start: bigint>")
-        .sparkSession.readStream.format("cloudFiles")
-        .option("cloudFiles.format", "json")
-        .option("cloudFiles.schemaLocation", str(stream.root / "schemas"))
-        .option("sluice.maxPartitionBytes", str(path.stat().st_size // 5))
-        .schema(f"{DDL}, _metadata struct<file_block_start: bigint>")
-        .load(str(stream.landing))
+    found = stream.run(
+        f"{DDL}, _metadata struct<file_block_start: bigint>",
+        **{"sluice.maxPartitionBytes": path.stat().st_size // 5},
     )
-    stream.start(rows).awaitTermination()
 
-    found = stream.rows()
     assert sorted(row.quantity for row in found) == list(range(2000))
     assert len({row._metadata.file_block_start for row in found}) >= 5

@@ -29,6 +29,7 @@ from sluice.model import Claim
 from sluice.paths import join
 from sluice.preflight import source_options
 from sluice.source.ledger import Ledger
+from sluice.tables import read_table
 
 _EXAMPLES = 5
 _Found = TypeVar("_Found")
@@ -159,7 +160,7 @@ def _looked_at(config: PipelineConfig, ledger: Ledger) -> datetime | None:
     started = latest_start(config, "bronze")
     files = open_table(join(ledger.root, "files"))
     found = (
-        files.to_pyarrow_dataset().to_table(columns=["discovered_at"])["discovered_at"]
+        read_table(files, columns=["discovered_at"])["discovered_at"]
         if files
         else pa.chunked_array([], pa.timestamp("us", tz="UTC"))
     )

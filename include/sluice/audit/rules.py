@@ -63,8 +63,9 @@ _INFO, _WARNING, _ERROR = Severity.INFO, Severity.WARNING, Severity.ERROR
 _LOST, _TWICE = DataRisk.LOST, DataRisk.DUPLICATED
 
 _RUN = "sluice run {pipeline}"
-_REPLAY = "sluice replay {pipeline} --files {subject}"
-_RESTORE = "sluice checkpoint restore {pipeline}"
+# By hand, until commands do it: the runbook has the steps.
+_REPLAY = "docs/runbook.md, 'Read a file again': {subject}"
+_RESTORE = "docs/runbook.md, 'Restore a pipeline from backup': {pipeline}"
 _BATCHES = "sluice batches {pipeline}"
 _FILES = "sluice files {pipeline}"
 
@@ -109,7 +110,7 @@ RULES: dict[Code, Rule] = {
     Code.COLUMN_MISSING: Rule(
         _WARNING,
         "A column that the check needs is not in the table, so it was not made.",
-        "sluice doctor",
+        "correct 'bronze.unique_key' in the file of pipeline {pipeline}",
     ),
     Code.COMMIT_MISSING: Rule(
         _ERROR,
@@ -264,7 +265,7 @@ RULES: dict[Code, Rule] = {
     Code.TABLE_UNREADABLE: Rule(
         _ERROR,
         "The table cannot be read: a file of its log or its data is damaged or gone.",
-        "sluice audit {pipeline}",
+        _RESTORE,
         _LOST,
     ),
     Code.TRANSACTION_MISSING: Rule(
@@ -277,7 +278,7 @@ RULES: dict[Code, Rule] = {
     Code.WINDOW_DUPLICATED: Rule(
         _ERROR,
         "A window has more than one row for the same group.",
-        "sluice backfill {pipeline}",
+        "docs/runbook.md, 'Windows that are wrong': {pipeline}",
         _TWICE,
     ),
 }

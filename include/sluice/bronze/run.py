@@ -6,14 +6,15 @@ import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from pyspark.errors import ParseException, StreamingQueryException
+from pyspark.errors import ParseException, PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 from pyspark.sql.types import StructType
 
 from sluice.bronze.transform import to_bronze, with_source_columns
 from sluice.config import PipelineConfig
-from sluice.errors import Condition, FatalError, UsageError
+from sluice.errors import Condition, FatalError, SluiceError, UsageError
+from sluice.failures import causes, own_error
 from sluice.history import archive_history, count_batches, record_step
 from sluice.model import StepSummary
 from sluice.preflight import preflight
@@ -59,10 +60,9 @@ def _stream(
     spark = spark_session(f"{config.name}_bronze")
     quarantined = _quarantined(config)
     while True:
-        query = start_bronze(spark, config, run_id, trigger, options)
         try:
-            query.awaitTermination()
-        except StreamingQueryException as error:
+            start_bronze(spark, config, run_id, trigger, options).awaitTermination()
+        except PySparkException as error:
             before, quarantined = quarantined, _quarantined(config)
             bad = [quarantined[seq] for seq in quarantined.keys() - before.keys()]
             if not bad:
@@ -137,10 +137,12 @@ def _quarantined(config: PipelineConfig) -> dict[int, QuarantinedFile]:
     return ledger.quarantined() if ledger else {}
 
 
-def _failed(config: PipelineConfig, error: StreamingQueryException) -> FatalError:
-    return FatalError(
+def _failed(config: PipelineConfig, error: PySparkException) -> SluiceError:
+    """Return our own error where there is one, else all that Spark tells."""
+    told = "\ncaused by: ".join(causes(error))
+    return own_error(error) or FatalError(
         Condition.QUERY_FAILED,
-        f"bronze of pipeline {config.name!r} stopped: {error}; nothing of the failed "
-        "micro-batch was written, and the next run repeats it",
+        f"bronze of pipeline {config.name!r} stopped, and the next run repeats the "
+        f"micro-batch that failed: {told}",
         {"pipeline": config.name},
     )

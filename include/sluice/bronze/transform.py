@@ -13,10 +13,13 @@ _METADATA_TYPE = StructType([StructField("file_path", StringType())])
 
 
 def with_source_columns(declared: StructType) -> StructType:
-    """Return ``declared`` with the columns that the source fills beside the data."""
+    """Return ``declared`` with the columns that the source fills beside the data.
+
+    Every column may be null, as Spark has it for files: they hold what they hold.
+    """
     return StructType(
         [
-            *declared.fields,
+            *(StructField(each.name, each.dataType) for each in declared),
             StructField(RESCUED_COLUMN, StringType()),
             StructField(METADATA_COLUMN, _METADATA_TYPE),
         ]

@@ -9,10 +9,10 @@ from sluice.doctor import doctor_checks, render_checks
 from sluice.errors import ExitCode
 
 
-def doctor(json: JsonOption = False) -> None:
+def doctor(*, as_json: JsonOption = False) -> None:
     """Tell what this machine lacks to run Sluice, and the fix for each."""
     checks = doctor_checks()
-    if json:
+    if as_json:
         print_json(checks)
     else:
         print_line(render_checks(checks))

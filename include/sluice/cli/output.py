@@ -50,9 +50,7 @@ def print_rows(title: str, rows: Sequence[Mapping[str, object]]) -> None:
     keys = [key for key in rows[0] if any(row[key] is not None for row in rows)]
     for key in keys:
         numeric = all(isinstance(row[key], int | float | None) for row in rows)
-        table.add_column(
-            key, justify="right" if numeric else "left", overflow="fold"
-        )
+        table.add_column(key, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         table.add_row(*[Text(_cell(row[key])) for key in keys])
     console.print(table)

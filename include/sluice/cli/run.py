@@ -20,6 +20,7 @@ from sluice.errors import Condition, UsageError
 from sluice.plan import plan_run
 from sluice.run import STEPS, RunResult, run_pipeline
 
+_ALL_STEPS = ",".join(STEPS)
 StepsOption = Annotated[str, typer.Option(help="Which steps, in this order.")]
 TriggerOption = Annotated[
     str, typer.Option(help="available-now, once or processing-time=30s.")
@@ -28,16 +29,17 @@ TriggerOption = Annotated[
 
 def run(
     pipeline: PipelineArgument,
-    steps: StepsOption = ",".join(STEPS),
+    steps: StepsOption = _ALL_STEPS,
     trigger: TriggerOption = "available-now",
-    json: JsonOption = False,
+    *,
+    as_json: JsonOption = False,
 ) -> None:
     """Run a pipeline in this process, without Airflow."""
     asked = _parse_steps(steps)
     run_id = f"cli-{datetime.now(UTC):%Y%m%dT%H%M%S.%f}"
     config = load_pipeline(pipeline)
     result = run_pipeline(config, run_id=run_id, steps=asked, trigger=trigger)
-    if json:
+    if as_json:
         print_json(_facts(result))
     elif not result.steps and result.audit is None:
         print_line(f"{config.name}: nothing new under {config.landing_location}")
@@ -50,11 +52,11 @@ def run(
         raise typer.Exit(result.audit.exit_code)
 
 
-def plan(pipeline: PipelineArgument, json: JsonOption = False) -> None:
+def plan(pipeline: PipelineArgument, *, as_json: JsonOption = False) -> None:
     """Tell what a run would read, and change nothing."""
     config = load_pipeline(pipeline)
     planned = plan_run(config)
-    if json:
+    if as_json:
         print_json(planned)
     else:
         print_rows(f"next run of {config.name}", [vars(planned)])

@@ -10,6 +10,7 @@ from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import CommitFailedError
 
 from sluice.deltalog import open_table
+from sluice.tables import read_table
 
 _TIMESTAMP = pa.timestamp("us", tz="UTC")
 BATCHES_SCHEMA = pa.schema(
@@ -79,9 +80,7 @@ def read_rows(
     table = open_table(location)
     if table is None:
         return []
-    rows = table.to_pyarrow_dataset().to_table(
-        columns=list(columns) if columns else None, filter=condition
-    )
+    rows = read_table(table, columns=columns, condition=condition)
     found: list[dict[str, object]] = rows.to_pylist()
     return found
 

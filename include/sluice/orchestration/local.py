@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -37,15 +38,24 @@ from sluice.orchestration.show import conclude, follow
 from sluice.preflight import preflight
 from sluice.sample import land_next_hour
 
+_SAMPLE_PIPELINE = "orders"
 _DAGS_SECONDS = 60.0
+# What a shell tells of a program that ended by SIGINT.
+_INTERRUPTED = 130
 
 
-def run(airflow: LocalAirflow, console: Console, *, pipeline: str, land: int) -> int:
+def run(
+    airflow: LocalAirflow, console: Console, *, pipeline: str, land: int | None
+) -> int:
     """Land ``land`` hours of sample orders and run the pipeline's Dag once.
 
+    None is one hour for the sample pipeline and nothing for others: a user's own data
+    are not to be mixed with samples unasked.
     Where ``make up`` runs, the Dag is run there, else in a process of its own.
     """
     config = load_pipeline(pipeline)
+    if land is None:
+        land = int(config.name == _SAMPLE_PIPELINE)
     running = _running(airflow)
     if running or not land:
         _land(console, config, land)
@@ -100,6 +110,8 @@ def main(arguments: Sequence[str]) -> int:
     # Lake and pipelines are those that the jobs will see.
     os.environ.update(airflow.environment())
     console = Console(soft_wrap=True)
+    # Asked to end, clean up as on Ctrl-C: no process may be left behind.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         match given.command:
             case "run":
@@ -111,19 +123,31 @@ def main(arguments: Sequence[str]) -> int:
     except SluiceError as error:
         Console(stderr=True, soft_wrap=True).print(str(error), markup=False)
         return error.exit_code
+    except KeyboardInterrupt:
+        Console(stderr=True).print("interrupted; the next run goes on where this was")
+        return _INTERRUPTED
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="sluice.orchestration.local")
     commands = parser.add_subparsers(dest="command", required=True)
     run_parser = commands.add_parser("run", help="run a pipeline's Dag once")
-    run_parser.add_argument("--pipeline", default="orders", metavar="NAME")
+    run_parser.add_argument("--pipeline", default=_SAMPLE_PIPELINE, metavar="NAME")
     run_parser.add_argument(
-        "--land", type=int, default=1, metavar="N", help="hours of orders to land"
+        "--land",
+        type=_hours,
+        metavar="N",
+        help="hours of sample orders to land first: 1, and 0 for other pipelines",
     )
     commands.add_parser("up", help="start Airflow in the background")
     commands.add_parser("down", help="stop it")
     return parser
+
+
+def _hours(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"expected a number from 0 on, got {text!r}")
+    return int(text)
 
 
 def _running(airflow: LocalAirflow) -> LocalAirflow | None:

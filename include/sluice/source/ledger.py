@@ -8,7 +8,7 @@ changed, so any engine may read them at any time.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -27,6 +27,7 @@ from sluice import storage
 from sluice.errors import Condition, FatalError, RetryableError
 from sluice.model import Claim, FileVersion, LedgerFile, SeqRange
 from sluice.paths import join
+from sluice.tables import read_table
 
 _TIMESTAMP = pa.timestamp("us", tz="UTC")
 FILES_SCHEMA = pa.schema(
@@ -107,9 +108,8 @@ class Ledger:
         if up_to is not None:
             condition &= pc.field("seq") <= up_to
         columns = ["seq", "path", "size", "modified", "etag"]
-        dataset = self._files().to_pyarrow_dataset()
-        rows = dataset.to_table(columns=columns, filter=condition).sort_by("seq")
-        return [LedgerFile(**row) for row in rows.to_pylist()]
+        found = read_table(self._files(), columns=columns, condition=condition)
+        return [LedgerFile(**row) for row in found.sort_by("seq").to_pylist()]
 
     def append(self, listed: Sequence[FileVersion], *, run_id: str) -> int:
         """Give a seq to each listed file whose path is not known; return how many.
@@ -134,7 +134,7 @@ class Ledger:
 
     def claims(self) -> list[Claim]:
         """Return every micro-batch ever planned, in order of its start."""
-        rows = self._claims().to_pyarrow_dataset().to_table().sort_by("start_seq")
+        rows = read_table(self._claims()).sort_by("start_seq")
         return [_claim(row) for row in rows.to_pylist()]
 
     def claimed_end(self, start: int) -> int | None:
@@ -240,7 +240,7 @@ def _version(table: DeltaTable, app_id: str) -> int:
 
 
 def _known_paths(table: DeltaTable) -> pa.ChunkedArray:
-    return table.to_pyarrow_dataset().to_table(columns=["path"])["path"]
+    return read_table(table, columns=["path"])["path"]
 
 
 def unknown_files(
@@ -297,12 +297,9 @@ def _claim_rows(planned: SeqRange, run_id: str) -> pa.Table:
 
 
 def _claimed_end(table: DeltaTable, start: int) -> int | None:
-    ends: Iterable[int] = (
-        table.to_pyarrow_dataset()
-        .to_table(columns=["end_seq"], filter=pc.field("start_seq") == start)["end_seq"]
-        .to_pylist()
-    )
-    return next(iter(ends), None)
+    begins_there = pc.field("start_seq") == start
+    found = read_table(table, columns=["end_seq"], condition=begins_there)
+    return next(iter(found["end_seq"].to_pylist()), None)
 
 
 def _claim(row: dict[str, object]) -> Claim:

@@ -148,6 +148,7 @@ def _bad_file(each: FileSlice, reason: str, plan: ReadPlan) -> FatalError:
 def _rows(parsed: ParsedBlock, each: FileSlice, plan: ReadPlan) -> pa.Table:
     if plan.fail_on_new_fields:
         _require_no_new_fields(parsed, each)
+    _require_values(parsed, each, plan)
     filled = {
         METADATA_COLUMN: _metadata,
         plan.rescued_column: _rescued,
@@ -171,6 +172,23 @@ def _require_no_new_fields(parsed: ParsedBlock, each: FileSlice) -> None:
             f"{sorted(names)}; add them to the schema, or set "
             "cloudFiles.schemaEvolutionMode to 'rescue'",
             {"path": each.file.path, "fields": sorted(names)},
+        )
+
+
+def _require_values(parsed: ParsedBlock, each: FileSlice, plan: ReadPlan) -> None:
+    """Refuse a null that Spark does not expect: it would fail and name nothing."""
+    required = {column.name for column in plan.output if not column.nullable}
+    missing = [
+        name
+        for name in parsed.columns.column_names
+        if name in required and parsed.columns[name].null_count
+    ]
+    if missing:
+        raise FatalError(
+            Condition.SCHEMA_UNSUPPORTED,
+            f"file {each.file.path!r} has records without {missing}, which the schema "
+            "declares NOT NULL; declare these columns without it",
+            {"path": each.file.path, "columns": missing},
         )
 
 

@@ -39,31 +39,31 @@ def load(tmp_path: Path, text: str):
 @pytest.mark.parametrize(
     ("text", "line", "key", "nearest"),
     [
-        ("name: orders\nscedule: null\n", 2, "scedule", "'schedule'"),
-        ("name: o\nbronze:\n  tabel: x\n", 3, "bronze.tabel", "'table'"),
+        ("name: orders\nscedule: null\n", 2, "scedule", "did you mean 'schedule'?"),
+        ("name: o\nbronze:\n  tabel: x\n", 3, "bronze.tabel", "did you mean 'table'?"),
         (
             "name: o\nbronze:\n  source:\n    shema: a int\n",
             4,
             "bronze.source.shema",
-            "'schema'",
+            "did you mean 'schema'?",
         ),
         (
             f"name: o\n{SILVER}    watermrk: 1 day\n",
             6,
             "silver.0.watermrk",
-            "'watermark'",
+            "did you mean 'watermark'?",
         ),
         (
             f"name: o\n{SILVER}    window: {{typ: tumbling}}\n",
             6,
             "silver.0.window.typ",
-            "'type'",
+            "did you mean 'type'?",
         ),
         (
             "name: o\nbronze:\n  expectations:\n    rule: {sqll: x, sql: y}\n",
             4,
             "bronze.expectations.rule.sqll",
-            "'sql'",
+            "did you mean 'sql'?",
         ),
         ("name: o\nxyzzy: 1\n", 2, "xyzzy", "known keys here are"),
     ],

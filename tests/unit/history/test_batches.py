@@ -54,6 +54,14 @@ def test_archived_batches_outlive_their_checkpoint(pipeline: PipelineBuilder) ->
     assert told(pipeline)[0] == ("bronze", 0, True, 2)
 
 
+def test_checkpoint_tells_whether_an_archived_batch_is_committed(
+    pipeline: PipelineBuilder,
+) -> None:
+    """A commit file that was lost since must show, as long as the batch is there."""
+    pipeline.bronze.remove("commits/0")
+    assert told(pipeline)[0] == ("bronze", 0, False, 2)
+
+
 def test_batch_has_the_promised_shape(pipeline: PipelineBuilder) -> None:
     """Others rely on these keys."""
     shape = to_json(list_batches(pipeline.config)[0])

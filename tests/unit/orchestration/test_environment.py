@@ -12,10 +12,12 @@ from sluice.orchestration.environment import LocalAirflow, local_airflow
 
 @pytest.fixture(autouse=True)
 def _home(tmp_path, monkeypatch):
+    """Keep the secrets of a test out of the checkout."""
     monkeypatch.setenv("SLUICE_AIRFLOW_HOME", str(tmp_path / "airflow"))
 
 
 def environment() -> dict[str, str]:
+    """Return the environment that processes would get now."""
     return local_airflow().environment()
 
 

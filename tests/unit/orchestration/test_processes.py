@@ -22,6 +22,7 @@ time.sleep(60)
 
 
 def start(mark: Mark, *arguments: str) -> subprocess.Popen[bytes]:
+    """Start a program with a mark and wait until it is up."""
     child = "import time; time.sleep(60)"
     process = subprocess.Popen(
         [sys.executable, "-c", PROGRAM.format(child=child), *arguments],

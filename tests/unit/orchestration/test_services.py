@@ -24,6 +24,7 @@ from sluice.orchestration.services import (
 
 @pytest.fixture
 def airflow(tmp_path) -> LocalAirflow:
+    """Return an Airflow of which nothing was started."""
     return LocalAirflow(root=tmp_path, home=tmp_path, port=1)
 
 

@@ -112,6 +112,17 @@ def test_column_that_must_not_be_null_takes_the_fast_path(tmp_path: Path) -> Non
     assert read(whole(land(tmp_path, "a")), output=plan.output)[99] == {"i": 99}
 
 
+def test_null_where_none_may_be_is_named(tmp_path: Path) -> None:
+    """Spark would fail without a word of which file, or read a zero."""
+    output = pa.schema([pa.field("i", pa.int64(), nullable=False), ("j", pa.int64())])
+    file = land(tmp_path, "a", b'{"i": 1}\n{"j": 1}')
+
+    error = refusal(whole(file), output=output)
+
+    assert error.condition is Condition.SCHEMA_UNSUPPORTED
+    assert error.context == {"path": file.path, "columns": ["i"]}
+
+
 @pytest.mark.parametrize("pieces", [1, 2, 7, 100])
 def test_slices_of_a_file_are_the_file(tmp_path: Path, pieces: int) -> None:
     """However a file is split, each row comes once."""
