@@ -1,6 +1,6 @@
 # Every target sets up what it needs first; `make help` lists them.
 PYTHON ?= python3
-LAND ?= 1
+PIPELINE ?= orders
 VENV := .venv/bin
 SLUICE_TESTS := $(wildcard tests/unit tests/spark tests/recovery tests/dags tests/e2e)
 PYTEST := SPARK_LOCAL_IP=127.0.0.1 $(VENV)/python -m pytest
@@ -17,8 +17,9 @@ help: ## list the targets
 setup: ## make .venv with packages, jars and Spark's configuration (once)
 	@$(PYTHON) include/bootstrap.py
 
-run: setup ## land the next hour of sample orders and run the DAG; LAND=0 lands nothing
-	@$(VENV)/python -m sluice.orchestration.local run --land $(LAND)
+run: setup ## land the next hour of sample orders and run the DAG; LAND=0, PIPELINE=name
+	@$(VENV)/python -m sluice.orchestration.local run --pipeline $(PIPELINE) \
+	  $(if $(LAND),--land $(LAND))
 
 test: setup lint types ## lint, types and every test but the long ones
 	$(PYTEST) $(SHORT) $(SLUICE_TESTS)

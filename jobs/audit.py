@@ -3,7 +3,7 @@
 import sys
 from argparse import Namespace
 
-from sluice.audit.run import run_audit
+from sluice.audit.run import require_passed, run_audit
 from sluice.config import load_pipeline
 from sluice.errors import ExitCode
 from sluice.job import job_parser, run_job
@@ -11,7 +11,8 @@ from sluice.job import job_parser, run_job
 
 def audit(arguments: Namespace) -> ExitCode:
     """Audit one pipeline; a verdict that its file does not allow is exit 65."""
-    return run_audit(load_pipeline(arguments.pipeline)).exit_code
+    require_passed(run_audit(load_pipeline(arguments.pipeline)))
+    return ExitCode.DONE
 
 
 if __name__ == "__main__":

@@ -55,7 +55,7 @@ class Query:
 
 @dataclass(frozen=True)
 class Aim:
-    """The moment to kill at: on which side of a commit, of ``least`` or a later batch."""
+    """The moment to kill at: a side of the commit of batch ``least`` or a later one."""
 
     side: Side
     query: Query
@@ -102,6 +102,7 @@ def kill_job(aim: Aim, name: str, *arguments: str) -> int | None:
 
 
 def _stopped_at(aim: Aim, group: int) -> bool:
+    """Stop all processes of ``group``; let them go on unless ``aim`` is hit."""
     os.killpg(group, signal.SIGSTOP)
     while any(state not in "TtZ" for state in _states(group).values()):
         time.sleep(0.001)
@@ -112,6 +113,7 @@ def _stopped_at(aim: Aim, group: int) -> bool:
 
 
 def _start(name: str, arguments: tuple[str, ...]) -> subprocess.Popen[bytes]:
+    """Start a job in a session of its own."""
     # A session of its own, so that Python and its JVM are one group of processes.
     command = [sys.executable, str(JOBS / name), *arguments]
     environment = os.environ | {"SPARK_LOCAL_IP": "127.0.0.1"}
@@ -119,6 +121,7 @@ def _start(name: str, arguments: tuple[str, ...]) -> subprocess.Popen[bytes]:
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
+    """Kill the whole group and wait until none of it is left."""
     assert len(_states(process.pid)) > 1, "the JVM is not in the group to be killed"
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()

@@ -102,6 +102,22 @@ def test_the_error_is_the_first_one_that_the_job_told(tmp_path):
     )
 
 
+def test_a_traceback_in_the_error_gives_way_to_its_exception(tmp_path):
+    """Spark writes the traceback of a Python worker into its own message."""
+    body = """
+    print("[PYTHON_ERROR] The source failed: Traceback (most recent call last):")
+    print("  File 'ledger.py', line 1, in claims")
+    print("NameError: name 'read_table' is not defined")
+    print("something else")
+    raise SystemExit(65)
+    """
+    with pytest.raises(AirflowFailException) as raised:
+        submit(script(tmp_path / "submit", body)).execute({})
+    assert str(raised.value) == (
+        "[PYTHON_ERROR] The source failed: NameError: name 'read_table' is not defined"
+    )
+
+
 def test_a_submit_that_tells_no_condition_shows_its_last_line(tmp_path):
     """An exit code alone helps nobody."""
     binary = script(tmp_path / "submit", "raise SystemExit('no space left on device')")

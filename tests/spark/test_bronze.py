@@ -23,10 +23,12 @@ DDL = "order_id string, amount double NOT NULL"
 
 @pytest.fixture
 def config(tmp_path: Path) -> PipelineConfig:
+    """Return a pipeline with an empty landing folder."""
     return configured(tmp_path)
 
 
 def configured(lake: Path, ddl: str = DDL, **bronze: object) -> PipelineConfig:
+    """Return a pipeline with an empty landing folder and other keys of bronze."""
     source = {"schema": ddl, "options": {"cloudFiles.maxFilesPerTrigger": 2}}
     content = {
         "name": "orders",
@@ -39,6 +41,7 @@ def configured(lake: Path, ddl: str = DDL, **bronze: object) -> PipelineConfig:
 
 
 def land(config: PipelineConfig, name: str, *amounts: object) -> Path:
+    """Land a file of one order for each amount, compressed as its name says."""
     path = Path(config.landing_location, name)
     lines = [
         json.dumps({"order_id": f"{name}-{number}", "amount": amount})
@@ -50,10 +53,12 @@ def land(config: PipelineConfig, name: str, *amounts: object) -> Path:
 
 
 def rows(config: PipelineConfig) -> list[dict]:
+    """Return all rows of the table, read by delta-rs."""
     return DeltaTable(config.bronze_location).to_pyarrow_table().to_pylist()
 
 
 def per_file(config: PipelineConfig) -> Counter[str]:
+    """Return how many rows of each file the table has."""
     return Counter(Path(row["_source_file"]).name for row in rows(config))
 
 

@@ -92,19 +92,23 @@ class Stream:
 
 
 def full_name(option: str) -> str:
+    """Return an option's name with the prefix that most have."""
     return option if "." in option else f"cloudFiles.{option}"
 
 
 @pytest.fixture
 def stream(spark: SparkSession, tmp_path: Path) -> Stream:
+    """Return a stream over an empty landing folder."""
     return Stream(spark, tmp_path)
 
 
 def order(number: int, **fields: object) -> dict[str, object]:
+    """Return one order."""
     return {"order_id": f"o{number}", "amount": 1.5, "quantity": number, **fields}
 
 
 def ids(rows: list[Row]) -> list[str]:
+    """Return the order ids of rows, sorted."""
     return sorted(row.order_id for row in rows)
 
 

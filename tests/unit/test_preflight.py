@@ -14,14 +14,17 @@ from sluice.preflight import Preflight, preflight
 
 @pytest.fixture
 def pipeline(tmp_path: Path) -> PipelineBuilder:
+    """Return a pipeline with nothing landed yet."""
     return PipelineBuilder(pipeline_config(tmp_path))
 
 
 def check(pipeline: PipelineBuilder) -> Preflight:
+    """Run the preflight of a later run."""
     return preflight(pipeline.config, run_id="run-2")
 
 
 def refusal(pipeline: PipelineBuilder) -> FatalError:
+    """Return the error with which the preflight refuses."""
     with pytest.raises(FatalError) as caught:
         check(pipeline)
     return caught.value

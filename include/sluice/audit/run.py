@@ -16,7 +16,7 @@ from sluice.audit.gather import gather_facts, read_query
 from sluice.audit.render import render_page
 from sluice.audit.report import AuditReport
 from sluice.config import PipelineConfig
-from sluice.errors import Condition, UsageError
+from sluice.errors import Condition, FatalError, UsageError
 from sluice.history.queries import Query
 from sluice.history.tables import append_rows
 
@@ -74,6 +74,26 @@ def audit_checkpoint(location: str, table_location: str | None) -> AuditReport:
         audited_at=datetime.now(UTC),
         findings=tuple(check_query(name, facts)),
         counts={"batches": len(facts.batches)},
+    )
+
+
+def require_passed(report: AuditReport) -> None:
+    """Raise where the worst finding reaches what fails a run of the pipeline.
+
+    Raises:
+        FatalError: names every finding that does, with evidence and remedy.
+    """
+    if not report.fails:
+        return
+    told = "; ".join(
+        f"{each.code} {each.subject}: {each.evidence} (remedy: {each.remedy})"
+        for each in report.findings
+        if each.severity is report.worst
+    )
+    raise FatalError(
+        Condition.AUDIT_FAILED,
+        f"audit of pipeline {report.pipeline!r}: verdict {report.verdict}: {told}",
+        {"codes": sorted({each.code for each in report.findings})},
     )
 
 

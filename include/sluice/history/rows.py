@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.fs as pafs
 import pyarrow.parquet as pq
-from deltalake.fs import DeltaStorageHandler
 
 from sluice.errors import Condition, FatalError
+from sluice.tables import table_filesystem
 
 if TYPE_CHECKING:
     from sluice.deltalog import AddedFile
@@ -41,7 +40,7 @@ def count_added_rows(
     Raises:
         FatalError: a data file has no ``_source_file``: this is no table of ours.
     """
-    filesystem = pafs.PyFileSystem(DeltaStorageHandler(table_location))
+    filesystem = table_filesystem(table_location)
     counts = RowCounts(Counter(), Counter())
     for file in added:
         relative = file.path.removeprefix(table_location).lstrip("/")

@@ -24,6 +24,7 @@ CONNECTION_EXAMPLE = '{"conn_type": "spark", "host": "local[*]"}'
 # Less than the 5 seconds after which Airflow's supervisor kills the task itself.
 _GRACE_SECONDS = 3.0
 _CONDITION = re.compile(r"\[[A-Z][A-Z0-9_]{3,}(\.[A-Z0-9_]+)*\] ")
+_TRACEBACK = "Traceback (most recent call last):"
 _KEPT_CHARACTERS = 2_000
 
 
@@ -91,9 +92,7 @@ class SluiceSubmitHook(SparkSubmitHook):
 
     def _watched(self, lines: Iterator[str]) -> Iterator[str]:
         for line in lines:
-            found = _CONDITION.search(line) if self.first_error is None else None
-            if found:
-                self.first_error = line[found.start() :].strip()[:_KEPT_CHARACTERS]
+            self.first_error = next_error(self.first_error, line)
             yield line
 
 
@@ -134,6 +133,19 @@ class SluiceSubmitOperator(SparkSubmitOperator):
             spark_binary=self._spark_binary,
             application_args=command_arguments(self.options),
         )
+
+
+def next_error(error: str | None, line: str) -> str | None:
+    """Return the first error of a log, given that of the lines before ``line``.
+
+    One that is a Python traceback is completed by the line that names the exception.
+    """
+    if error is None:
+        found = _CONDITION.search(line)
+        return line[found.start() :].strip()[:_KEPT_CHARACTERS] if found else None
+    if error.endswith(_TRACEBACK) and line.strip() and not line[0].isspace():
+        return f"{error.removesuffix(_TRACEBACK)}{line.strip()}"[:_KEPT_CHARACTERS]
+    return error
 
 
 def command_arguments(options: Mapping[str, object]) -> list[str]:

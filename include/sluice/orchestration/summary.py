@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from rich.console import Console
-from rich.table import Table
+from rich.text import Text
 
 from sluice.config import PipelineConfig
 from sluice.model import StepSummary
@@ -20,13 +20,13 @@ def print_summary(
     verdict: str,
 ) -> None:
     """Print what each step counted, the verdict, where all is, and what to do next."""
-    table = Table(show_header=False, box=None, pad_edge=False)
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
-    for name, text in summary_rows(config, steps, verdict=verdict):
-        table.add_row(name, text)
+    rows = summary_rows(config, steps, verdict=verdict)
+    width = max(len(name) for name, _ in rows)
     console.print()
-    console.print(table)
+    for name, text in rows:
+        # Not a table, which would break paths in a narrow terminal.
+        line = Text.assemble((name.ljust(width + 2), "bold"), text)
+        console.print(line, soft_wrap=True)
     console.print()
 
 

@@ -64,12 +64,14 @@ def read_slices(
         RetryableError: the system would not let a file be read.
     """
     waiting: list[pa.Table] = []
+    rows = 0
     for each in slices:
         for table in _read_slice(each, plan):
             waiting.append(table)
-            if sum(one.num_rows for one in waiting) >= _BATCH_ROWS:
+            rows += table.num_rows
+            if rows >= _BATCH_ROWS:
                 yield from _batches(waiting)
-                waiting = []
+                waiting, rows = [], 0
     yield from _batches(waiting)
 
 

@@ -18,11 +18,13 @@ silver:
 
 @pytest.fixture(autouse=True)
 def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the settings of this machine out."""
     monkeypatch.delenv("SLUICE_LAKE", raising=False)
     monkeypatch.delenv("SLUICE_PIPELINES", raising=False)
 
 
 def refusal(tmp_path: Path, text: str) -> UsageError:
+    """Return the error with which a pipeline file of this text is refused."""
     path = tmp_path / "orders.yaml"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(UsageError) as caught:
@@ -31,6 +33,7 @@ def refusal(tmp_path: Path, text: str) -> UsageError:
 
 
 def load(tmp_path: Path, text: str):
+    """Load a pipeline file of this text."""
     path = tmp_path / "orders.yaml"
     path.write_text(text, encoding="utf-8")
     return load_pipeline(str(path))

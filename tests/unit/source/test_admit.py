@@ -19,6 +19,7 @@ LIMITS = st.builds(
 
 
 def files(sizes: list[int], start: int = 0) -> list[LedgerFile]:
+    """Return files of these sizes, numbered from ``start``."""
     return [
         LedgerFile(seq, f"/in/{seq}", size, MOMENT)
         for seq, size in enumerate(sizes, start + 1)
@@ -26,6 +27,7 @@ def files(sizes: list[int], start: int = 0) -> list[LedgerFile]:
 
 
 def batches(sizes: list[int], limit: AdmissionLimit) -> list[list[LedgerFile]]:
+    """Cut files of these sizes into micro-batches until none is left."""
     landed, start, found = files(sizes), 0, []
     while rest := landed[start:]:
         end = plan_end(start, rest, limit)

@@ -13,12 +13,14 @@ from sluice.source.options import CloudFilesOptions
 
 
 def options(folder: Path, **fields: object) -> CloudFilesOptions:
+    """Return the options of a stream over ``folder``."""
     return replace(
         CloudFilesOptions(path=str(folder), schema_location="/none"), **fields
     )
 
 
 def names(folder: Path, **fields: object) -> list[str]:
+    """Return the paths listed below ``folder``, sorted."""
     found = list_landed(options(folder, **fields))
     return sorted(str(Path(file.path).relative_to(folder)) for file in found)
 

@@ -16,6 +16,7 @@ from sluice.source.infer import infer_schema
 
 
 def types(*records: dict[str, object]) -> dict[str, str]:
+    """Return the inferred type of each column."""
     schema = infer_schema(records, typed=True)
     return {field.name: field.dataType.simpleString() for field in schema}
 

@@ -21,15 +21,18 @@ MOMENT = datetime(2026, 1, 1, 12, 30, 15, 123456, tzinfo=UTC)
 
 
 def version(name: str, *, minute: int = 0, size: int = 1) -> FileVersion:
+    """Return a file as a listing saw it."""
     return FileVersion(f"/in/{name}", size, MOMENT + timedelta(minutes=minute))
 
 
 def paths(ledger: Ledger) -> list[str]:
+    """Return the ledger's paths in order of seq."""
     return [file.path.removeprefix("/in/") for file in ledger.files()]
 
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Ledger:
+    """Return an empty ledger."""
     return Ledger.open_or_create(str(tmp_path))
 
 
@@ -265,6 +268,7 @@ def test_lost_claims_are_refused_at_the_next_plan(
 
 
 def event(seq: int, error: str = "truncated") -> QuarantinedFile:
+    """Return a quarantine event."""
     return QuarantinedFile(seq, f"/in/{seq}", error, "run", MOMENT)
 
 
@@ -290,6 +294,7 @@ def test_tables_are_plain_delta(tmp_path: Path, ledger: Ledger) -> None:
 
 @pytest.fixture(params=["high_seq", "claims", "quarantined", "files"])
 def question(request: pytest.FixtureRequest, ledger: Ledger) -> Callable[[], object]:
+    """Return one way of asking the ledger."""
     return getattr(ledger, request.param)
 
 

@@ -9,6 +9,7 @@ GIVEN = {"path": "/in", "cloudFiles.format": "json", "cloudFiles.schemaLocation"
 
 
 def refusal(**options: str) -> UsageError:
+    """Return the error with which these options are refused."""
     with pytest.raises(UsageError) as caught:
         parse_options(GIVEN | options)
     return caught.value

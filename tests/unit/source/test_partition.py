@@ -20,6 +20,7 @@ MB = 1 << 20
 
 
 def file(seq: int, size: int, name: str = "a.json") -> LedgerFile:
+    """Return a file of the ledger."""
     return LedgerFile(seq, f"/in/{seq}/{name}", size, MOMENT)
 
 
@@ -30,6 +31,7 @@ FILES = st.lists(
 
 
 def plan(files: list[LedgerFile], max_bytes: int = 2 * MB, least: int = 2):
+    """Pack files as a stream would."""
     return plan_partitions(files, max_bytes=max_bytes, min_partitions=least)
 
 

@@ -34,16 +34,19 @@ LINES = b"".join(b'{"i": %d}\n' % number for number in range(100))
 
 
 def land(folder: Path, name: str, content: bytes = LINES) -> LedgerFile:
+    """Write a file and return it as the ledger has it."""
     path = folder / name
     path.write_bytes(content)
     return LedgerFile(1, str(path), len(content), MOMENT)
 
 
 def whole(file: LedgerFile) -> FileSlice:
+    """Return the one slice that is all of a file."""
     return FileSlice(file, 0, file.size)
 
 
 def read(*slices: FileSlice, **fields: object) -> list[dict]:
+    """Return the rows that a task would hand to Spark."""
     plan = ReadPlan(**({"output": OUTPUT} | fields))
     batches = list(read_slices(slices, plan))
     assert all(batch.schema.equals(plan.output) for batch in batches)
@@ -51,6 +54,7 @@ def read(*slices: FileSlice, **fields: object) -> list[dict]:
 
 
 def refusal(*slices: FileSlice, **fields: object) -> FatalError:
+    """Return the error with which a task stops."""
     with pytest.raises(FatalError) as caught:
         read(*slices, **fields)
     return caught.value
@@ -200,6 +204,7 @@ def test_file_that_changed_is_named(tmp_path: Path, content: bytes) -> None:
 
 
 def ledger_with(tmp_path: Path, file: LedgerFile) -> Ledger:
+    """Return a ledger to which ``file`` is known."""
     ledger = Ledger.open_or_create(str(tmp_path / "schemas"))
     ledger.append([FileVersion(file.path, file.size, file.modified)], run_id="run")
     return ledger

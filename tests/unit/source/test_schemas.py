@@ -17,6 +17,7 @@ from sluice.source.schemas import latest_schema, schema_of
 
 @pytest.fixture
 def options(tmp_path: Path) -> CloudFilesOptions:
+    """Return the options of a stream over an empty folder."""
     (tmp_path / "in").mkdir()
     return CloudFilesOptions(
         path=str(tmp_path / "in"),
@@ -26,10 +27,12 @@ def options(tmp_path: Path) -> CloudFilesOptions:
 
 
 def land(options: CloudFilesOptions, name: str, content: bytes) -> None:
+    """Write a file into the landing folder."""
     Path(options.path, name).write_bytes(content)
 
 
 def told(schema: StructType | None) -> str | None:
+    """Return a schema as Spark prints it."""
     return schema and schema.simpleString()
 
 

@@ -51,10 +51,12 @@ def rows(block: bytes, columns: pa.Schema = COLUMNS) -> list[tuple[dict, str | N
 
 
 def present(row: dict) -> dict:
+    """Return the values that are not null."""
     return {name: value for name, value in row.items() if value is not None}
 
 
 def rescue(record) -> str | None:
+    """Return the rescued text of a record without the path of its file."""
     text = record and rescued_json(record, "/in/a")
     if text is None:
         return None
@@ -63,10 +65,12 @@ def rescue(record) -> str | None:
 
 
 def took_fast_path(block: bytes, columns: pa.Schema = COLUMNS) -> bool:
+    """Tell whether no record was read carefully."""
     return all(parsed.records is None for parsed in parse_block(block, columns))
 
 
 def carefully(block: bytes, columns: pa.Schema) -> list[tuple[dict, str | None]]:
+    """Return what :func:`rows` does, by the careful path alone."""
     lines = record_lines(block)
     if not lines:
         return []
