@@ -5,6 +5,8 @@ VENV := .venv/bin
 SLUICE_TESTS := $(wildcard tests/unit tests/spark tests/recovery tests/dags tests/e2e)
 PYTEST := SPARK_LOCAL_IP=127.0.0.1 $(VENV)/python -m pytest
 SHORT := -m "not long"
+# Half of the tests wait for a JVM or for Airflow, so two at a time share the machine well.
+BOTH := -n 2 --dist worksteal
 CODE := include $(wildcard jobs dags benchmarks)
 
 .DEFAULT_GOAL := help
@@ -22,7 +24,7 @@ run: setup ## land the next hour of sample orders and run the DAG; LAND=0, PIPEL
 	  $(if $(LAND),--land $(LAND))
 
 test: setup lint types ## lint, types and every test but the long ones
-	$(PYTEST) $(SHORT) $(SLUICE_TESTS)
+	$(PYTEST) $(SHORT) $(BOTH) $(SLUICE_TESTS)
 
 test-long: setup ## the tests that are too long for `make test`
 	$(PYTEST) -m long --timeout 3600 $(SLUICE_TESTS)

@@ -8,6 +8,7 @@ ledger and a table that do not belong together must be refused before anything i
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sluice.checkpoint import CheckpointFacts, read_checkpoint
@@ -77,8 +78,9 @@ def require_consistent(
     if checkpoint is None or not checkpoint.offsets:
         _require_unread(config, ledger)
         return
-    _require_ledger(checkpoint, ledger, config)
-    _require_table(checkpoint, config)
+    ledger = _require_ledger(checkpoint, ledger, config)
+    written = _require_table(checkpoint, config)
+    _require_claims(checkpoint, ledger, written)
 
 
 def source_options(config: PipelineConfig) -> CloudFilesOptions:
@@ -101,6 +103,10 @@ def _require_unread(config: PipelineConfig, ledger: Ledger | None) -> None:
     if table is None or not table.file_uris():
         return
     location = config.bronze_checkpoint_location
+    began = read_checkpoint(location)
+    if began is not None and began.offsets:
+        # Another driver has since made both, the offsets before the rows.
+        return
     raise FatalError(
         Condition.CHECKPOINT_LOST,
         f"checkpoint {location!r} is absent, but table {config.bronze_location!r} is "
@@ -113,10 +119,10 @@ def _require_unread(config: PipelineConfig, ledger: Ledger | None) -> None:
 
 def _require_ledger(
     checkpoint: CheckpointFacts, ledger: Ledger | None, config: PipelineConfig
-) -> None:
-    expected = _newest_offset(checkpoint)["ledger"]
-    found = ledger.ledger_id if ledger else None
-    if expected != found:
+) -> Ledger:
+    newest = _newest_offset(checkpoint)
+    if ledger is None or newest["ledger"] != ledger.ledger_id:
+        expected, found = newest["ledger"], ledger.ledger_id if ledger else None
         raise FatalError(
             Condition.LEDGER_MISMATCH,
             f"checkpoint {checkpoint.location!r} was written with ledger {expected}, "
@@ -125,23 +131,69 @@ def _require_ledger(
             "backup",
             {"expected": expected, "found": found},
         )
+    planned, claimed = int(str(newest["seq"])), ledger.claimed_up_to()
+    discovered = ledger.high_seq()
+    if not planned <= claimed <= discovered:
+        raise _ledger_rewound(
+            ledger,
+            f"has {discovered} files and claims up to seq {claimed}, but checkpoint "
+            f"{checkpoint.location!r} has planned up to seq {planned}",
+            {"planned": planned, "claimed": claimed, "discovered": discovered},
+        )
+    return ledger
 
 
-def _require_table(checkpoint: CheckpointFacts, config: PipelineConfig) -> None:
-    committed = checkpoint.last_committed
-    if committed is None or checkpoint.query_id is None:
-        return
+def _require_table(checkpoint: CheckpointFacts, config: PipelineConfig) -> int:
+    """Return the newest batch of this query that the table has, -1 before the first."""
+    if checkpoint.query_id is None:
+        return -1
+    # Spark plans a batch once the one before is in the table, and repeats only the
+    # newest: files that the commit log has lost since do not bring others back.
+    done = max(_last_committed(checkpoint), max(checkpoint.offsets) - 1)
     written = latest_transaction(config.bronze_location, checkpoint.query_id)
-    if written is None or written < committed:
+    if done > (-1 if written is None else written):
         raise FatalError(
             Condition.TABLE_REWOUND,
             f"table {config.bronze_location!r} has micro-batches up to {written} of "
             f"query {checkpoint.query_id}, but its checkpoint "
-            f"{checkpoint.location!r} committed {committed}: rows of the batches "
+            f"{checkpoint.location!r} finished {done}: rows of the batches "
             "between are missing and would stay so; restore the table, or set it and "
             "the checkpoint back to one backup",
-            {"written": written, "committed": committed},
+            {"written": written, "committed": done},
         )
+    return -1 if written is None else written
+
+
+def _require_claims(checkpoint: CheckpointFacts, ledger: Ledger, written: int) -> None:
+    """A checkpoint that was set back must find the claims of the batches ahead of it.
+
+    Each batch has one claim. Without it the batch would be planned anew, with other
+    files, and Delta would skip it.
+    """
+    ahead = written - max(checkpoint.offsets)
+    if ahead <= 0:
+        return
+    planned = int(str(_newest_offset(checkpoint)["seq"]))
+    claimed = sum(claim.range.start >= planned for claim in ledger.claims())
+    if claimed < ahead:
+        raise _ledger_rewound(
+            ledger,
+            f"has claims of {claimed} micro-batches after seq {planned}, but the table "
+            f"has {ahead} that checkpoint {checkpoint.location!r} does not know",
+            {"ahead": ahead, "claimed": claimed},
+        )
+
+
+def _ledger_rewound(
+    ledger: Ledger, evidence: str, context: Mapping[str, object]
+) -> FatalError:
+    return FatalError(
+        Condition.LEDGER_REWOUND,
+        f"ledger {ledger.root!r} {evidence}: it is older than what was read, would "
+        "number files anew, and some would be lost and some doubled; restore a newer "
+        "backup of it, or checkpoint, ledger and table from one",
+        context,
+    )
 
 
 def read_up_to(checkpoint: CheckpointFacts | None) -> int:

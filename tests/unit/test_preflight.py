@@ -7,9 +7,10 @@ import pytest
 from deltalake import DeltaTable
 
 from builders import PipelineBuilder, pipeline_config
+from sluice.checkpoint import read_checkpoint
 from sluice.errors import Condition, FatalError, UsageError
 from sluice.plan import plan_run
-from sluice.preflight import Preflight, preflight
+from sluice.preflight import Preflight, preflight, require_consistent
 
 
 @pytest.fixture
@@ -197,6 +198,87 @@ def test_rewound_checkpoint_goes_on(pipeline: PipelineBuilder) -> None:
 
     assert (found.new_files, found.bronze_batch) == (1, 0)
     assert pipeline.ledger.claimed_end(1) == 2
+
+
+@pytest.fixture
+def old_ledger(pipeline: PipelineBuilder, tmp_path: Path) -> Path:
+    """Return a backup of the ledger that knows one of the two files that were read."""
+    pipeline.land("a.json")
+    pipeline.run_batch()
+    copytree(pipeline.config.schema_location, tmp_path / "backup")
+    pipeline.land("b.json")
+    pipeline.run_batch()
+    return tmp_path / "backup"
+
+
+@pytest.mark.parametrize("table", ["", "_ledger/files", "_ledger/claims"])
+def test_ledger_back_from_an_older_backup_is_refused(
+    pipeline: PipelineBuilder, old_ledger: Path, table: str
+) -> None:
+    """It would number files anew: one that was read comes again, a new one never."""
+    current = Path(pipeline.config.schema_location, table)
+    rmtree(current)
+    copytree(old_ledger / table, current)
+
+    error = refusal(pipeline)
+
+    assert error.condition is Condition.LEDGER_REWOUND
+    assert error.context["planned"] == 2
+    assert pipeline.ledger.high_seq() == (2 if table == "_ledger/claims" else 1)
+
+
+def test_checkpoint_and_ledger_back_without_the_table_are_refused(
+    pipeline: PipelineBuilder, old_ledger: Path
+) -> None:
+    """They agree, but Delta would skip the next batch id, whatever files it held."""
+    rmtree(pipeline.config.schema_location)
+    copytree(old_ledger, pipeline.config.schema_location)
+    for key in ("offsets/1", "commits/1"):
+        pipeline.bronze.remove(key)
+
+    error = refusal(pipeline)
+
+    assert error.condition is Condition.LEDGER_REWOUND
+    assert error.context == {"ahead": 1, "claimed": 0}
+
+
+def test_lost_claims_are_refused(pipeline: PipelineBuilder) -> None:
+    """Before anything is read, and not only where the next batch is planned."""
+    pipeline.land("a.json")
+    pipeline.run_batch()
+    rmtree(Path(pipeline.config.schema_location, "_ledger", "claims"))
+
+    assert refusal(pipeline).condition is Condition.LEDGER_REWOUND
+
+
+@pytest.mark.parametrize("left", [[], [0]], ids=["all", "newest"])
+def test_lost_commit_log_does_not_hide_a_lost_table(
+    pipeline: PipelineBuilder, left: list[int]
+) -> None:
+    """Spark repeats only the newest planned batch, whatever the commit log has lost."""
+    for name in ("a.json", "b.json", "c.json"):
+        pipeline.land(name)
+        pipeline.run_batch()
+    for batch in {0, 1, 2} - set(left):
+        pipeline.bronze.remove(f"commits/{batch}")
+    rmtree(pipeline.config.bronze_location)
+
+    error = refusal(pipeline)
+
+    assert error.condition is Condition.TABLE_REWOUND
+    assert error.context == {"written": None, "committed": 1}
+
+
+def test_driver_that_began_meanwhile_is_no_lost_checkpoint(
+    pipeline: PipelineBuilder,
+) -> None:
+    """Two first runs: one looks for the checkpoint before the other has made it."""
+    location = pipeline.config.bronze_checkpoint_location
+    before = read_checkpoint(location)
+    pipeline.land("a.json")
+    pipeline.run_batch(committed=False)
+
+    require_consistent(pipeline.config, before, pipeline.ledger)
 
 
 def test_checkpoint_of_another_source_is_refused(pipeline: PipelineBuilder) -> None:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from deltalake import DeltaTable, QueryBuilder
+from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from sluice.audit.facts import AuditFacts, Duplicates, LedgerFacts, QueryFacts
@@ -29,7 +29,7 @@ from sluice.model import Claim
 from sluice.paths import join
 from sluice.preflight import source_options
 from sluice.source.ledger import Ledger
-from sluice.tables import read_table
+from sluice.tables import query_table, read_table
 
 _EXAMPLES = 5
 _Found = TypeVar("_Found")
@@ -216,9 +216,5 @@ def _missing_columns(table: DeltaTable, columns: Sequence[str]) -> tuple[str, ..
 
 def _query(table: DeltaTable, sql: str) -> list[dict[str, Any]]:
     """Run SQL over ``t``, the table's newest version; reads the columns it names."""
-    # Arrow's own reader tells a missing data file apart from other errors.
-    reader = pa.RecordBatchReader.from_stream(
-        QueryBuilder().register("t", table).execute(sql)
-    )
-    rows: list[dict[str, Any]] = reader.read_all().to_pylist()
+    rows: list[dict[str, Any]] = query_table(table, sql).to_pylist()
     return rows

@@ -77,13 +77,15 @@ def read_checkpoint(location: str) -> CheckpointFacts | None:
     damaged: dict[str, str] = {}
     read = partial(_parse_file, location, damaged)
     query_id = read("metadata", parse_metadata)
-    offsets = {
-        batch: read(f"offsets/{batch}", partial(parse_offsets, batch))
-        for batch in _batches(location, "offsets")
-    }
+    # A query may be running: a batch's offsets are there before its commit, so whoever
+    # lists the commits first finds the offsets of each.
     commits = {
         batch: read(f"commits/{batch}", partial(parse_commit_entry, batch))
         for batch in _batches(location, "commits")
+    }
+    offsets = {
+        batch: read(f"offsets/{batch}", partial(parse_offsets, batch))
+        for batch in _batches(location, "offsets")
     }
     if damaged:
         raise _unreadable(location, damaged)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import typer
 
 from sluice.cli.output import JsonOption, print_json, print_line
-from sluice.doctor import doctor_checks, render_checks
 from sluice.errors import ExitCode
 
 
 def doctor(*, as_json: JsonOption = False) -> None:
     """Tell what this machine lacks to run Sluice, and the fix for each."""
+    # It looks at pyspark, which no other command has to import to begin.
+    from sluice.doctor import doctor_checks, render_checks  # noqa: PLC0415
+
     checks = doctor_checks()
     if as_json:
         print_json(checks)

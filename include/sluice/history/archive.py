@@ -16,7 +16,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from deltalake import DeltaTable, Transaction
 
 from sluice.checkpoint import CheckpointFacts, read_checkpoint
@@ -34,6 +33,7 @@ from sluice.history.tables import (
 )
 from sluice.model import BatchKind
 from sluice.source.ledger import Ledger
+from sluice.tables import equal
 
 if TYPE_CHECKING:
     from sluice.config import PipelineConfig
@@ -190,12 +190,10 @@ def _archived_end(history: QueryHistory, batch_id: int) -> tuple[Offsets | None,
     """Return where an archived batch ended, and in which version of its table."""
     if batch_id < 0:
         return None, -1
-    condition = (
-        (pc.field("pipeline") == history.config.name)
-        & (pc.field("query_id") == history.query_id)
-        & (pc.field("batch_id") == batch_id)
+    where = equal(
+        pipeline=history.config.name, query_id=history.query_id, batch_id=batch_id
     )
-    rows = read_rows(history.config.ops_location("batches"), condition)
+    rows = read_rows(history.config.ops_location("batches"), where)
     if not rows:
         return None, -1
     batch = batch_from_row(rows[0])

@@ -7,14 +7,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import pyarrow.compute as pc
-
 from sluice.checkpoint import CheckpointFacts, read_checkpoint
 from sluice.errors import Condition, UsageError
 from sluice.history.archive import QueryHistory, batch_from_row, find_planned
 from sluice.history.batch import Batch, describe_batches
 from sluice.history.queries import Query, list_queries
 from sluice.history.tables import read_rows
+from sluice.tables import equal
 
 if TYPE_CHECKING:
     from sluice.config import PipelineConfig
@@ -82,10 +81,8 @@ def _parsed(offset: str | None) -> object:
 
 def archived_batches(config: PipelineConfig, query: Query) -> list[Batch]:
     """Return the archived batches of one query, of all its checkpoints in turn."""
-    condition = (pc.field("pipeline") == config.name) & (
-        pc.field("query") == query.name
-    )
-    rows = read_rows(config.ops_location("batches"), condition)
+    where = equal(pipeline=config.name, query=query.name)
+    rows = read_rows(config.ops_location("batches"), where)
     return list(_in_order([batch_from_row(row) for row in rows]))
 
 

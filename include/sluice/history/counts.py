@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import pyarrow.compute as pc
-
 from sluice.checkpoint import read_checkpoint
 from sluice.config import PipelineConfig
-from sluice.history.queries import BRONZE
 from sluice.history.tables import read_rows
+from sluice.tables import equal
 
 
 def count_batches(config: PipelineConfig, *, after: int) -> dict[str, int]:
@@ -18,15 +16,11 @@ def count_batches(config: PipelineConfig, *, after: int) -> dict[str, int]:
     checkpoint = read_checkpoint(config.bronze_checkpoint_location)
     if checkpoint is None:
         return {"batches": 0, "files": 0, "rows": 0, "rescued_rows": 0}
-    condition = (
-        (pc.field("pipeline") == config.name)
-        & (pc.field("query_id") == checkpoint.query_id)
-        & (pc.field("batch_id") > after)
-    )
-    batches = read_rows(
-        config.ops_location("batches"), condition & (pc.field("query") == BRONZE)
-    )
-    files = read_rows(config.ops_location("batch_files"), condition)
+    mine = equal(pipeline=config.name, query_id=checkpoint.query_id)
+    where = f"{mine} and batch_id > {after}"
+    batches = read_rows(config.ops_location("batches"), where, ["batch_id"])
+    counted = ["rows", "rescued_rows"]
+    files = read_rows(config.ops_location("batch_files"), where, counted)
     return {
         "batches": len(batches),
         "files": len(files),

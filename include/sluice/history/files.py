@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-import pyarrow.compute as pc
-
 from sluice.checkpoint import read_checkpoint
 from sluice.history.archive import Done, QueryHistory, file_rows, find_planned
 from sluice.history.batches import query_batches
@@ -17,6 +15,7 @@ from sluice.history.queries import list_queries
 from sluice.history.tables import read_rows
 from sluice.model import FileState, LedgerFile
 from sluice.source.ledger import Ledger, QuarantinedFile
+from sluice.tables import equal
 
 if TYPE_CHECKING:
     from sluice.config import PipelineConfig
@@ -142,9 +141,8 @@ def _state(file: LedgerFile, reader: Batch | None, outcomes: Outcomes) -> FileSt
 
 
 def _archived_counts(config: PipelineConfig) -> dict[_Key, _Counts]:
-    condition = pc.field("pipeline") == config.name
     location = config.ops_location("batch_files")
-    return _by_key(read_rows(location, condition, _COLUMNS))
+    return _by_key(read_rows(location, equal(pipeline=config.name), _COLUMNS))
 
 
 def _newer_counts(

@@ -6,10 +6,9 @@ import json
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-import pyarrow.compute as pc
-
 from sluice.history.tables import STEPS_SCHEMA, append_rows, read_rows
 from sluice.model import StepSummary
+from sluice.tables import equal
 
 if TYPE_CHECKING:
     from sluice.config import PipelineConfig
@@ -37,8 +36,8 @@ def record_step(
 
 def read_steps(config: PipelineConfig, run_id: str) -> list[StepSummary]:
     """Return what the steps of one run did, in the order in which they finished."""
-    condition = (pc.field("pipeline") == config.name) & (pc.field("run_id") == run_id)
-    rows = read_rows(config.ops_location("steps"), condition)
+    where = equal(pipeline=config.name, run_id=run_id)
+    rows = read_rows(config.ops_location("steps"), where)
     return [
         StepSummary(
             step=str(row["step"]),
@@ -52,7 +51,7 @@ def read_steps(config: PipelineConfig, run_id: str) -> list[StepSummary]:
 
 def latest_start(config: PipelineConfig, step: str) -> datetime | None:
     """Return when the newest recorded ``step`` of the pipeline began."""
-    condition = (pc.field("pipeline") == config.name) & (pc.field("step") == step)
-    location = config.ops_location("steps")
-    starts = [row["started"] for row in read_rows(location, condition, ["started"])]
+    where = equal(pipeline=config.name, step=step)
+    rows = read_rows(config.ops_location("steps"), where, ["started"])
+    starts = [row["started"] for row in rows]
     return max((each for each in starts if isinstance(each, datetime)), default=None)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import CommitFailedError
 
@@ -74,13 +73,16 @@ def open_or_create(location: str, schema: pa.Schema) -> DeltaTable:
 
 
 def read_rows(
-    location: str, condition: pc.Expression, columns: Sequence[str] | None = None
+    location: str, where: str, columns: Sequence[str] = ("*",)
 ) -> list[dict[str, object]]:
-    """Return the rows of an operational table; none where there is no table yet."""
+    """Return the rows of an operational table that meet ``where``, a condition in SQL.
+
+    There are none where there is no table yet.
+    """
     table = open_table(location)
     if table is None:
         return []
-    rows = read_table(table, columns=columns, condition=condition)
+    rows = read_table(table, columns=columns, where=where)
     found: list[dict[str, object]] = rows.to_pylist()
     return found
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 
-import pyarrow.compute as pc
 from rich.console import Console
 
 from sluice.config import PipelineConfig
@@ -14,6 +13,7 @@ from sluice.history import read_steps
 from sluice.history.tables import read_rows
 from sluice.orchestration.once import Event
 from sluice.orchestration.summary import print_summary
+from sluice.tables import equal
 
 _MARKS = {"success": "[green]done[/]", "skipped": "[dim]skipped[/]"}
 
@@ -63,9 +63,8 @@ def _show_end(console: Console, task: str, state: str, seconds: float) -> None:
 
 
 def _latest_verdict(config: PipelineConfig) -> str:
-    condition = pc.field("pipeline") == config.name
-    rows = read_rows(
-        config.ops_location("audits"), condition, ["audited_at", "verdict"]
-    )
+    location = config.ops_location("audits")
+    mine = equal(pipeline=config.name)
+    rows = read_rows(location, mine, ["audited_at", "verdict"])
     newest = max(rows, key=lambda row: str(row["audited_at"]), default=None)
     return "not recorded" if newest is None else str(newest["verdict"])

@@ -15,7 +15,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from deltalake import Transaction
 from pyspark.errors import AnalysisException
 from pyspark.sql import functions as F  # noqa: N812 - what everybody calls it
@@ -27,6 +26,7 @@ from sluice.errors import Condition, RetryableError
 from sluice.history.tables import append_once, open_or_create, read_rows
 from sluice.silver.batches import SilverBatch, list_batches, list_files
 from sluice.silver.transform import EVENT_TIME, event_window, with_event_time
+from sluice.tables import equal
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, SparkSession
@@ -117,10 +117,8 @@ def read_archive(
     config: PipelineConfig, silver: SilverConfig
 ) -> list[dict[str, object]]:
     """Return the archived batches of ``silver``, by query and batch id."""
-    condition = (pc.field("pipeline") == config.name) & (
-        pc.field("silver") == silver.name
-    )
-    rows = read_rows(config.ops_location(TABLE), condition)
+    where = equal(pipeline=config.name, silver=silver.name)
+    rows = read_rows(config.ops_location(TABLE), where)
     return sorted(
         rows, key=lambda row: (str(row["query_id"]), int(str(row["batch_id"])))
     )
@@ -218,7 +216,7 @@ def _silver_commits(
     config: PipelineConfig, silver: SilverConfig, facts: CheckpointFacts, last: int
 ) -> dict[int, TableCommit]:
     """Return silver's commits by batch id, from the last archived batch on."""
-    is_last = (pc.field("query_id") == facts.query_id) & (pc.field("batch_id") == last)
+    is_last = equal(query_id=facts.query_id, batch_id=last)
     rows = read_rows(config.ops_location(TABLE), is_last, ["table_version"])
     versions = [
         row["table_version"] for row in rows if row["table_version"] is not None

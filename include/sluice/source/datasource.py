@@ -215,6 +215,18 @@ def _offset(ledger: Ledger, seq: int) -> Offset:
 
 
 def _require_whole(ledger: Ledger, planned: SeqRange) -> list[LedgerFile]:
+    """Return the files of a micro-batch; refuse a ledger older than the checkpoint."""
+    if planned.start == planned.end:
+        return []
+    claimed = ledger.claimed_end(planned.start)
+    if claimed != planned.end:
+        raise FatalError(
+            Condition.LEDGER_REWOUND,
+            f"the checkpoint planned the files ({planned.start}, {planned.end}], and "
+            f"ledger {ledger.root!r} has {claimed} as the end of that micro-batch: it "
+            "is older than the checkpoint; restore a backup of it as new as the table",
+            {"start": planned.start, "end": planned.end, "claimed": claimed},
+        )
     files = ledger.files(after=planned.start, up_to=planned.end)
     if len(files) != planned.end - planned.start:
         raise FatalError(

@@ -8,13 +8,12 @@ changed, so any engine may read them at any time.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import msgspec
 import pyarrow as pa
-import pyarrow.compute as pc
 from deltalake import (
     CommitProperties,
     DeltaTable,
@@ -104,12 +103,12 @@ class Ledger:
 
     def files(self, after: int = 0, up_to: int | None = None) -> list[LedgerFile]:
         """Return the files with ``after < seq <= up_to``, in order of seq."""
-        condition = pc.field("seq") > after
+        where = f"seq > {after}"
         if up_to is not None:
-            condition &= pc.field("seq") <= up_to
+            where += f" and seq <= {up_to}"
         columns = ["seq", "path", "size", "modified", "etag"]
-        found = read_table(self._files(), columns=columns, condition=condition)
-        return [LedgerFile(**row) for row in found.sort_by("seq").to_pylist()]
+        found = read_table(self._files(), columns=columns, where=where, order_by="seq")
+        return [LedgerFile(**row) for row in found.to_pylist()]
 
     def append(self, listed: Sequence[FileVersion], *, run_id: str) -> int:
         """Give a seq to each listed file whose path is not known; return how many.
@@ -134,8 +133,15 @@ class Ledger:
 
     def claims(self) -> list[Claim]:
         """Return every micro-batch ever planned, in order of its start."""
-        rows = read_table(self._claims()).sort_by("start_seq")
+        rows = read_table(self._claims(), order_by="start_seq")
         return [_claim(row) for row in rows.to_pylist()]
+
+    def claimed_up_to(self) -> int:
+        """Return the end of the last claim; 0 where there is none, or no table."""
+        try:
+            return _version(self._claims(), self._app_id("claims"))
+        except TableNotFoundError:
+            return 0
 
     def claimed_end(self, start: int) -> int | None:
         """Return the end that was claimed for the micro-batch after ``start``."""
@@ -239,28 +245,22 @@ def _version(table: DeltaTable, app_id: str) -> int:
     return table.transaction_version(app_id) or 0
 
 
-def _known_paths(table: DeltaTable) -> pa.ChunkedArray:
-    return read_table(table, columns=["path"])["path"]
+def _known_paths(table: DeltaTable) -> list[str]:
+    paths: list[str] = read_table(table, columns=["path"])["path"].to_pylist()
+    return paths
 
 
 def unknown_files(
-    listed: Sequence[FileVersion], known: pa.ChunkedArray | Sequence[str]
+    listed: Sequence[FileVersion], known: Iterable[str]
 ) -> list[FileVersion]:
     """Return the listed files whose path is not ``known``, each path once.
 
     They come in the order of their modification times, oldest first, and then of their
     paths: the order decides which micro-batch a file joins, never whether it does.
     """
-    paths = pa.array([file.path for file in listed], pa.string())
-    seen = pc.is_in(paths, value_set=_text_array(known)).to_pylist()
-    fresh = (file for file, old in zip(listed, seen, strict=True) if not old)
-    return sorted({file.path: file for file in fresh}.values(), key=_arrival)
-
-
-def _text_array(known: pa.ChunkedArray | Sequence[str]) -> pa.ChunkedArray | pa.Array:
-    if isinstance(known, pa.ChunkedArray):
-        return known.cast(pa.string())
-    return pa.array(known, pa.string())
+    seen = frozenset(known)
+    fresh = {file.path: file for file in listed if file.path not in seen}
+    return sorted(fresh.values(), key=_arrival)
 
 
 def _arrival(file: FileVersion) -> tuple[datetime, str]:
@@ -297,8 +297,7 @@ def _claim_rows(planned: SeqRange, run_id: str) -> pa.Table:
 
 
 def _claimed_end(table: DeltaTable, start: int) -> int | None:
-    begins_there = pc.field("start_seq") == start
-    found = read_table(table, columns=["end_seq"], condition=begins_there)
+    found = read_table(table, columns=["end_seq"], where=f"start_seq = {start}")
     return next(iter(found["end_seq"].to_pylist()), None)
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from builders import CheckpointBuilder
 from sluice.checkpoint import CheckpointFacts, measure_checkpoint, read_checkpoint
+from sluice.checkpoint import read as module
 from sluice.errors import Condition, FatalError
 
 
@@ -44,6 +45,26 @@ def test_nothing_is_uncommitted_after_a_clean_run(
     """The batch that Spark would repeat is only one without a commit."""
     checkpoint.commit(2)
     assert read(checkpoint).uncommitted is None
+
+
+def test_batch_that_is_done_meanwhile_is_known_with_its_offsets(
+    checkpoint: CheckpointBuilder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A query may run between two listings; a commit alone would look like loss."""
+    listing = module._batches
+
+    def slow(location: str, log: str) -> list[int]:
+        found = listing(location, log)
+        if 3 not in listing(location, "offsets"):
+            checkpoint.commit(2)
+            checkpoint.plan(3, "13")
+            checkpoint.commit(3)
+        return found
+
+    monkeypatch.setattr(module, "_batches", slow)
+    facts = read(checkpoint)
+
+    assert set(facts.commits) <= set(facts.offsets)
 
 
 def test_batch_starts_where_the_one_before_ended(
