@@ -17,6 +17,8 @@ from urllib.parse import unquote
 import pyarrow.parquet as pq
 from deltalake import DeltaTable
 
+from delta_rows import read_delta
+
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EVENT_TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
 _COLUMNS = ["order_date", "total_amount", "payment_method"]
@@ -90,7 +92,7 @@ def all_windows(
 
 def read_silver(location: str) -> dict[Key, Values]:
     """Return the rows of a silver table by window and group; none may come twice."""
-    rows = DeltaTable(location).to_pyarrow_table().to_pylist()
+    rows = read_delta(location).to_pylist()
     windows = {
         (row["window_start"], row["window_end"], row["payment_method"]): (
             row["order_count"],

@@ -7,8 +7,7 @@ from collections import Counter
 from datetime import datetime
 from pathlib import Path
 
-from deltalake import DeltaTable
-
+from delta_rows import read_delta
 from oracle import (
     Key,
     Values,
@@ -42,7 +41,7 @@ def landed_rows(config: PipelineConfig) -> Counter[tuple]:
 def bronze_rows(config: PipelineConfig) -> Counter[tuple]:
     """Return each row of bronze with its file, counted."""
     columns = ["_source_file", *COLUMNS]
-    table = DeltaTable(config.bronze_location).to_pyarrow_table(columns=columns)
+    table = read_delta(config.bronze_location).select(columns)
     return Counter(tuple(row[name] for name in columns) for row in table.to_pylist())
 
 

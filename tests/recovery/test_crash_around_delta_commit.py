@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from deltalake import DeltaTable
 
+from delta_rows import read_delta
 from killing import Aim, Query, Side, kill_job, run_job
 from sluice.config import PipelineConfig, load_pipeline
 
@@ -79,7 +79,7 @@ class Lake:
 
     def bronze_rows(self) -> Counter[tuple[str, str]]:
         """Return file and order id of each row of the table, read by delta-rs."""
-        rows = DeltaTable(self.bronze.table).to_pyarrow_table().to_pylist()
+        rows = read_delta(self.bronze.table).to_pylist()
         return Counter((row["_source_file"], row["order_id"]) for row in rows)
 
     def closed_windows(self) -> Counter[tuple[datetime, str]]:
@@ -105,7 +105,7 @@ class Lake:
 
     def silver_windows(self) -> list[tuple[tuple[datetime, str], int]]:
         """Return the rows of the silver table, read by delta-rs."""
-        rows = DeltaTable(self.silver.table).to_pyarrow_table().to_pylist()
+        rows = read_delta(self.silver.table).to_pylist()
         return sorted(
             ((row["window_start"], row["payment_method"]), row["order_count"])
             for row in rows

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from deltalake import DeltaTable
 
+from delta_rows import read_delta
 from sluice.bronze.run import run_bronze
 from sluice.config import PipelineConfig
 from sluice.errors import Condition, FatalError, UsageError
@@ -54,7 +55,7 @@ def land(config: PipelineConfig, name: str, *amounts: object) -> Path:
 
 def rows(config: PipelineConfig) -> list[dict]:
     """Return all rows of the table, read by delta-rs."""
-    return DeltaTable(config.bronze_location).to_pyarrow_table().to_pylist()
+    return read_delta(config.bronze_location).to_pylist()
 
 
 def per_file(config: PipelineConfig) -> Counter[str]:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
+from delta_rows import read_delta
 from oracle import all_windows, read_silver
 from silver_lake import SilverLake, order
 from sluice.errors import Condition, ExitCode, FatalError, RetryableError, UsageError
@@ -175,7 +176,7 @@ def test_a_planned_batch_closes_nothing_before_it_is_committed(spark, tmp_path):
 
 def test_a_concurrent_commit_means_to_try_again(lake):
     """What came in between might belong to the interval, so nothing is replaced."""
-    rows = DeltaTable(lake.silver_location).to_pyarrow_table().slice(0, 1)
+    rows = read_delta(lake.silver_location).slice(0, 1)
     stop = threading.Event()
 
     def append_all_the_time() -> None:

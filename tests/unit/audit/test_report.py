@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from deltalake import DeltaTable
 
 from builders import PipelineBuilder, pipeline_config
+from delta_rows import read_delta
 from sluice.audit import AuditReport, run_audit
 from sluice.audit.render import render_page, table_rows
 from sluice.audit.rules import RULES, Code, finding
@@ -118,5 +118,5 @@ def test_audit_leaves_a_page_and_a_row(tmp_path: Path) -> None:
     assert made.counts["landed records"] == made.counts["bronze rows"] == 4
     page = Path(pipeline.config.reports_location, "audit.html")
     assert "All four sides agree" in page.read_text()
-    audits = DeltaTable(pipeline.config.ops_location("audits")).to_pyarrow_table()
+    audits = read_delta(pipeline.config.ops_location("audits"))
     assert audits["verdict"].to_pylist() == ["ok"]

@@ -10,6 +10,7 @@ import pytest
 from deltalake import DeltaTable, Transaction
 
 from builders import PipelineBuilder, pipeline_config, window
+from delta_rows import read_delta
 from sluice.history import archive_history
 from sluice.history.batches import list_batches
 from sluice.history.tables import append_once, open_or_create
@@ -31,7 +32,7 @@ def pipeline(tmp_path: Path) -> PipelineBuilder:
 
 def rows(pipeline: PipelineBuilder, table: str) -> list[dict[str, object]]:
     """Return the rows of an operational table, oldest batch first."""
-    found = DeltaTable(pipeline.config.ops_location(table)).to_pyarrow_table()
+    found = read_delta(pipeline.config.ops_location(table))
     order = ["query_id", "batch_id"]
     return found.sort_by([(key, "ascending") for key in order]).to_pylist()
 
@@ -177,4 +178,4 @@ def test_append_through_an_old_snapshot_is_refused(tmp_path: Path) -> None:
     first, second = (open_or_create(location, schema) for _ in range(2))
     assert append_once(first, schema, [{"n": 1}], Transaction("a", 1))
     assert not append_once(second, schema, [{"n": 1}], Transaction("a", 1))
-    assert DeltaTable(location).to_pyarrow_table().num_rows == 1
+    assert read_delta(location).num_rows == 1
