@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pyspark
 from pyspark import SparkConf, SparkContext
+from pyspark.errors import PySparkRuntimeError
 from pyspark.sql import SparkSession
 
 from sluice.class_archive import class_archives
-from sluice.installation import share_folder, source_folder
+from sluice.installation import broken, share_folder, source_folder
 from sluice.jars import require_jars
 from sluice.java import java_home
 from sluice.tuning import (
@@ -37,7 +38,17 @@ def spark_session(app_name: str, **conf: str) -> SparkSession:
     """
     under_submit = "PYSPARK_GATEWAY_PORT" in os.environ
     spark_conf = _submitted_conf(conf) if under_submit else _own_conf(conf)
-    return SparkSession.builder.config(conf=spark_conf).appName(app_name).getOrCreate()
+    builder = SparkSession.builder.config(conf=spark_conf).appName(app_name)
+    try:
+        return builder.getOrCreate()
+    except PySparkRuntimeError as error:
+        if error.getCondition() != "JAVA_GATEWAY_EXITED":
+            raise
+        raise broken(
+            "Spark's JVM ended before it was ready; its own message stands above, and "
+            "`sluice doctor` tells whether Java or a jar is the cause",
+            {"settings": dict(spark_conf.getAll())},
+        ) from error
 
 
 def submit_conf(profile: Profile = Profile.SMALL) -> dict[str, str]:

@@ -39,14 +39,9 @@ _TUNED = {
 }
 
 _QUIET_ARCHIVES = ("-Xlog:cds=off", "-Xlog:cds+dynamic=off", "-Xlog:class+path=off")
-# Heap and class space begin as large as a run needs: growing costs full collections.
-_FAST_START = (
-    "-XX:TieredStopAtLevel=1",
-    "-XX:+UseSerialGC",
-    "-XX:-UsePerfData",
-    "-XX:MetaspaceSize=256m",
-    "-Xms1g",
-)
+_FAST_START = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-XX:-UsePerfData")
+# Room for the classes of a run from the start: growing to it costs full collections.
+_CLASS_ROOM = "-XX:MetaspaceSize=256m"
 
 
 def session_settings() -> dict[str, str]:
@@ -92,7 +87,7 @@ def java_options(profile: Profile, archives: Sequence[Path]) -> list[str]:
 
     Archives of another JVM, or of another class path, are passed over in silence.
     """
-    fast_start = _FAST_START if profile is Profile.SMALL else ()
+    fast_start = (*_FAST_START, _CLASS_ROOM) if profile is Profile.SMALL else ()
     log = f"-Dlog4j2.configurationFile={LOG_SETTINGS.as_uri()}"
     return [*fast_start, log, *archive_options(archives)]
 
