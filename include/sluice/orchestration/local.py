@@ -15,7 +15,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
 from rich.console import Console
@@ -180,11 +180,10 @@ def _find_work(console: Console, config: PipelineConfig) -> bool:
 
 @contextmanager
 def _stopped_on_failure(airflow: LocalAirflow) -> Iterator[None]:
-    try:
+    with ExitStack() as on_failure:
+        on_failure.callback(stop_services, airflow)
         yield
-    except BaseException:
-        stop_services(airflow)
-        raise
+        on_failure.pop_all()
 
 
 def _unpause(console: Console, api: AirflowApi) -> None:
