@@ -11,7 +11,8 @@ from sluice.job import job_parser, run_job
 
 def audit(arguments: Namespace) -> ExitCode:
     """Audit one pipeline; a verdict that its file does not allow is exit 65."""
-    require_passed(run_audit(load_pipeline(arguments.pipeline)))
+    config = load_pipeline(arguments.pipeline)
+    require_passed(run_audit(config, run_id=arguments.run_id))
     return ExitCode.DONE
 
 

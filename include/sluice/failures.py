@@ -1,10 +1,12 @@
-"""What made a query fail, found below what Spark wraps around it."""
+"""What made a query fail, told by what to do about it."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 
+from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 
 from sluice.errors import (
@@ -15,11 +17,24 @@ from sluice.errors import (
     UsageError,
 )
 
+# Whoever meets one of these was not the only writer; nothing of its own was written.
+_CONFLICTS = (
+    "CONCURRENT_QUERY",
+    "CONCURRENT_STREAM_LOG_UPDATE",
+    "DELTA_CONCURRENT_",
+    "ConcurrentAppendException",
+    "ConcurrentDeleteDeleteException",
+    "ConcurrentDeleteReadException",
+    "ConcurrentTransactionException",
+    "ConcurrentWriteException",
+    "MetadataChangedException",
+)
+_CAUSED_BY = "\ncaused by: "
 _OURS = re.compile(r"sluice\.errors\.(\w+): \[(\w+)\] (.+)")
 _KINDS = {each.__name__: each for each in (UsageError, FatalError, RetryableError)}
 
 
-def own_error(error: PySparkException) -> SluiceError | None:
+def own_error(error: PySparkException | Py4JJavaError) -> SluiceError | None:
     """Return the error that our source raised in one of Spark's Python processes.
 
     Spark hands it on as text only, and in a failed task only as the cause of a cause.
@@ -31,9 +46,45 @@ def own_error(error: PySparkException) -> SluiceError | None:
     return None
 
 
-def causes(error: PySparkException) -> Iterator[str]:
+def causes(error: PySparkException | Py4JJavaError) -> Iterator[str]:
     """Yield the texts of ``error`` and of all that caused it, the outermost first."""
     cause: BaseException | None = error
     while cause is not None:
         yield str(cause)
         cause = getattr(cause, "_cause", None)
+
+
+@contextmanager
+def translated(table_location: str) -> Iterator[None]:
+    """Raise what Spark raises inside as an error that says whether to try again."""
+    try:
+        yield
+    except (PySparkException, Py4JJavaError) as error:
+        told = all_causes(error)
+        raise own_error(error) or translate(table_location, told) from error
+
+
+def translate(table_location: str, message: str) -> SluiceError:
+    """Return the error for a write to ``table_location`` that failed."""
+    found = next((name for name in _CONFLICTS if name in message), None)
+    if found:
+        return RetryableError(
+            Condition.COMMIT_CONFLICT,
+            f"table {table_location!r}: another process wrote at the same time "
+            f"({found}); nothing was written, run again",
+            {"table": table_location, "conflict": found},
+        )
+    # The first line of each cause says what it is; the plan that follows helps nobody.
+    texts = (text.strip() for text in message.split(_CAUSED_BY))
+    told = "; caused by: ".join(text.split("\n", maxsplit=1)[0] for text in texts)
+    return FatalError(
+        Condition.QUERY_FAILED,
+        f"table {table_location!r}: its query failed: {told}; nothing of the failed "
+        "micro-batch was written: mend the cause and run again",
+        {"table": table_location},
+    )
+
+
+def all_causes(error: PySparkException | Py4JJavaError) -> str:
+    """Return the texts of ``error`` and of all that caused it, as one."""
+    return _CAUSED_BY.join(causes(error))

@@ -8,6 +8,7 @@ import logging
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import NoReturn
 
 from sluice.errors import ExitCode, SluiceError
 from sluice.model import StepSummary
@@ -15,9 +16,17 @@ from sluice.model import StepSummary
 Step = Callable[[argparse.Namespace], ExitCode]
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser whose exit code for a wrong call is that of every job and command."""
+
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        self.exit(ExitCode.USAGE, f"ERROR {self.prog}: {message}\n")
+
+
 def job_parser(description: str | None) -> argparse.ArgumentParser:
     """Return a parser with the arguments that all jobs take."""
-    parser = argparse.ArgumentParser(description=description)
+    parser = _Parser(description=description)
     parser.add_argument("--pipeline", required=True, help="name, or path of its YAML")
     parser.add_argument("--run-id", required=True, help="who asks; kept with each row")
     return parser

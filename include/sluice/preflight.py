@@ -236,6 +236,13 @@ def _silver_has_work(config: PipelineConfig, silver: SilverConfig) -> bool:
         return open_table(config.bronze_location) is not None
     if checkpoint.uncommitted is not None:
         return True
+    if not checkpoint.offsets:
+        raise FatalError(
+            Condition.CHECKPOINT_UNREADABLE,
+            f"checkpoint {checkpoint.location!r} has commits and no offsets: files of "
+            "it are missing; restore it from backup",
+            {"checkpoint": checkpoint.location},
+        )
     return _bronze_has_rows(config, checkpoint, max(checkpoint.offsets))
 
 

@@ -18,9 +18,9 @@ STEPS = ("bronze", "silver", "audit")
 
 @dataclass(frozen=True)
 class RunResult:
-    """What a run found and did; ``audit`` is None where none was made."""
+    """What a run found and did; None where it did not look, or made no audit."""
 
-    found: Preflight
+    found: Preflight | None
     steps: tuple[StepSummary, ...]
     audit: AuditReport | None
 
@@ -44,13 +44,13 @@ def run_pipeline(
     ends = parse_trigger(trigger).ends_by_itself
     if not ends and len(steps) > 1:
         raise _standing(trigger, steps)
-    found = preflight(config, run_id=run_id)
     if list(steps) == ["audit"]:
-        return RunResult(found, (), run_audit(config))
+        return RunResult(None, (), run_audit(config, run_id=run_id))
+    found = preflight(config, run_id=run_id)
     if not found.has_work and ends:
         return RunResult(found, (), None)
     done = _run_spark_steps(config, run_id, steps, trigger, options or {})
-    audit = run_audit(config) if "audit" in steps else None
+    audit = run_audit(config, run_id=run_id) if "audit" in steps else None
     return RunResult(found, tuple(done), audit)
 
 

@@ -79,6 +79,11 @@ def size(location: str) -> int | None:
         return None
 
 
+def folder_exists(location: str) -> bool:
+    """Tell whether the folder of a file is there; a bucket has no folders to lose."""
+    return not is_local(location) or Path(location).parent.is_dir()
+
+
 def open_input(location: str) -> BinaryIO:
     """Open the file at ``location`` for reading; it can seek."""
     if is_local(location):

@@ -100,7 +100,7 @@ def test_an_interval_without_an_offset_is_utc():
 def test_a_fatal_error_is_not_tried_again(monkeypatch):
     """A checkpoint that would lose rows does so at the next try as well."""
     error = FatalError(Condition.CHECKPOINT_LOST, "the checkpoint is absent")
-    with pytest.raises(AirflowFailException, match="CHECKPOINT_REWOUND"):
+    with pytest.raises(AirflowFailException, match="CHECKPOINT_LOST"):
         choose(monkeypatch, error)
 
 

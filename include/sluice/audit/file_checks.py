@@ -87,14 +87,31 @@ def _check_file(
     elif landed is None:
         yield _gone(facts, file, rows, is_read=is_read)
     elif landed.size != file.size:
-        evidence = f"discovered with {file.size} bytes, now {landed.size}"
-        yield finding(Code.FILE_CHANGED, facts.pipeline, file.path, evidence)
+        yield _changed(facts, file, landed, rows if is_read else None)
     elif landed.records is None:
         evidence = str(landed.error)
         yield finding(Code.FILE_NOT_COUNTED, facts.pipeline, file.path, evidence)
     elif file.seq not in reading.explained:
         expected = landed.records if is_read else 0
         yield from _check_rows(facts, file, rows, expected, is_read=is_read)
+
+
+def _changed(
+    facts: AuditFacts, file: LedgerFile, landed: LandedFile, rows: int | None
+) -> Finding:
+    """Tell a file that grew after it was read, so that records are not in the table."""
+    evidence = f"discovered with {file.size} bytes, now {landed.size}"
+    records = landed.records or 0
+    if rows is None or rows >= records:
+        return finding(Code.FILE_CHANGED, facts.pipeline, file.path, evidence)
+    return finding(
+        Code.FILE_CHANGED,
+        facts.pipeline,
+        file.path,
+        f"{evidence}; {records} records, {rows} rows in the table",
+        severity=Severity.ERROR,
+        data_risk=DataRisk.LOST,
+    )
 
 
 def _check_rows(

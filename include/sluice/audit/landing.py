@@ -11,7 +11,6 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path, PurePosixPath
 
@@ -21,6 +20,7 @@ import pyarrow as pa
 from sluice import storage
 from sluice.audit.facts import LandedFile
 from sluice.paths import is_local, join
+from sluice.source.discover import matches
 from sluice.source.options import CloudFilesOptions
 
 _BLOCK_BYTES = 4 << 20
@@ -115,4 +115,4 @@ def _is_wanted(path: str, options: CloudFilesOptions) -> bool:
     if len(parts) > 1 and not options.recursive:
         return False
     pattern = options.path_glob_filter
-    return pattern is None or fnmatchcase(parts[-1], pattern)
+    return pattern is None or matches(parts[-1], pattern)

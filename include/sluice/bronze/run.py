@@ -6,6 +6,7 @@ import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+from py4j.protocol import Py4JJavaError
 from pyspark.errors import ParseException, PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
@@ -13,8 +14,8 @@ from pyspark.sql.types import StructType
 
 from sluice.bronze.transform import to_bronze, with_source_columns
 from sluice.config import PipelineConfig
-from sluice.errors import Condition, FatalError, SluiceError, UsageError
-from sluice.failures import causes, own_error
+from sluice.errors import Condition, SluiceError, UsageError
+from sluice.failures import all_causes, own_error, translate
 from sluice.history import archive_history, count_batches, record_step
 from sluice.model import StepSummary
 from sluice.preflight import preflight
@@ -62,7 +63,7 @@ def _stream(
     while True:
         try:
             start_bronze(spark, config, run_id, trigger, options).awaitTermination()
-        except PySparkException as error:
+        except (PySparkException, Py4JJavaError) as error:
             before, quarantined = quarantined, _quarantined(config)
             bad = [quarantined[seq] for seq in quarantined.keys() - before.keys()]
             if not bad:
@@ -137,12 +138,8 @@ def _quarantined(config: PipelineConfig) -> dict[int, QuarantinedFile]:
     return ledger.quarantined() if ledger else {}
 
 
-def _failed(config: PipelineConfig, error: PySparkException) -> SluiceError:
-    """Return our own error where there is one, else all that Spark tells."""
-    told = "\ncaused by: ".join(causes(error))
-    return own_error(error) or FatalError(
-        Condition.QUERY_FAILED,
-        f"bronze of pipeline {config.name!r} stopped, and the next run repeats the "
-        f"micro-batch that failed: {told}",
-        {"pipeline": config.name},
-    )
+def _failed(
+    config: PipelineConfig, error: PySparkException | Py4JJavaError
+) -> SluiceError:
+    """Return our own error where there is one, else what Spark tells."""
+    return own_error(error) or translate(config.bronze_location, all_causes(error))

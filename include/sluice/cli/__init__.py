@@ -14,7 +14,9 @@ from sluice.cli.doctor import doctor
 from sluice.cli.files import files
 from sluice.cli.run import plan, run
 from sluice.cli.sample import sample
-from sluice.errors import SluiceError
+from sluice.errors import ExitCode, SluiceError
+
+_CLICK_USAGE = 2
 
 app = typer.Typer(
     name="sluice",
@@ -32,6 +34,9 @@ def main() -> None:
     logging.basicConfig(format="%(levelname)s: %(message)s", stream=sys.stderr)
     try:
         app()
+    except SystemExit as end:
+        # Click's own code for a wrong call; ours is the same for every command and job.
+        sys.exit(ExitCode.USAGE if end.code == _CLICK_USAGE else end.code)
     except SluiceError as error:
         typer.echo(f"sluice: {error}", err=True)
         sys.exit(error.exit_code)

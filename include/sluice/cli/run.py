@@ -76,4 +76,5 @@ def _parse_steps(text: str) -> list[str]:
 def _facts(result: RunResult) -> dict[str, object]:
     steps = [{"step": each.step, **each.counts} for each in result.steps]
     verdict = result.audit.verdict if result.audit else None
-    return {"found": asdict(result.found), "steps": steps, "verdict": verdict}
+    found = asdict(result.found) if result.found else None
+    return {"found": found, "steps": steps, "verdict": verdict}

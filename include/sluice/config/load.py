@@ -36,9 +36,7 @@ def load_pipeline(name_or_path: str) -> PipelineConfig:
             file and line, an unknown key with the nearest right one.
     """
     path = _find(name_or_path)
-    text = path.read_text(encoding="utf-8")
-    lines = _line_numbers(text, path)
-    content = yaml.safe_load(text)
+    content, lines = _read(path)
     if not isinstance(content, dict):
         raise UsageError(
             Condition.CONFIG_INVALID,
@@ -46,9 +44,37 @@ def load_pipeline(name_or_path: str) -> PipelineConfig:
         )
     content["lake"] = content.get("lake") or os.environ.get("SLUICE_LAKE") or "lake"
     try:
-        return PipelineConfig.model_validate(content)
+        config = PipelineConfig.model_validate(content)
     except ValidationError as error:
         raise _explain(error, path, lines) from None
+    _require_own_name(path, config.name, lines.get(("name",), 1))
+    return config
+
+
+def _require_own_name(path: Path, name: str, line: int) -> None:
+    """Refuse a copy of another pipeline's file that kept its name."""
+    other = path.with_name(f"{name}.yaml")
+    if path.parent == pipelines_folder() and path != other and other.is_file():
+        raise UsageError(
+            Condition.CONFIG_INVALID,
+            f"{path}:{line}: key 'name' is {name!r}, which is another pipeline file: "
+            f"both would write to one table; name it {path.stem!r}",
+            {"path": str(path)},
+        )
+
+
+def _read(path: Path) -> tuple[Any, dict[tuple[str | int, ...], int]]:
+    """Return the content of a YAML file, and the line of each key."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        return yaml.safe_load(text), _line_numbers(text, path)
+    except (yaml.YAMLError, ValueError) as error:
+        # ValueError: bytes that are not UTF-8, or a date such as 2025-02-31.
+        raise UsageError(
+            Condition.CONFIG_INVALID,
+            f"{path}: not valid YAML: {error}; correct the file",
+            {"path": str(path)},
+        ) from None
 
 
 def _find(name_or_path: str) -> Path:
@@ -68,12 +94,7 @@ def _find(name_or_path: str) -> Path:
 
 
 def _line_numbers(text: str, path: Path) -> dict[tuple[str | int, ...], int]:
-    try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.YAMLError as error:
-        raise UsageError(
-            Condition.CONFIG_INVALID, f"{path}: not valid YAML: {error}"
-        ) from None
+    root = yaml.compose(text, Loader=yaml.SafeLoader)
     return dict(_walk(root, (), path)) if root else {}
 
 

@@ -50,6 +50,15 @@ class SourceConfig(Block):
     ddl: str | None = Field(default=None, alias="schema")
     options: dict[str, str] = {}
 
+    @field_validator("options")
+    @classmethod
+    def _without_own(cls, options: dict[str, str]) -> dict[str, str]:
+        given = [key for key in options if "rescueddatacolumn" in key.lower()]
+        if given:
+            message = f"bronze always calls it _rescued_data; leave out {given}"
+            raise ValueError(message)
+        return options
+
     @field_validator("options", mode="before")
     @classmethod
     def _as_text(cls, options: object) -> object:
@@ -66,7 +75,8 @@ class Expectation(Block):
     """A rule on a row, as a SQL condition, and what to do where it does not hold."""
 
     sql: str
-    on_violation: Literal["warn", "quarantine", "fail"] = "warn"
+    # Rows are not held against it yet, so nothing may rely on a stronger word.
+    on_violation: Literal["warn"] = "warn"
 
 
 class BronzeConfig(Block):
@@ -133,6 +143,19 @@ class PipelineConfig(Block):
     audit: AuditConfig = AuditConfig()
     alerts: dict[str, object] = {}
 
+    @field_validator("silver")
+    @classmethod
+    def _distinct(cls, silver: list[SilverConfig]) -> list[SilverConfig]:
+        names = [each.name for each in silver]
+        taken = sorted({name for name in names if names.count(name) > 1})
+        if taken or "bronze" in names:
+            message = (
+                "each silver table needs a name of its own, and not 'bronze': queries "
+                f"and checkpoints are named by it; twice: {taken}"
+            )
+            raise ValueError(message)
+        return silver
+
     @property
     def landing_location(self) -> str:
         """The folder or prefix in which files land."""
@@ -156,8 +179,10 @@ class PipelineConfig(Block):
         return self._location(given, "checkpoints", self.name, "bronze")
 
     def silver_location(self, silver: SilverConfig) -> str:
-        """The Delta table of ``silver``."""
-        return self._location(silver.table, "silver", silver.name)
+        """The Delta table of ``silver``, named so that no other pipeline has it."""
+        begins = silver.name.startswith(self.name)
+        name = silver.name if begins else f"{self.name}_{silver.name}"
+        return self._location(silver.table, "silver", name)
 
     def silver_checkpoint_location(self, silver: SilverConfig) -> str:
         """The checkpoint of the query that writes ``silver``."""

@@ -26,6 +26,7 @@ from airflow.utils.state import DagRunState
 from airflow.utils.types import DagRunTriggeredByType
 from sqlalchemy import select
 
+from sluice.errors import Condition, UsageError
 from sluice.orchestration.dag import WRITER_POOL
 from sluice.orchestration.environment import LocalAirflow, local_airflow, stamp_text
 
@@ -101,6 +102,14 @@ def find_dag(airflow: LocalAirflow, dag_id: str) -> DAG:
         bundle_path=folder,
         bundle_name="dags-folder",
     )
+    if dag_id not in bag.dags:
+        known = sorted(bag.dags)
+        raise UsageError(
+            Condition.CONFIG_NOT_FOUND,
+            f"Airflow has no Dag {dag_id!r}, only {known}: its pipeline file is wrong, "
+            "or not in include/pipelines (SLUICE_PIPELINES)",
+            {"known": known},
+        )
     return bag.dags[dag_id]
 
 

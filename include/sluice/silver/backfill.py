@@ -15,11 +15,11 @@ from sluice.checkpoint import read_checkpoint
 from sluice.config.pipeline import parse_duration
 from sluice.deltalog import open_table
 from sluice.errors import Condition, FatalError
+from sluice.failures import translated
 from sluice.history import record_step
 from sluice.model import StepSummary
 from sluice.session import spark_session
 from sluice.silver.batches import closed_up_to
-from sluice.silver.failures import translated
 from sluice.silver.interval import Interval
 from sluice.silver.transform import (
     EVENT_TIME,

@@ -9,10 +9,10 @@ from urllib.parse import quote
 
 from sluice.checkpoint import read_checkpoint
 from sluice.deltalog import open_table
+from sluice.failures import translated
 from sluice.history import archive_history, record_step
 from sluice.model import StepSummary
 from sluice.session import spark_session
-from sluice.silver.failures import translated
 from sluice.silver.late import COUNTED, Archived, archive_batches
 from sluice.silver.transform import aggregate_windows, check_columns
 from sluice.triggers import Trigger, apply_trigger, parse_trigger

@@ -40,11 +40,14 @@ def list_landed(options: CloudFilesOptions) -> list[FileVersion]:
 
 
 def _wanted(path: str, options: CloudFilesOptions) -> bool:
-    if options.path_glob_filter is None:
-        return True
-    name = path.rsplit("/", 1)[-1]
-    patterns = _alternatives(options.path_glob_filter.replace("[^", "[!"))
-    return any(fnmatchcase(name, pattern) for pattern in patterns)
+    pattern = options.path_glob_filter
+    return pattern is None or matches(path.rsplit("/", 1)[-1], pattern)
+
+
+def matches(name: str, pattern: str) -> bool:
+    """Tell whether a file name matches a glob as Hadoop understands it."""
+    patterns = _alternatives(pattern.replace("[^", "[!"))
+    return any(fnmatchcase(name, each) for each in patterns)
 
 
 def _alternatives(pattern: str) -> list[str]:

@@ -104,6 +104,8 @@ def _parse(each: FileSlice, plan: ReadPlan) -> Iterator[ParsedBlock]:
 
 def _open(each: FileSlice, plan: ReadPlan) -> BinaryIO:
     size = storage.size(each.file.path)
+    if size is None and not storage.folder_exists(each.file.path):
+        raise _unreadable(each, "its folder is gone, perhaps a mount that dropped")
     if size is None:
         raise _bad_file(each, "the file is gone since it was discovered", plan)
     if size != each.file.size:

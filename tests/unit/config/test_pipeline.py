@@ -51,7 +51,7 @@ def test_locations_default_to_the_lake(tmp_path: Path) -> None:
         "schemas/orders": config.schema_location,
         "bronze/orders": config.bronze_location,
         "checkpoints/orders/bronze": config.bronze_checkpoint_location,
-        "silver/windows": config.silver_location(silver),
+        "silver/orders_windows": config.silver_location(silver),
         "checkpoints/orders/windows": config.silver_checkpoint_location(silver),
         "ops/batches": config.ops_location("batches"),
         "reports/orders": config.reports_location,
@@ -119,3 +119,28 @@ def test_name_must_be_fit_for_a_folder(name: str) -> None:
     """The name is part of paths and of a DAG's id."""
     with pytest.raises(ValidationError):
         PipelineConfig.model_validate({"name": name})
+
+
+def test_copied_pipeline_gets_a_silver_table_of_its_own() -> None:
+    """Two pipelines that append to one table cannot be told apart again."""
+    blocks = [
+        PipelineConfig.model_validate({"name": name, "silver": [SILVER]})
+        for name in ("orders", "payments")
+    ]
+    first, second = (each.silver_location(each.silver[0]) for each in blocks)
+    assert first != second
+
+
+@pytest.mark.parametrize("names", [["bronze"], ["a", "a"]])
+def test_silver_names_are_their_own(names: list[str]) -> None:
+    """Checkpoints and queries are named by them."""
+    silver = [{**SILVER, "name": name} for name in names]
+    with pytest.raises(ValidationError, match="name of its own"):
+        PipelineConfig.model_validate({"name": "orders", "silver": silver})
+
+
+def test_other_name_of_rescued_data_is_refused() -> None:
+    """Bronze, history and audit look for one name, and would count nothing."""
+    source = {"options": {"rescuedDataColumn": "other"}}
+    with pytest.raises(ValidationError, match="_rescued_data"):
+        PipelineConfig.model_validate({"name": "orders", "bronze": {"source": source}})
