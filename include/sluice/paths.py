@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from pathlib import Path
 from urllib.parse import unquote
 
 from sluice.errors import Condition, UsageError
@@ -49,8 +48,3 @@ def is_local(location: str) -> bool:
 def join(location: str, *names: str) -> str:
     """Append ``names`` to a normalized location."""
     return "/".join([location.rstrip("/"), *names])
-
-
-def require_local(location: str) -> Path:
-    """Return ``location`` as a path, for what only works on a disk."""
-    return Path(location)

@@ -48,14 +48,6 @@ def read(root: str, key: str) -> bytes | None:
         return None
 
 
-def delete(root: str, key: str) -> None:
-    """Remove ``key`` below ``root``; one that is absent already is fine."""
-    try:
-        obstore.delete(open_store(root), key)
-    except FileNotFoundError:
-        return
-
-
 def list_keys(root: str, prefix: str = "") -> list[str]:
     """Return all keys below ``root`` that lie under the folder ``prefix``, sorted."""
     if is_local(root) and not (Path(root) / prefix).is_dir():

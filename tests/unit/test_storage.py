@@ -36,15 +36,6 @@ def test_absent_key_reads_as_none(tmp_path: Path) -> None:
     assert storage.read(str(tmp_path), "key") is None
 
 
-def test_delete_may_be_repeated(tmp_path: Path) -> None:
-    """A second deletion finds what it wants: nothing."""
-    storage.put(str(tmp_path), "key", b"")
-    storage.delete(str(tmp_path), "key")
-    storage.delete(str(tmp_path), "key")
-
-    assert storage.list_keys(str(tmp_path)) == []
-
-
 def test_keys_are_listed_below_their_folder(tmp_path: Path) -> None:
     """A prefix is a folder: ``a`` does not list what lies in ``ab``."""
     for key in ("a/2", "a/1", "ab/3"):

@@ -6,8 +6,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own custom
 from pyspark.sql.types import StringType, StructField, StructType
 
-METADATA_COLUMN = "_metadata"
-RESCUED_COLUMN = "_rescued_data"
+from sluice.source.read import METADATA_COLUMN, RESCUED_COLUMN
+
 # The part of `_metadata` that bronze needs, for an explicit schema must name it.
 _METADATA_TYPE = StructType([StructField("file_path", StringType())])
 
