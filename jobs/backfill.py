@@ -5,8 +5,9 @@ from argparse import Namespace
 
 from sluice.config import load_pipeline
 from sluice.errors import ExitCode
-from sluice.job import job_parser, parse_time, report, run_job
+from sluice.job import job_parser, report, run_job
 from sluice.silver.backfill import run_backfill
+from sluice.times import parse_utc
 
 
 def backfill(arguments: Namespace) -> ExitCode:
@@ -27,6 +28,6 @@ def backfill(arguments: Namespace) -> ExitCode:
 
 if __name__ == "__main__":
     parser = job_parser(__doc__)
-    parser.add_argument("--from", dest="start", type=parse_time, required=True)
-    parser.add_argument("--to", dest="end", type=parse_time, required=True)
+    parser.add_argument("--from", dest="start", type=parse_utc, required=True)
+    parser.add_argument("--to", dest="end", type=parse_utc, required=True)
     sys.exit(run_job(parser, backfill))

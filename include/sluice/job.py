@@ -7,7 +7,6 @@ import json
 import logging
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import NoReturn
 
 from sluice.errors import ExitCode, SluiceError
@@ -47,9 +46,3 @@ def report(*summaries: StepSummary) -> None:
     for summary in summaries:
         facts = {"step": summary.step, "run_id": summary.run_id, **summary.counts}
         sys.stdout.write(json.dumps(facts | {"notes": summary.notes}) + "\n")
-
-
-def parse_time(text: str) -> datetime:
-    """Parse an ISO 8601 time; one without an offset is UTC."""
-    moment = datetime.fromisoformat(text)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -6,6 +6,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own custom
 from pyspark.sql.types import StringType, StructField, StructType
 
+from sluice.history.rows import SOURCE_FILE
 from sluice.source.read import METADATA_COLUMN, RESCUED_COLUMN
 
 # The part of `_metadata` that bronze needs, for an explicit schema must name it.
@@ -34,7 +35,7 @@ def to_bronze(landed: DataFrame) -> DataFrame:
     """
     return landed.select(
         "*",
-        F.col(f"{METADATA_COLUMN}.file_path").alias("_source_file"),
+        F.col(f"{METADATA_COLUMN}.file_path").alias(SOURCE_FILE),
         F.current_timestamp().alias("_processing_time"),
         F.current_date().alias("_processing_date"),
     ).drop(METADATA_COLUMN)

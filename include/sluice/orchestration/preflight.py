@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -12,6 +11,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from sluice.config import load_pipeline
 from sluice.errors import RetryableError, SluiceError
+from sluice.times import parse_utc
 
 _BACKFILL_RUN = "backfill"
 
@@ -34,18 +34,13 @@ def is_backfill(run_type: str, params: Mapping[str, Any]) -> bool:
     start, end = params.get("backfill_from"), params.get("backfill_until")
     if not start and not end:
         return run_type == _BACKFILL_RUN
-    if not start or not end or _utc(start) >= _utc(end):
+    if not start or not end or parse_utc(start) >= parse_utc(end):
         message = (
             "params backfill_from and backfill_until: expected both or none, and the "
             f"first before the second, got {start!r} and {end!r}"
         )
         raise ValueError(message)
     return True
-
-
-def _utc(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def plan_steps(*, bronze_has_work: bool, silver_has_work: bool) -> list[Step]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from sluice.errors import Condition, UsageError
+from sluice.times import parse_utc
 
 
 @dataclass(frozen=True)
@@ -42,12 +43,10 @@ def parse_interval(start: str, end: str) -> Interval:
 
 def _parse_time(text: str) -> datetime:
     try:
-        moment = datetime.fromisoformat(text)
+        return parse_utc(text).astimezone(UTC)
     except ValueError:
         raise UsageError(
             Condition.USAGE,
             f"time {text!r} is not ISO 8601; expected one such as 2025-01-01T00:00:00Z",
             {"time": text},
         ) from None
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return aware.astimezone(UTC)

@@ -23,6 +23,7 @@ from pyspark.sql.types import StructType
 from sluice.checkpoint import CheckpointFacts, read_checkpoint
 from sluice.deltalog import TableCommit, read_commits
 from sluice.errors import Condition, RetryableError
+from sluice.history.batch import commits_by_batch
 from sluice.history.tables import append_once, open_or_create, read_rows
 from sluice.silver.batches import SilverBatch, list_batches, list_files
 from sluice.silver.transform import EVENT_TIME, event_window, with_event_time
@@ -223,12 +224,7 @@ def _silver_commits(
     ]
     after = int(str(versions[0])) if versions else -1
     commits = read_commits(config.silver_location(silver), after=after)
-    app_id = str(facts.query_id)
-    return {
-        commit.transactions[app_id]: commit
-        for commit in commits
-        if app_id in commit.transactions
-    }
+    return commits_by_batch(commits, str(facts.query_id))
 
 
 def _emitted(commit: TableCommit | None) -> dict[str, int | None]:
