@@ -52,6 +52,9 @@ class FileState(StrEnum):
     IN_FLIGHT = "in flight"
     INGESTED = "ingested"
     QUARANTINED = "quarantined"
+    REPLACED = "replaced"
+    ARCHIVED = "archived"
+    SKIPPED = "skipped"
 
 
 class BatchKind(StrEnum):

@@ -12,7 +12,14 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 import pyarrow.fs as pafs
-from deltalake import DeltaTable, QueryBuilder
+from deltalake import (
+    CommitProperties,
+    DeltaTable,
+    QueryBuilder,
+    Transaction,
+    write_deltalake,
+)
+from deltalake.exceptions import CommitFailedError
 from deltalake.fs import DeltaStorageHandler
 
 from sluice.paths import is_local
@@ -36,6 +43,20 @@ def read_table(
     order = f" order by {order_by}" if order_by else ""
     sql = f"select {', '.join(columns)} from t where {where}{order}"
     return query_table(table, sql)
+
+
+def append_once(table: DeltaTable, rows: pa.Table, transaction: Transaction) -> bool:
+    """Append ``rows`` through the snapshot they were compared with; tell if done.
+
+    Whoever appended for the same application since that snapshot wins, and this call
+    changes nothing: read again, compare again, and try what is left.
+    """
+    properties = CommitProperties(app_transactions=[transaction])
+    try:
+        write_deltalake(table, rows, mode="append", commit_properties=properties)
+    except CommitFailedError:
+        return False
+    return True
 
 
 def equal(**values: str | int | None) -> str:

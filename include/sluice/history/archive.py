@@ -27,7 +27,7 @@ from sluice.history.rows import count_added_rows
 from sluice.history.tables import (
     BATCH_FILES_SCHEMA,
     BATCHES_SCHEMA,
-    append_once,
+    append_archived,
     open_or_create,
     read_rows,
 )
@@ -172,7 +172,7 @@ def _archive(
             return
         rows = make_rows(history, done)
         transaction = Transaction(history.archive_id, done[-1].batch.batch_id)
-        if append_once(table, schema, rows, transaction):
+        if append_archived(table, schema, rows, transaction):
             return
     raise RetryableError(
         Condition.COMMIT_CONFLICT,

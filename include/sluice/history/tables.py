@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
-from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
+from deltalake import DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import CommitFailedError
 
 from sluice.deltalog import open_table
-from sluice.tables import read_table
+from sluice.tables import append_once, read_table
 
 _TIMESTAMP = pa.timestamp("us", tz="UTC")
 BATCHES_SCHEMA = pa.schema(
@@ -96,23 +96,14 @@ def append_rows(
     _compact(location)
 
 
-def append_once(
+def append_archived(
     table: DeltaTable,
     schema: pa.Schema,
     rows: Sequence[Mapping[str, object]],
     transaction: Transaction,
 ) -> bool:
-    """Append ``rows`` through the snapshot they were compared with; tell if done.
-
-    Whoever appended for the same application since that snapshot wins, and this call
-    changes nothing: read again, compare again, and try what is left.
-    """
-    properties = CommitProperties(app_transactions=[transaction])
-    try:
-        write_deltalake(
-            table, _arrow(rows, schema), mode="append", commit_properties=properties
-        )
-    except CommitFailedError:
+    """Append ``rows`` as ``append_once`` does; small files become one now and then."""
+    if not append_once(table, _arrow(rows, schema), transaction):
         return False
     _compact(table.table_uri)
     return True

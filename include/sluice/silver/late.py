@@ -24,7 +24,7 @@ from sluice.checkpoint import CheckpointFacts, read_checkpoint
 from sluice.deltalog import TableCommit, read_commits
 from sluice.errors import Condition, RetryableError
 from sluice.history.batch import commits_by_batch
-from sluice.history.tables import append_once, open_or_create, read_rows
+from sluice.history.tables import append_archived, open_or_create, read_rows
 from sluice.silver.batches import SilverBatch, list_batches, list_files
 from sluice.silver.transform import EVENT_TIME, event_window, with_event_time
 from sluice.tables import equal
@@ -105,7 +105,7 @@ def archive_batches(
         if not rows:
             return archived
         transaction = Transaction(app_id=app_id, version=facts.last_committed)
-        if append_once(table, SCHEMA, rows, transaction):
+        if append_archived(table, SCHEMA, rows, transaction):
             return archived
     raise RetryableError(
         Condition.COMMIT_CONFLICT,

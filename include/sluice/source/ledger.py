@@ -1,9 +1,9 @@
 """The ledger: every file version ever discovered, every micro-batch ever planned.
 
-Two append-only Delta tables under ``<schemaLocation>/_ledger``, written by delta-rs:
-``files`` numbers the discovered files, ``claims`` holds the chain of planned ranges. A
-file that cannot be read is one object under ``_ledger/quarantine``. No row is ever
-changed, so any engine may read them at any time.
+Append-only Delta tables under ``<schemaLocation>/_ledger``, written by delta-rs:
+``files`` numbers the discovered files, ``claims`` holds the chain of planned ranges,
+``events`` what else happened to files. A file that cannot be read is one object under
+``_ledger/quarantine``. No row is ever changed, so any engine may read them any time.
 """
 
 from __future__ import annotations
@@ -14,19 +14,22 @@ from datetime import UTC, datetime
 
 import msgspec
 import pyarrow as pa
-from deltalake import (
-    CommitProperties,
-    DeltaTable,
-    Transaction,
-    write_deltalake,
-)
+from deltalake import DeltaTable, Transaction
 from deltalake.exceptions import CommitFailedError, TableNotFoundError
 
 from sluice import storage
 from sluice.errors import Condition, FatalError, RetryableError
 from sluice.model import Claim, FileVersion, LedgerFile, SeqRange
 from sluice.paths import join
-from sluice.tables import read_table
+from sluice.source.claims import (
+    CLAIMS_SCHEMA,
+    read_claimed_end,
+    read_claimed_up_to,
+    read_claims,
+    try_claim,
+)
+from sluice.source.events import EventKind, LedgerEvent, append_events, read_events
+from sluice.tables import append_once, read_table
 
 _TIMESTAMP = pa.timestamp("us", tz="UTC")
 FILES_SCHEMA = pa.schema(
@@ -38,14 +41,6 @@ FILES_SCHEMA = pa.schema(
         pa.field("etag", pa.string()),
         pa.field("discovered_at", _TIMESTAMP, nullable=False),
         pa.field("run_id", pa.string(), nullable=False),
-    ]
-)
-CLAIMS_SCHEMA = pa.schema(
-    [
-        pa.field("start_seq", pa.int64(), nullable=False),
-        pa.field("end_seq", pa.int64(), nullable=False),
-        pa.field("run_id", pa.string(), nullable=False),
-        pa.field("claimed_at", _TIMESTAMP, nullable=False),
     ]
 )
 # One writer wins each round, so this many rounds are lost only to as many winners.
@@ -127,25 +122,22 @@ class Ledger:
                 return 0
             high = _version(table, self._app_id("files"))
             rows = _file_rows(fresh, high, run_id)
-            if self._append_rows(table, rows, "files", high + len(fresh)):
+            transaction = Transaction(self._app_id("files"), high + len(fresh))
+            if append_once(table, rows, transaction):
                 return len(fresh)
         raise _lost("ledger", self.root)
 
     def claims(self) -> list[Claim]:
         """Return every micro-batch ever planned, in order of its start."""
-        rows = read_table(self._claims(), order_by="start_seq")
-        return [_claim(row) for row in rows.to_pylist()]
+        return read_claims(self._claims)
 
     def claimed_up_to(self) -> int:
         """Return the end of the last claim; 0 where there is none, or no table."""
-        try:
-            return _version(self._claims(), self._app_id("claims"))
-        except TableNotFoundError:
-            return 0
+        return read_claimed_up_to(self._claims, self._app_id("claims"))
 
     def claimed_end(self, start: int) -> int | None:
         """Return the end that was claimed for the micro-batch after ``start``."""
-        return _claimed_end(self._claims(), start)
+        return read_claimed_end(self._claims, start)
 
     def claim(self, planned: SeqRange, *, run_id: str) -> int:
         """Claim ``planned`` and return the end that holds for its start.
@@ -158,15 +150,20 @@ class Ledger:
             RetryableError: other drivers were faster all the time.
         """
         for _ in range(_ROUNDS):
-            table = self._claims()
-            claimed = _claimed_end(table, planned.start)
-            if claimed is not None:
-                return claimed
-            self._require_tail(table, planned)
-            rows = _claim_rows(planned, run_id)
-            if self._append_rows(table, rows, "claims", planned.end):
-                return planned.end
+            end = try_claim(
+                self._claims, self._app_id("claims"), planned, run_id=run_id
+            )
+            if end is not None:
+                return end
         raise _lost("claims", self.root)
+
+    def append_events(self, events: Sequence[LedgerEvent]) -> None:
+        """Keep what happened to files beyond being discovered and read."""
+        append_events(join(self.root, "events"), events)
+
+    def events(self, kind: EventKind | None = None) -> list[LedgerEvent]:
+        """Return what was kept by ``append_events``, oldest first."""
+        return read_events(join(self.root, "events"), kind)
 
     def quarantine(self, file: QuarantinedFile) -> bool:
         """Record that ``file`` cannot be read; the first record stands."""
@@ -193,34 +190,12 @@ class Ledger:
             )
         return table
 
-    def _claims(self) -> DeltaTable:
-        return DeltaTable(join(self.root, "claims"))
+    @property
+    def _claims(self) -> str:
+        return join(self.root, "claims")
 
     def _app_id(self, table: str) -> str:
         return f"sluice-{table}-{self.ledger_id}"
-
-    def _append_rows(
-        self, table: DeltaTable, rows: pa.Table, name: str, version: int
-    ) -> bool:
-        transaction = Transaction(app_id=self._app_id(name), version=version)
-        properties = CommitProperties(app_transactions=[transaction])
-        try:
-            write_deltalake(table, rows, mode="append", commit_properties=properties)
-        except CommitFailedError:
-            return False
-        return True
-
-    def _require_tail(self, table: DeltaTable, planned: SeqRange) -> None:
-        tail = _version(table, self._app_id("claims"))
-        if planned.start != tail:
-            raise FatalError(
-                Condition.CLAIM_CONFLICT,
-                f"ledger {self.root!r}: a micro-batch was planned from seq "
-                f"{planned.start}, but claims end at {tail}; this checkpoint belongs "
-                "to other claims: restore both from one backup, or start a new "
-                "checkpoint",
-                {"start": planned.start, "tail": tail},
-            )
 
 
 def _create(location: str, schema: pa.Schema) -> DeltaTable:
@@ -283,29 +258,6 @@ def _file_rows(files: Sequence[FileVersion], high: int, run_id: str) -> pa.Table
             for position, file in enumerate(files, start=1)
         ],
         schema=FILES_SCHEMA,
-    )
-
-
-def _claim_rows(planned: SeqRange, run_id: str) -> pa.Table:
-    row = {
-        "start_seq": planned.start,
-        "end_seq": planned.end,
-        "run_id": run_id,
-        "claimed_at": datetime.now(UTC),
-    }
-    return pa.Table.from_pylist([row], schema=CLAIMS_SCHEMA)
-
-
-def _claimed_end(table: DeltaTable, start: int) -> int | None:
-    found = read_table(table, columns=["end_seq"], where=f"start_seq = {start}")
-    return next(iter(found["end_seq"].to_pylist()), None)
-
-
-def _claim(row: dict[str, object]) -> Claim:
-    return Claim(
-        SeqRange(int(str(row["start_seq"])), int(str(row["end_seq"]))),
-        str(row["run_id"]),
-        row["claimed_at"],  # type: ignore[arg-type]  # Arrow gives a datetime
     )
 
 

@@ -13,7 +13,7 @@ from builders import PipelineBuilder, pipeline_config, window
 from delta_rows import read_delta
 from sluice.history import archive_history
 from sluice.history.batches import list_batches
-from sluice.history.tables import append_once, open_or_create
+from sluice.history.tables import append_archived, open_or_create
 from sluice.model import BatchKind
 
 
@@ -176,6 +176,6 @@ def test_append_through_an_old_snapshot_is_refused(tmp_path: Path) -> None:
     schema = pa.schema([pa.field("n", pa.int64())])
     location = str(tmp_path / "t")
     first, second = (open_or_create(location, schema) for _ in range(2))
-    assert append_once(first, schema, [{"n": 1}], Transaction("a", 1))
-    assert not append_once(second, schema, [{"n": 1}], Transaction("a", 1))
+    assert append_archived(first, schema, [{"n": 1}], Transaction("a", 1))
+    assert not append_archived(second, schema, [{"n": 1}], Transaction("a", 1))
     assert read_delta(location).num_rows == 1

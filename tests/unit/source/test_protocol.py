@@ -9,7 +9,9 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
+from deltalake import DeltaTable, Transaction
 
 from protocol_model import Driver, Rules, Store
 from protocol_search import (
@@ -27,9 +29,8 @@ from protocol_search import (
     rewind_table,
 )
 from protocol_steps import advance
-from sluice.model import SeqRange
-from sluice.source import ledger as module
 from sluice.source.ledger import Ledger
+from sluice.tables import append_once, read_table
 
 JOB = Rules()
 RAW = Rules(preflight=False)
@@ -229,15 +230,12 @@ def test_double_refuses_stale_snapshots_as_the_real_ledger_does(
 ) -> None:
     """The model is worth as much as its storage: Delta refuses the second append."""
     ledger = Ledger.open_or_create(str(tmp_path))
-    files = module._file_rows([], 0, "run")
-    claims = module._claim_rows(SeqRange(0, 1), "run")
-    for name, rows, table in (
-        ("files", files, ledger._files),
-        ("claims", claims, ledger._claims),
-    ):
-        first, stale = table(), table()
-        assert ledger._append_rows(first, rows, name, 1)
-        assert not ledger._append_rows(stale, rows, name, 1)
+    for name in ("files", "claims"):
+        location = f"{ledger.root}/{name}"
+        first, stale = DeltaTable(location), DeltaTable(location)
+        rows = pa.Table.from_pylist([], schema=read_table(first).schema)
+        assert append_once(first, rows, Transaction(name, 1))
+        assert not append_once(stale, rows, Transaction(name, 1))
 
     landed = Store(landed=1, ledgers_made=1, ledger=1)
     discoverer = Driver("append_files", 0, 1, listed=1)

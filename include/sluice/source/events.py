@@ -1,0 +1,93 @@
+"""What happened to files beyond being discovered and read: rows that only grow.
+
+A file's state is derived from them, from claims and the table's versions; no row of the
+ledger is ever changed. Appends never conflict, and one that is made twice after a
+crash says the same twice: readers take the newest for each seq and kind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import pyarrow as pa
+from deltalake import DeltaTable, write_deltalake
+from deltalake.exceptions import CommitFailedError
+
+from sluice.deltalog import open_table
+from sluice.tables import equal, read_table
+
+EVENTS_SCHEMA = pa.schema(
+    [
+        pa.field("kind", pa.string(), nullable=False),
+        pa.field("seq", pa.int64()),
+        pa.field("path", pa.string(), nullable=False),
+        pa.field("detail", pa.string(), nullable=False),
+        pa.field("run_id", pa.string(), nullable=False),
+        pa.field("at", pa.timestamp("us", tz="UTC"), nullable=False),
+    ]
+)
+
+
+class EventKind(StrEnum):
+    """What can happen to a file; the names are kept, so they may not change."""
+
+    ARCHIVED = "archived"
+    """Moved or deleted by cleanSource; the detail says where to, or ``deleted``."""
+
+    MISSED = "missed"
+    """Found by a full listing after incremental listing or a watcher missed it."""
+
+    REPLAYED = "replayed"
+    """Read again by a replay; the detail is the table version that holds its rows."""
+
+    REUSED_NAME = "reused name"
+    """A known name with other content, which the file identity passes over."""
+
+    SKIPPED = "skipped"
+    """Known and never to be read, for the option that the detail names."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LedgerEvent:
+    """One thing that happened to a file; ``seq`` is None where it has none."""
+
+    kind: EventKind
+    seq: int | None
+    path: str
+    detail: str
+    run_id: str
+    at: datetime
+
+
+def append_events(location: str, events: Sequence[LedgerEvent]) -> None:
+    """Append ``events`` to the table at ``location``, which is made where absent."""
+    if not events:
+        return
+    rows = pa.Table.from_pylist([asdict(each) for each in events], schema=EVENTS_SCHEMA)
+    write_deltalake(_open_or_create(location), rows, mode="append")
+
+
+def read_events(location: str, kind: EventKind | None = None) -> list[LedgerEvent]:
+    """Return the events of one ``kind``, or all, oldest first."""
+    table = open_table(location)
+    if table is None:
+        return []
+    where = "true" if kind is None else equal(kind=kind)
+    rows = read_table(table, where=where, order_by="at").to_pylist()
+    return [_event(row) for row in rows]
+
+
+def _event(row: dict[str, Any]) -> LedgerEvent:
+    return LedgerEvent(**row | {"kind": EventKind(row["kind"])})
+
+
+def _open_or_create(location: str) -> DeltaTable:
+    try:
+        return DeltaTable.create(location, EVENTS_SCHEMA, mode="ignore")
+    except CommitFailedError:
+        # Another process made it in the same moment.
+        return DeltaTable(location)
