@@ -2,7 +2,7 @@
 PYTHON ?= python3
 PIPELINE ?= orders
 VENV := .venv/bin
-SLUICE_TESTS := $(wildcard tests/unit tests/spark tests/recovery tests/dags tests/e2e)
+SLUICE_TESTS := $(wildcard tests/unit tests/spark tests/recovery tests/dags tests/e2e tests/wheel)
 PYTEST := SPARK_LOCAL_IP=127.0.0.1 $(VENV)/python -m pytest
 SHORT := -m "not long"
 # Half of the tests wait for a JVM or for Airflow, so two at a time share the machine well.
@@ -11,7 +11,7 @@ CODE := include $(wildcard jobs dags benchmarks)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test test-long up down lint types fmt unit spark recovery dags \
-	e2e bench sample doctor lock ci clean
+	e2e bench soak s3-jars wheel sample doctor lock ci clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -58,6 +58,9 @@ spark: setup ## tests with one local Spark session
 recovery: setup ## tests that crash a run and restart it
 	$(PYTEST) $(SHORT) tests/recovery
 
+soak: setup ## kill runs at random and count; SOAK_KILLS=200, SOAK_SECONDS=3600, SOAK_SEED
+	@PYTHONPATH=tests SPARK_LOCAL_IP=127.0.0.1 $(VENV)/python -m soak
+
 dags: setup ## tests of the DAGs' structure
 	$(PYTEST) $(SHORT) tests/dags
 
@@ -66,6 +69,12 @@ e2e: setup ## tests with a real Airflow
 
 bench: setup ## the benchmarks
 	@for file in benchmarks/*.py; do $(VENV)/python "$$file" || exit 1; done
+
+s3-jars: setup ## fetch what Spark needs for a lake on S3 (13 MB, once)
+	@$(VENV)/python -m sluice.prepare s3
+
+wheel: setup ## build the wheel into dist/
+	@$(VENV)/hatchling build -t wheel
 
 sample: setup ## land the next hour of sample orders and run nothing
 	@$(VENV)/sluice sample
