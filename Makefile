@@ -2,7 +2,7 @@
 PYTHON ?= python3
 PIPELINE ?= orders
 VENV := .venv/bin
-SLUICE_TESTS := $(wildcard tests/unit tests/spark tests/recovery tests/dags tests/e2e tests/wheel)
+SLUICE_TESTS := $(wildcard tests/unit tests/spark tests/s3 tests/recovery tests/dags tests/e2e tests/wheel)
 PYTEST := SPARK_LOCAL_IP=127.0.0.1 $(VENV)/python -m pytest
 SHORT := -m "not long"
 # Half of the tests wait for a JVM or for Airflow, so two at a time share the machine well.
@@ -10,8 +10,8 @@ BOTH := -n 2 --dist worksteal
 CODE := include $(wildcard jobs dags benchmarks)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-long up down lint types fmt unit spark recovery dags \
-	e2e bench soak s3-jars wheel sample doctor lock ci clean
+.PHONY: help setup run test test-long up down cluster cluster-down lint types fmt unit \
+	spark recovery dags e2e bench soak s3-jars wheel sample doctor lock ci clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -34,6 +34,13 @@ up: setup ## start Airflow's UI and scheduler on this machine
 
 down: setup ## stop what `make up` started
 	@$(VENV)/python -m sluice.orchestration.local down
+
+cluster: setup ## start a Spark cluster on this machine; WORKERS=2, SPARK_PORT=7077
+	@$(VENV)/python -m sluice.orchestration.cluster up \
+	  $(if $(WORKERS),--workers $(WORKERS)) $(if $(SPARK_PORT),--port $(SPARK_PORT))
+
+cluster-down: setup ## stop what `make cluster` started
+	@$(VENV)/python -m sluice.orchestration.cluster down
 
 lint: setup ## ruff, import contracts and docstrings of the tests
 	$(VENV)/ruff check .
@@ -60,6 +67,9 @@ recovery: setup ## tests that crash a run and restart it
 
 soak: setup ## kill runs at random and count; SOAK_KILLS=200, SOAK_SECONDS=3600, SOAK_SEED
 	@PYTHONPATH=tests SPARK_LOCAL_IP=127.0.0.1 $(VENV)/python -m soak
+
+s3: setup ## tests on a real S3 server; needs Go to build it
+	$(PYTEST) $(SHORT) tests/s3
 
 dags: setup ## tests of the DAGs' structure
 	$(PYTEST) $(SHORT) tests/dags

@@ -21,7 +21,8 @@ def bronze(arguments: Namespace) -> ExitCode:
         options=options,
     )
     report(summary)
-    return ExitCode.DONE if summary.counts["batches"] else ExitCode.NOTHING_NEW
+    worked = summary.counts["batches"] or summary.stopped
+    return ExitCode.DONE if worked else ExitCode.NOTHING_NEW
 
 
 if __name__ == "__main__":

@@ -6,18 +6,16 @@ from argparse import Namespace
 from sluice.config import load_pipeline
 from sluice.errors import ExitCode
 from sluice.job import job_parser, report, run_job
-from sluice.silver.run import run_silver
+from sluice.silver.run import run_silver_tables
 
 
 def silver(arguments: Namespace) -> ExitCode:
     """Run every silver step of one pipeline."""
     config = load_pipeline(arguments.pipeline)
-    summaries = [
-        run_silver(config, each, run_id=arguments.run_id, trigger=arguments.trigger)
-        for each in config.silver
-    ]
+    run_id, trigger = arguments.run_id, arguments.trigger
+    summaries = list(run_silver_tables(config, run_id=run_id, trigger=trigger))
     report(*summaries)
-    worked = any(summary.counts["batches"] for summary in summaries)
+    worked = any(each.counts["batches"] or each.stopped for each in summaries)
     return ExitCode.DONE if worked else ExitCode.NOTHING_NEW
 
 

@@ -16,9 +16,9 @@ import pyarrow as pa
 from deltalake import CommitProperties, Transaction, write_deltalake
 
 from sluice.config import PipelineConfig, SilverConfig
-from sluice.model import SeqRange
-from sluice.preflight import source_options
-from sluice.source.discover import list_landed
+from sluice.model import CHAIN_START, SeqRange
+from sluice.source.configured import source_options
+from sluice.source.discovery import discover
 from sluice.source.ledger import Ledger
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -158,8 +158,8 @@ class PipelineBuilder:
 
     def discover(self) -> int:
         """Enter what has landed into the ledger."""
-        listed = list_landed(source_options(self.config))
-        return self.ledger.append(listed, run_id="run-1")
+        options = source_options(self.config)
+        return discover(self.ledger, options, run_id="run-1").files
 
     def run_batch(
         self,
@@ -223,7 +223,7 @@ class PipelineBuilder:
     def _next_batch(self) -> tuple[int, int]:
         """Return the id of the next batch and the seq at which it begins."""
         claims = self.ledger.claims()
-        return _planned(self.bronze), claims[-1].range.end if claims else 0
+        return _planned(self.bronze), claims[-1].range.end if claims else CHAIN_START
 
 
 def order(name: str, number: int) -> dict[str, object]:

@@ -90,6 +90,18 @@ def all_windows(
     return {key: summarize(amounts) for key, amounts in groups.items()}
 
 
+def snapshot_windows(
+    bronze: str, *, window: timedelta = timedelta(minutes=5)
+) -> dict[Key, Values]:
+    """Return every window of the rows that ``bronze`` has now."""
+    groups: defaultdict[Key, list[float | None]] = defaultdict(list)
+    for row in read_delta(bronze).to_pylist():
+        key = window_key(row, window)
+        if key is not None:
+            groups[key].append(row["total_amount"])
+    return {key: summarize(amounts) for key, amounts in groups.items()}
+
+
 def read_silver(location: str) -> dict[Key, Values]:
     """Return the rows of a silver table by window and group; none may come twice."""
     rows = read_delta(location).to_pylist()

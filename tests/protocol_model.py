@@ -15,16 +15,21 @@ from types import SimpleNamespace
 from typing import NamedTuple
 from unittest.mock import patch
 
-from sluice import preflight
+from sluice import consistency, preflight
 from sluice.checkpoint import CheckpointFacts
-from sluice.checkpoint.parse import CommitEntry, OffsetEntry
+from sluice.checkpoint.parse import ADOPTS, CommitEntry, OffsetEntry
 from sluice.config import PipelineConfig
+from sluice.deltalog import TableCommit
 from sluice.errors import FatalError
-from sluice.model import Claim, SeqRange
+from sluice.history import taken_back
+from sluice.model import CHAIN_START, Claim, SeqRange
 from sluice.source.ledger import Ledger
 
 MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
 CONFIG = PipelineConfig(name="model", lake="/lake")
+REPAIRED = 50
+"""The first query id that a repair gives; no run has one as high."""
+_UNFINISHED = SimpleNamespace(begun_at=MOMENT, done=(), command="repair")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,14 +45,46 @@ class Rules:
     first_claim_stands: bool = True
     claims_through_snapshot: bool = True
     sink_transactions: bool = True
-    one_query_id: bool = True
+    first_batch_claimed: bool = True
     preflight: bool = True
+    query_id_by_preflight: bool = True
     commits_before_offsets: bool = True
     table_before_claims: bool = True
     checkpoint_looked_at_again: bool = True
-    # No rule but a property of the checkpoint's storage: whether Spark's offset and
-    # commit logs refuse a second file of one batch. The claims must do without.
+    rows_looked_at: bool = True
+    repair: bool = True
+    repair_written_down: bool = True
+    repair_decided_anew: bool = True
+    repair_has_new_query_id: bool = True
+    repair_tells_the_table: bool = True
+    # No rules but properties of the checkpoint's storage: whether Spark's own writes of
+    # the query id, and of offset and commit log, are refused where a file is there. The
+    # protocol must do without both.
+    metadata_refuses: bool = True
     logs_refuse: bool = True
+
+
+class Written(NamedTuple):
+    """One version of the table: a micro-batch's rows, or what somebody did to it.
+
+    ``back_to`` is the version that a RESTORE went back to.
+    """
+
+    operation: str
+    query: int = 0
+    batch: int = -1
+    files: tuple[int, ...] = ()
+    back_to: int = -1
+
+
+class Pending(NamedTuple):
+    """A repair that was begun: what it decided, and how many steps are done."""
+
+    query: int
+    end: int
+    log: tuple[Written, ...]  # the table that this was decided on
+    files: tuple[int, ...] | None = None  # those that a rebuilt ledger begins with
+    done: int = 0
 
 
 class Store(NamedTuple):
@@ -59,11 +96,15 @@ class Store(NamedTuple):
     files: tuple[tuple[int, int], ...] = ()  # (seq, file), in order of commits
     high: int = 0
     claims: tuple[tuple[int, int], ...] = ()  # (start, end), in order of commits
+    rebuilt: bool = False  # the first claim is of many commits
     query: int = 0
     offsets: tuple[tuple[int, int, int], ...] = ()  # (batch, ledger, seq)
     commits: tuple[int, ...] = ()
-    table: tuple[tuple[int, int, tuple[int, ...]], ...] = ()  # (query, batch, files)
+    adopts: bool = False  # batch 0 was written by a repair
+    log: tuple[Written, ...] = ()
     transactions: tuple[tuple[int, int], ...] = ()  # (query, batch)
+    pending: Pending | None = None
+    repairs: int = 0
 
     def newest_batch(self, query: int) -> int:
         """Return the newest batch of ``query`` that the table has seen, or -1."""
@@ -71,7 +112,20 @@ class Store(NamedTuple):
 
     def rows(self) -> Counter[int]:
         """Return how often each file is in the table."""
-        return Counter(file for *_, files in self.table for file in files)
+        return Counter(rows_at(self.log, len(self.log) - 1))
+
+
+@cache
+def rows_at(log: tuple[Written, ...], version: int) -> tuple[int, ...]:
+    """Return the files whose rows the table held at a version, as often as it did."""
+    if version < 0:
+        return ()
+    commit = log[version]
+    if commit.operation == "RESTORE":
+        return rows_at(log, commit.back_to)
+    if commit.operation == "DELETE":
+        return ()
+    return (*rows_at(log, version - 1), *commit.files)
 
 
 class Seen(NamedTuple):
@@ -80,12 +134,14 @@ class Seen(NamedTuple):
     query: int = 0
     offsets: tuple[tuple[int, int, int], ...] = ()
     commits: tuple[int, ...] = ()
-    has_rows: bool = False
+    adopts: bool = False
+    log: tuple[Written, ...] = ()
     transactions: tuple[tuple[int, int], ...] = ()
     ledger: int = 0
     high: int = 0
     claims: tuple[tuple[int, int], ...] = ()
     began: bool = False  # there are offsets at the end of the preflight
+    pending: bool = False
 
 
 class Driver(NamedTuple):
@@ -102,8 +158,8 @@ class Driver(NamedTuple):
     query: int = 0
     ledger: int = 0
     batch: int = 0
-    start: int = 0
-    end: int = 0
+    start: int = CHAIN_START
+    end: int = CHAIN_START
 
 
 class Ended(NamedTuple):
@@ -116,22 +172,67 @@ class Ended(NamedTuple):
 @cache
 def refused_by_preflight(seen: Seen) -> str | None:
     """Return the condition with which the real preflight refuses, if it does."""
-    table = SimpleNamespace(file_uris=lambda: ["part"] * seen.has_rows, version=int)
     newest = {str(query): batch for query, batch in seen.transactions}
     checkpoint = checkpoint_facts(seen)
     ledger = _Ledger("/ledger", str(seen.ledger), seen) if seen.ledger else None
+    table = _table(seen.log, seen.transactions)
     try:
-        with patch.multiple(
-            preflight,
-            open_table=lambda _: table,
-            latest_transaction=lambda _, query_id: newest.get(query_id),
-            read_checkpoint=lambda _: SimpleNamespace(offsets=seen.began),
+        with (
+            patch.multiple(
+                consistency,
+                open_table=lambda _: table,
+                latest_transaction=lambda _, query_id: newest.get(query_id),
+                read_checkpoint=lambda _: SimpleNamespace(offsets=seen.began),
+                read_pending=lambda _: _UNFINISHED if seen.pending else None,
+            ),
+            patch.multiple(
+                taken_back,
+                open_table=lambda location: table if "bronze" in location else None,
+                read_commits=lambda _, after: commits_of(seen.log),
+            ),
         ):
-            preflight.require_consistent(CONFIG, checkpoint, ledger)
+            consistency.require_consistent(CONFIG, checkpoint, ledger)
             preflight.read_up_to(checkpoint)
     except FatalError as error:
         return str(error.condition)
     return None
+
+
+def _table(
+    log: tuple[Written, ...], transactions: tuple[tuple[int, int], ...]
+) -> SimpleNamespace:
+    """Return the table as far as the preflight looks at it."""
+    version = len(log) - 1
+    rows = [f"part-{file}" for file in rows_at(log, version)]
+    return SimpleNamespace(
+        file_uris=lambda: rows,
+        version=lambda: version,
+        transaction_version={str(query): batch for query, batch in transactions}.get,
+    )
+
+
+@cache
+def commits_of(log: tuple[Written, ...]) -> list[TableCommit]:
+    """Return the table's log as the real reader would tell it."""
+    return [_commit(version, each) for version, each in enumerate(log)]
+
+
+def _commit(version: int, commit: Written) -> TableCommit:
+    """Return one commit; what it removed is told by its kind alone."""
+    is_batch = commit.operation == "BATCH"
+    return TableCommit(
+        version=version,
+        committed_at=MOMENT,
+        operation=commit.operation,
+        parameters={"version": str(commit.back_to)},
+        metrics={},
+        transactions={str(commit.query): commit.batch} if is_batch else {},
+        added=commit.files,  # type: ignore[arg-type]  # only whether there are any
+        removed=() if is_batch else ("part",),
+        data_change=True,
+        is_blind_append=is_batch,
+        user_metadata=None,
+    )
 
 
 def checkpoint_facts(seen: Seen) -> CheckpointFacts | None:
@@ -140,7 +241,12 @@ def checkpoint_facts(seen: Seen) -> CheckpointFacts | None:
         return None
     offsets = {
         batch: OffsetEntry(
-            batch, 1, 0, 0, {}, (json.dumps({"ledger": str(ledger), "seq": seq}),)
+            batch_id=batch,
+            version=1,
+            watermark_ms=0,
+            timestamp_ms=0,
+            conf={ADOPTS: "true"} if batch == 0 and seen.adopts else {},
+            offsets=(json.dumps({"ledger": str(ledger), "seq": seq}),),
         )
         for batch, ledger, seq in seen.offsets
     }
@@ -161,7 +267,7 @@ class _Ledger(Ledger):
 
     def claimed_up_to(self) -> int:
         """Return the end of the last claim."""
-        return self.seen.claims[-1][1] if self.seen.claims else 0
+        return self.seen.claims[-1][1] if self.seen.claims else CHAIN_START
 
     def claims(self) -> list[Claim]:
         """Return all claims."""

@@ -6,9 +6,24 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from protocol_model import Driver, Ended, Rules, Seen, Store, refused_by_preflight
+from protocol_model import (
+    Driver,
+    Ended,
+    Rules,
+    Store,
+    Written,
+    rows_at,
+)
+from protocol_repair import (
+    REPAIRS,
+    advance_repair,
+    finish_repair,
+    refusal_of,
+    start_repair,
+)
 from protocol_steps import advance, finish, start_run
 
+_MOST_REPAIRS = 2
 Mishap = Callable[[Store], Iterator[tuple[str, Store]]]
 
 
@@ -22,6 +37,7 @@ class Bound:
     mishaps: tuple[Mishap, ...] = ()
     most_mishaps: int = 1
     beside_drivers: bool = False
+    most_repairs: int = 0
 
 
 class State(NamedTuple):
@@ -31,6 +47,7 @@ class State(NamedTuple):
     drivers: tuple[Driver, ...] = ()
     runs: int = 0
     mishaps: int = 0
+    repairs: int = 0
 
 
 @dataclass
@@ -94,7 +111,9 @@ def _successors(
     if store.landed < bound.files:
         landed = store._replace(landed=store.landed + 1)
         yield f"file {landed.landed} lands", state._replace(store=landed), ""
-    if len(drivers) < bound.alive and state.runs < len(bound.limits):
+    repairing = any(driver.step in REPAIRS for driver in drivers)
+    alive = bound.alive if not repairing else 1
+    if len(drivers) < alive and state.runs < len(bound.limits):
         run = start_run(rules, state.runs, bound.limits[state.runs])
         then = state._replace(drivers=_sorted(*drivers, run), runs=state.runs + 1)
         yield f"run {run.run} starts", then, ""
@@ -105,8 +124,13 @@ def _successors(
             state._replace(drivers=others),
             "",
         )
-        after, then_driver = advance(rules, store, driver)
+        step = advance_repair if driver.step in REPAIRS else advance
+        after, then_driver = step(rules, store, driver)
         yield _stepped(rules, state._replace(store=after), driver, then_driver, others)
+    if not drivers and state.repairs < bound.most_repairs and is_refused(store):
+        driver = start_repair(rules, store)
+        then = state._replace(drivers=(driver,), repairs=state.repairs + 1)
+        yield "a repair starts", then, ""
     if state.mishaps < bound.most_mishaps and (bound.beside_drivers or not drivers):
         for mishap in bound.mishaps:
             for label, damaged in mishap(store):
@@ -145,7 +169,22 @@ def _harm_at_rest(
         examined[store] = _harm_after(rules, store, after, ended)
         if ended.how == "refused":
             found.refused.add(ended.why)
+            examined[store] = examined[store] or _harm_after_repair(rules, store)
     return examined[store]
+
+
+def _harm_after_repair(rules: Rules, store: Store) -> str:
+    """Let the command that the refusal names do its work, and then a run."""
+    if not rules.repair:
+        return ""
+    # Whatever was damaged after a repair was decided on may need one of its own.
+    for _ in range(_MOST_REPAIRS):
+        store = finish_repair(rules, store)
+        after, ended = finish(rules, store, start_run(rules, 97, 2))
+        if ended.how != "refused":
+            harm = _harm_after(rules, store, after, ended)
+            return f"{harm} after a repair" if harm else ""
+    return f"refused after a repair: {ended.why}"
 
 
 def _harm_after(rules: Rules, before: Store, after: Store, ended: Ended) -> str:
@@ -162,20 +201,9 @@ def _harm_after(rules: Rules, before: Store, after: Store, ended: Ended) -> str:
 
 def _needless(rules: Rules, store: Store, ended: Ended) -> str:
     """Tell a refusal of what would have gone well."""
-    if ended.how != "refused":
+    if ended.how != "refused" or store.pending:
         return ""
-    seen = Seen(
-        store.query,
-        store.offsets,
-        store.commits,
-        bool(store.rows()),
-        store.transactions,
-        store.ledger,
-        store.high,
-        store.claims,
-        bool(store.offsets),
-    )
-    if refused_by_preflight(seen) is None:
+    if not is_refused(store):
         return f"refused by a torn read: {ended.why}"
     unchecked = replace(rules, preflight=False)
     after, last = finish(unchecked, store, start_run(unchecked, 99, 2))
@@ -183,6 +211,11 @@ def _needless(rules: Rules, store: Store, ended: Ended) -> str:
         range(1, after.landed + 1), 1
     )
     return f"refused needlessly: {ended.why}" if well else ""
+
+
+def is_refused(store: Store) -> bool:
+    """Tell whether a preflight that nothing disturbs refuses to begin."""
+    return refusal_of(store) is not None
 
 
 # What operators and disks do, one storage to each damaged one.
@@ -202,7 +235,7 @@ def rewind_checkpoint(store: Store) -> Iterator[tuple[str, Store]]:
 def empty_logs(store: Store) -> Iterator[tuple[str, Store]]:
     """Delete all of offset and commit log, but not the query id."""
     if store.offsets:
-        yield "both logs emptied", store._replace(offsets=(), commits=())
+        yield "both logs emptied", store._replace(offsets=(), commits=(), adopts=False)
 
 
 def lose_commit_log(store: Store) -> Iterator[tuple[str, Store]]:
@@ -214,13 +247,16 @@ def lose_commit_log(store: Store) -> Iterator[tuple[str, Store]]:
 def lose_checkpoint(store: Store) -> Iterator[tuple[str, Store]]:
     """Delete the checkpoint."""
     if store.query:
-        yield "checkpoint lost", store._replace(query=0, offsets=(), commits=())
+        yield (
+            "checkpoint lost",
+            store._replace(query=0, offsets=(), commits=(), adopts=False),
+        )
 
 
 def lose_ledger(store: Store) -> Iterator[tuple[str, Store]]:
     """Delete the ledger."""
     if store.ledger:
-        lost = store._replace(ledger=0, files=(), high=0, claims=())
+        lost = store._replace(ledger=0, files=(), high=0, claims=(), rebuilt=False)
         yield "ledger lost", lost
 
 
@@ -249,14 +285,23 @@ def rewind_files(store: Store) -> Iterator[tuple[str, Store]]:
 
 def restore_table(store: Store) -> Iterator[tuple[str, Store]]:
     """RESTORE the table: rows go back, the app transaction does not."""
-    for keep in range(len(store.table)):
-        yield f"table RESTOREd to {keep}", store._replace(table=store.table[:keep])
+    for version in range(len(store.log)):
+        commit = Written("RESTORE", back_to=version)
+        if rows_at((*store.log, commit), len(store.log)) != tuple(store.rows()):
+            restored = store._replace(log=(*store.log, commit))
+            yield f"table RESTOREd to {version}", restored
+
+
+def empty_table(store: Store) -> Iterator[tuple[str, Store]]:
+    """DELETE all rows of the table."""
+    if store.rows():
+        yield "table emptied", store._replace(log=(*store.log, Written("DELETE")))
 
 
 def rewind_table(store: Store) -> Iterator[tuple[str, Store]]:
     """Put an older backup of the table back, transactions and all; 0 is none."""
-    for keep in range(len(store.table)):
-        table = store.table[:keep]
-        newest = {query: batch for query, batch, _ in table}
-        back = store._replace(table=table, transactions=tuple(sorted(newest.items())))
+    for keep in range(len(store.log)):
+        log = store.log[:keep]
+        newest = {each.query: each.batch for each in log if each.operation == "BATCH"}
+        back = store._replace(log=log, transactions=tuple(sorted(newest.items())))
         yield f"table back to {keep}", back

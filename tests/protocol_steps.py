@@ -19,11 +19,12 @@ from protocol_model import (
     Rules,
     Seen,
     Store,
+    Written,
     checkpoint_facts,
     refused_by_preflight,
 )
 from sluice import preflight
-from sluice.model import FileVersion, LedgerFile
+from sluice.model import CHAIN_START, FileVersion, LedgerFile
 from sluice.source.admit import AdmissionLimit, plan_end
 from sluice.source.ledger import unknown_files
 
@@ -57,24 +58,27 @@ def finish(rules: Rules, store: Store, driver: Driver) -> tuple[Store, Ended]:
 
 
 def read_commits(rules: Rules, store: Store, driver: Driver) -> After:
-    """List the commit log."""
-    seen = driver.seen._replace(query=store.query, commits=store.commits)
+    """List the commit log, and look for a repair that is not over."""
+    pending = store.pending is not None and rules.repair_written_down
+    seen = driver.seen._replace(
+        query=store.query, commits=store.commits, pending=pending
+    )
     step = "read_offsets" if rules.commits_before_offsets else _second(rules)
     return store, driver._replace(step=step, seen=seen)
 
 
 def read_offsets(rules: Rules, store: Store, driver: Driver) -> After:
     """List the offset log."""
-    seen = driver.seen._replace(query=store.query, offsets=store.offsets)
+    seen = driver.seen._replace(
+        query=store.query, offsets=store.offsets, adopts=store.adopts
+    )
     step = _second(rules) if rules.commits_before_offsets else "read_commits"
     return store, driver._replace(step=step, seen=seen)
 
 
 def read_table(rules: Rules, store: Store, driver: Driver) -> After:
     """Open the bronze table."""
-    seen = driver.seen._replace(
-        has_rows=bool(store.rows()), transactions=store.transactions
-    )
+    seen = driver.seen._replace(log=store.log, transactions=store.transactions)
     driver = driver._replace(seen=seen)
     if rules.table_before_claims:
         return store, driver._replace(step="read_ledger")
@@ -106,10 +110,21 @@ def _decide(rules: Rules, store: Store, driver: Driver) -> After:
         seen = seen._replace(
             offsets=tuple((each, seen.ledger, seq) for each, _, seq in seen.offsets)
         )
+    if not rules.rows_looked_at:
+        seen = seen._replace(
+            log=tuple(each for each in seen.log if each.operation == "BATCH")
+        )
     refusal = refused_by_preflight(seen)
     if refusal is not None:
         return store, Ended("refused", refusal)
-    return _with_ledger(store), driver._replace(step="list_landed")
+    step = "give_query_id" if rules.query_id_by_preflight else "list_landed"
+    return _with_ledger(store), driver._replace(step=step)
+
+
+def give_query_id(rules: Rules, store: Store, driver: Driver) -> After:
+    """Write ``metadata`` put-if-absent: of two very first drivers one decides."""
+    query = store.query or driver.run + 1
+    return store._replace(query=query), driver._replace(step="list_landed")
 
 
 # Discovery: once in the preflight, once more when Spark starts.
@@ -155,12 +170,12 @@ def _after_discovery(store: Store, driver: Driver) -> Driver | Ended:
 @cache
 def unknown(listed: int, known: tuple[int, ...]) -> tuple[int, ...]:
     """Return the files to append by the real comparison; later files look older."""
-    landed = [_version(file) for file in range(1, listed + 1)]
-    fresh = unknown_files(landed, [_version(file).path for file in known])
+    landed = [landed_version(file) for file in range(1, listed + 1)]
+    fresh = unknown_files(landed, [landed_version(file).path for file in known])
     return tuple(int(file.path) for file in fresh)
 
 
-def _version(file: int) -> FileVersion:
+def landed_version(file: int) -> FileVersion:
     """Return a file as a listing shows it; later ones look older."""
     return FileVersion(str(file), 1, MOMENT - timedelta(days=file))
 
@@ -170,7 +185,8 @@ def _with_ledger(store: Store) -> Store:
     if store.ledger:
         return store
     made = store.ledgers_made + 1
-    return store._replace(ledgers_made=made, ledger=made, files=(), high=0, claims=())
+    empty = store._replace(files=(), high=0, claims=(), rebuilt=False)
+    return empty._replace(ledgers_made=made, ledger=made)
 
 
 # Spark's start: query id, discovery, offset log, commit log.
@@ -184,8 +200,8 @@ def query_id(rules: Rules, store: Store, driver: Driver) -> After:
 
 
 def make_query_id(rules: Rules, store: Store, driver: Driver) -> After:
-    """Write ``metadata`` put-if-absent; Spark fails where it is there by now."""
-    if store.query and rules.one_query_id:
+    """Write ``metadata``; Spark fails where it is there by now and storage says so."""
+    if store.query and rules.metadata_refuses:
         return store, Ended("failed", "ConcurrentModificationException")
     mine = driver.run + 1
     return store._replace(query=mine), driver._replace(step="list_landed", query=mine)
@@ -205,9 +221,8 @@ def load_offsets(rules: Rules, store: Store, driver: Driver) -> After:
     before = {each: seq for each, _, seq in store.offsets}.get(batch - 1)
     if batch and before is None:
         return store, Ended("failed", f"batch {batch - 1} doesn't exist")
-    return store, driver._replace(
-        batch=batch, ledger=ledger, start=before or 0, end=end
-    )
+    start = CHAIN_START if before is None else before
+    return store, driver._replace(batch=batch, ledger=ledger, start=start, end=end)
 
 
 def load_commits(rules: Rules, store: Store, driver: Driver) -> After:
@@ -236,21 +251,23 @@ def plan(rules: Rules, store: Store, driver: Driver) -> After:
     claimed = dict(reversed(store.claims)).get(driver.start)
     if claimed is not None and rules.claims and rules.first_claim_stands:
         return store, driver._replace(step="log_offsets", end=claimed)
-    end = planned_end(driver.start, store.files, driver.target, driver.limit)
+    # Spark takes the very first offset for new, so it runs a batch 0 without files.
+    end = planned_end(max(driver.start, 0), store.files, driver.target, driver.limit)
     if end == driver.start:
-        # Spark takes the very first offset for new, so it runs an empty batch 0.
-        return store, (
-            Ended("done")
-            if driver.batch
-            else driver._replace(step="log_offsets", end=end)
-        )
+        return store, Ended("done")
     driver = driver._replace(end=end, snapshot=len(store.claims))
-    if not rules.claims or not rules.claim_before_offsets:
+    unclaimed = end == 0 and not rules.first_batch_claimed
+    if not rules.claims or not rules.claim_before_offsets or unclaimed:
         return store, driver._replace(step="log_offsets")
-    tail = store.claims[-1][1] if store.claims else 0
+    tail = _tail(rules, store)
     if driver.start != tail and rules.first_claim_stands:
         return store, Ended("failed", "CLAIM_CONFLICT")
     return store, driver._replace(step="claim")
+
+
+def _tail(rules: Rules, store: Store) -> int:
+    """Return where the chain of claims ends."""
+    return store.claims[-1][1] if store.claims else CHAIN_START
 
 
 @cache
@@ -294,9 +311,13 @@ def run_batch(rules: Rules, store: Store, driver: Driver) -> After:
     """Look the files up and read the table's transaction, as Delta's sink does."""
     if rules.offsets_name_the_ledger and driver.ledger != store.ledger:
         return store, Ended("failed", "LEDGER_MISMATCH")
-    complete = len(_files(store, driver)) == driver.end - driver.start
+    expected = max(driver.end, 0) - max(driver.start, 0)
+    complete = len(_files(store, driver)) == expected
     if rules.ranges_counted and not complete:
         return store, Ended("failed", "LEDGER_UNREADABLE")
+    claimed = dict(reversed(store.claims)).get(driver.start, driver.end)
+    if rules.first_claim_stands and driver.start != driver.end != claimed:
+        return store, Ended("failed", "LEDGER_REWOUND")
     newest = store.newest_batch(driver.query)
     skips = rules.sink_transactions and newest >= driver.batch
     step = "log_commit" if skips else "commit_table"
@@ -308,10 +329,10 @@ def commit_table(rules: Rules, store: Store, driver: Driver) -> After:
     if rules.sink_transactions and store.newest_batch(driver.query) != driver.snapshot:
         return store, Ended("failed", "ConcurrentTransactionException")
     newest = dict(store.transactions) | {driver.query: driver.batch}
-    rows = (driver.query, driver.batch, _files(store, driver))
+    commit = Written("BATCH", driver.query, driver.batch, _files(store, driver))
     return (
         store._replace(
-            table=(*store.table, rows), transactions=tuple(sorted(newest.items()))
+            log=(*store.log, commit), transactions=tuple(sorted(newest.items()))
         ),
         driver._replace(step="log_commit"),
     )
@@ -334,7 +355,8 @@ STEPS: dict[str, Step] = {
     step.__name__: step
     for step in (
         *(read_commits, read_offsets, read_table, read_ledger),
-        *(list_landed, append_files, query_id, make_query_id, set_target),
+        *(give_query_id, list_landed, append_files),
+        *(query_id, make_query_id, set_target),
         *(load_offsets, load_commits, plan, claim, log_offsets),
         *(run_batch, commit_table, log_commit),
     )

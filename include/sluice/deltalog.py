@@ -83,6 +83,20 @@ def read_commits(table_location: str, *, after: int = -1) -> list[TableCommit]:
         return [commit for commit in pool.map(read, versions) if commit]
 
 
+def missing_versions(table_location: str) -> list[int]:
+    """Return the commits that are gone though the log needs them, oldest first.
+
+    Log cleanup takes the oldest commits, and only such as a Delta checkpoint holds.
+    """
+    log = join(table_location, "_delta_log")
+    versions = list(_list_versions(log, -1))
+    if not versions:
+        return []
+    has_checkpoint = storage.read(log, "_last_checkpoint") is not None
+    first = versions[0] if has_checkpoint else 0
+    return sorted(set(range(first, versions[-1])) - set(versions))
+
+
 def latest_transaction(table_location: str, app_id: str) -> int | None:
     """Return the newest version that ``app_id`` committed to the table, ever.
 

@@ -16,6 +16,7 @@ from sluice.errors import (
     SluiceError,
     UsageError,
 )
+from sluice.storage_errors import storage_error
 
 # Whoever meets one of these was not the only writer; nothing of its own was written.
 _CONFLICTS = (
@@ -28,6 +29,13 @@ _CONFLICTS = (
     "ConcurrentTransactionException",
     "ConcurrentWriteException",
     "MetadataChangedException",
+    "Multiple streaming queries are concurrently using",
+)
+# How Spark tells that a task's or the source's Python process ended without a word.
+_PROCESS_GONE = re.compile(
+    r"Python worker exited unexpectedly"
+    r"|^(caused by: )?java\.(io\.EOFException|net\.SocketException: .+)$",
+    re.MULTILINE,
 )
 _CAUSED_BY = "\ncaused by: "
 _OURS = re.compile(r"sluice\.errors\.(\w+): \[(\w+)\] (.+)")
@@ -73,6 +81,17 @@ def translate(table_location: str, message: str) -> SluiceError:
             f"table {table_location!r}: another process wrote at the same time "
             f"({found}); nothing was written, run again",
             {"table": table_location, "conflict": found},
+        )
+    outage = storage_error(message)
+    if outage:
+        return outage
+    if _PROCESS_GONE.search(message):
+        return RetryableError(
+            Condition.QUERY_FAILED,
+            f"table {table_location!r}: a Python process of its query is gone, killed "
+            "or out of memory; nothing of the micro-batch was written: run again, with "
+            "more memory if need be",
+            {"table": table_location},
         )
     # The first line of each cause says what it is; the plan that follows helps nobody.
     texts = (text.strip() for text in message.split(_CAUSED_BY))

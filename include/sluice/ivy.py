@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import ssl
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from py4j.protocol import Py4JJavaError
-from pyspark import SparkConf
-from pyspark.java_gateway import launch_gateway
 
+from sluice.gateway import bare_gateway
 from sluice.installation import broken
-from sluice.session import submit_environment
-from sluice.tuning import Profile, java_options
 
 # The password that every Java gives its list of authorities; it protects nothing.
 _STORE_PASSWORD = "changeit"
@@ -28,7 +23,7 @@ def fetch_with_ivy(coordinates: Sequence[str], folder: Path) -> list[Path]:
     Ivy's cache lives in ``folder``, so that nothing is left in the home folder.
     """
     log = folder / "ivy.log"
-    with _gateway() as gateway:
+    with bare_gateway() as gateway:
         trust_system_authorities(gateway, folder / "authorities.p12")
         try:
             found = _resolve(gateway.jvm, coordinates, folder / "ivy", log)
@@ -109,18 +104,3 @@ def _not_fetched(coordinates: Sequence[str], log: Path) -> Exception:
         f"run `make setup` again; Ivy said:\n{warnings}",
         {"jars": list(coordinates)},
     )
-
-
-@contextmanager
-def _gateway() -> Iterator[Any]:
-    """Start a bare JVM of Spark and end it afterwards."""
-    os.environ.update(submit_environment())
-    options = " ".join(java_options(Profile.SMALL, ()))
-    conf = SparkConf(loadDefaults=False).set("spark.driver.extraJavaOptions", options)
-    gateway = launch_gateway(conf)  # type: ignore[no-untyped-call]
-    try:
-        yield gateway
-    finally:
-        gateway.shutdown()
-        gateway.proc.stdin.close()
-        gateway.proc.wait(timeout=60)

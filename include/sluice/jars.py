@@ -1,4 +1,4 @@
-"""The Delta jars: fetched once through Spark's own Ivy, then files with a checksum."""
+"""The jars that Spark lacks: fetched once by its Ivy, then files with a checksum."""
 
 from __future__ import annotations
 
@@ -65,15 +65,17 @@ def jar_states(jars: Sequence[Jar], folder: Path) -> list[JarState]:
     ]
 
 
-def require_jars() -> tuple[Path, ...]:
+def require_jars(
+    lock: Path = LOCK, set_up: str = "run `make setup`"
+) -> tuple[Path, ...]:
     """Return the jar files, or raise naming each one that is missing or changed.
 
     Every session checks the whole checksums: ten megabytes take about 10 ms.
     """
-    states = jar_states(locked_jars(), jars_folder())
+    states = jar_states(locked_jars(lock), jars_folder())
     _refuse(
         [state for state in states if not state.ok],
-        "run `make setup`, which fetches it again",
+        f"{set_up}, which fetches it again",
     )
     return tuple(state.path for state in states)
 
@@ -96,7 +98,7 @@ def install_jars(fetch: Fetch, jars: Sequence[Jar], folder: Path) -> list[str]:
         ]
         _refuse(
             [state for state in fetched if not state.ok],
-            "what the repository serves is not what jars.lock expects: "
+            "what the repository serves is not what the lock expects: "
             "try again, and look at your Maven mirror",
         )
         for state, target in zip(fetched, wrong, strict=True):

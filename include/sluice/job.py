@@ -9,8 +9,11 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
+from sluice.control.signals import listening
+from sluice.control.submitter import obey_submitter
 from sluice.errors import ExitCode, SluiceError
 from sluice.model import StepSummary
+from sluice.storage_errors import storage_errors_told
 
 Step = Callable[[argparse.Namespace], ExitCode]
 
@@ -32,10 +35,16 @@ def job_parser(description: str | None) -> argparse.ArgumentParser:
 
 
 def run_job(parser: argparse.ArgumentParser, step: Step) -> int:
-    """Parse the arguments, run ``step`` and return the exit code of the process."""
+    """Parse the arguments, run ``step`` and return the exit code of the process.
+
+    SIGTERM and SIGINT: see :mod:`sluice.control.signals`. The end of the process that
+    submitted the job counts as SIGTERM.
+    """
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    obey_submitter()
     try:
-        return step(parser.parse_args())
+        with listening(), storage_errors_told():
+            return step(parser.parse_args())
     except SluiceError as error:
         sys.stderr.write(f"ERROR {error}\n")
         return error.exit_code
@@ -45,4 +54,5 @@ def report(*summaries: StepSummary) -> None:
     """Print what the steps did, one JSON line each, for logs and for programs."""
     for summary in summaries:
         facts = {"step": summary.step, "run_id": summary.run_id, **summary.counts}
-        sys.stdout.write(json.dumps(facts | {"notes": summary.notes}) + "\n")
+        told = {"notes": summary.notes, "stopped": summary.stopped}
+        sys.stdout.write(json.dumps(facts | told) + "\n")

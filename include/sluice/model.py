@@ -9,23 +9,43 @@ from enum import StrEnum
 
 @dataclass(frozen=True, order=True)
 class FileVersion:
-    """One landed file as a listing saw it; times are UTC-aware."""
+    """One landed file as a listing saw it; times are UTC-aware.
+
+    ``content`` is the SHA-256 of its bytes, where the file identity asks for it.
+    """
 
     path: str
     size: int
     modified: datetime
     etag: str | None = None
+    content: str | None = None
 
 
 @dataclass(frozen=True, order=True)
 class LedgerFile:
-    """One row of the ledger's files table; ``seq`` counts from 1 and never changes."""
+    """One row of the ledger's files table; ``seq`` counts from 1 and never changes.
+
+    ``content`` is the SHA-256 of its bytes, where the file identity asks for it, and
+    ``moved_to`` where clean-up has put the file, None while it is where it landed.
+    """
 
     seq: int
     path: str
     size: int
     modified: datetime
     etag: str | None = None
+    content: str | None = None
+    moved_to: str | None = None
+
+    @property
+    def location(self) -> str:
+        """Where the file's bytes are now."""
+        return self.moved_to or self.path
+
+
+CHAIN_START = -1
+"""Where the first micro-batch begins. Files count from 1, so that an empty first batch
+has a range of its own, (-1, 0], and is claimed as every other."""
 
 
 @dataclass(frozen=True, order=True)
@@ -43,6 +63,14 @@ class Claim:
     range: SeqRange
     run_id: str
     claimed_at: datetime
+
+
+class FileIdentity(StrEnum):
+    """By what two listed files are one and the same."""
+
+    PATH = "path"
+    PATH_MTIME = "path+mtime"
+    CONTENT = "content"
 
 
 class FileState(StrEnum):
@@ -96,9 +124,13 @@ class Finding:
 
 @dataclass(frozen=True)
 class StepSummary:
-    """What one step of a run did, as its job prints it in one JSON line."""
+    """What one step of a run did, as its job prints it in one JSON line.
+
+    ``stopped``: it was asked to stop, so the steps after it are not begun.
+    """
 
     step: str
     run_id: str
     counts: dict[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    stopped: bool = False

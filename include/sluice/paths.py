@@ -45,6 +45,14 @@ def is_local(location: str) -> bool:
     return "://" not in location
 
 
+def control_location(checkpoint: str) -> str:
+    """Return where what steers the query of ``checkpoint`` is kept, beside it."""
+    parent, _, name = checkpoint.rpartition("/")
+    if not is_local(checkpoint) and parent.endswith("/"):
+        return join(checkpoint, "_control")  # a whole bucket: nothing is beside it
+    return join(parent, "_control", name)
+
+
 def join(location: str, *names: str) -> str:
     """Append ``names`` to a normalized location."""
     return "/".join([location.rstrip("/"), *names])

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sluice.checkpoint import read_checkpoint
 from sluice.config import PipelineConfig
-from sluice.model import FileVersion, LedgerFile
-from sluice.preflight import read_up_to, require_consistent, source_options
+from sluice.consistency import read_own_checkpoint, require_consistent
+from sluice.model import LedgerFile
+from sluice.preflight import read_up_to
 from sluice.source.admit import AdmissionLimit, plan_end
-from sluice.source.discover import list_landed
-from sluice.source.ledger import Ledger, unknown_files
+from sluice.source.configured import source_options
+from sluice.source.damage import damage_named, ledger_root
+from sluice.source.discovery import find_new
+from sluice.source.files import number_files
+from sluice.source.ledger import Ledger
 
 
 @dataclass(frozen=True)
@@ -31,15 +34,20 @@ def plan_run(config: PipelineConfig) -> RunPlan:
         FatalError: checkpoint, ledger and table do not belong together.
         UsageError: the landing folder or the options of the source are wrong.
     """
-    checkpoint = read_checkpoint(config.bronze_checkpoint_location)
+    with damage_named(ledger_root(config.schema_location)):
+        return _plan(config)
+
+
+def _plan(config: PipelineConfig) -> RunPlan:
+    location = config.bronze_checkpoint_location
+    checkpoint = read_own_checkpoint(config, location)
     ledger = Ledger.open(config.schema_location)
     require_consistent(config, checkpoint, ledger)
     options = source_options(config)
-    start = read_up_to(checkpoint)
+    start = max(read_up_to(checkpoint), ledger.first_seq() if ledger else 0)
     waiting = ledger.files(after=start) if ledger else []
-    known = [file.path for file in ledger.files()] if ledger else []
-    fresh = unknown_files(list_landed(options), known)
-    files = [*waiting, *_numbered(fresh, start + len(waiting))]
+    fresh = find_new(ledger, options).files.taken
+    files = [*waiting, *number_files(fresh, after=start + len(waiting))]
     limit = AdmissionLimit(max_files=options.max_files, max_bytes=options.max_bytes)
     return RunPlan(
         files=len(files),
@@ -60,10 +68,3 @@ def count_batches(
         rest = [file for file in rest if file.seq > start]
         count += 1
     return count
-
-
-def _numbered(files: Sequence[FileVersion], high: int) -> list[LedgerFile]:
-    return [
-        LedgerFile(seq, file.path, file.size, file.modified, file.etag)
-        for seq, file in enumerate(files, start=high + 1)
-    ]

@@ -1,31 +1,37 @@
-"""Before Spark starts: discover what is new, refuse what would lose or duplicate.
-
-The cheap part of the audit, in plain Python. Delta's sink skips any batch id at or
-below the last one it saw of a query, whatever files the batch holds; so a checkpoint, a
-ledger and a table that do not belong together must be refused before anything is read.
-"""
+"""Before Spark starts: refuse what would lose or duplicate, discover what is new."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sluice.checkpoint import CheckpointFacts, read_checkpoint
+from sluice.checkpoint.watermark import closed_up_to
+from sluice.checkpoint.write import give_query_id
+from sluice.clean import register_pipeline
 from sluice.config import PipelineConfig, SilverConfig
-from sluice.deltalog import latest_transaction, open_table, read_commits
+from sluice.config.pipeline import parse_duration
+from sluice.consistency import (
+    last_committed,
+    read_own_checkpoint,
+    require_consistent,
+    require_silver_consistent,
+)
+from sluice.deltalog import open_table, read_commits
 from sluice.errors import Condition, FatalError
 from sluice.history import archive_history
-from sluice.source.discover import list_landed
+from sluice.history.replays import finish_replays, has_closed
+from sluice.source.configured import source_options
+from sluice.source.damage import damage_named, ledger_root
+from sluice.source.discovery import Discovery, discover
 from sluice.source.ledger import Ledger
-from sluice.source.options import CloudFilesOptions, parse_options
 
 
 @dataclass(frozen=True, kw_only=True)
 class Preflight:
     """What a run would find to do; ``bronze_batch`` is the last one bronze committed.
 
-    ``bronze_batch`` is -1 before the first.
+    ``bronze_batch`` is -1 before the first. ``discovery`` is what this look has done.
     """
 
     new_files: int
@@ -33,6 +39,7 @@ class Preflight:
     bronze_has_work: bool
     silver_has_work: bool
     bronze_batch: int = -1
+    discovery: Discovery | None = field(default=None, compare=False)
 
     @property
     def has_work(self) -> bool:
@@ -50,155 +57,39 @@ def preflight(config: PipelineConfig, *, run_id: str) -> Preflight:
         FatalError: checkpoint, ledger and table do not belong together.
         UsageError: the landing folder or the options of the source are wrong.
     """
-    checkpoint = read_checkpoint(config.bronze_checkpoint_location)
+    with damage_named(ledger_root(config.schema_location)):
+        return _look(config, run_id)
+
+
+def _look(config: PipelineConfig, run_id: str) -> Preflight:
+    checkpoint = read_own_checkpoint(config, config.bronze_checkpoint_location)
     ledger = Ledger.open(config.schema_location)
     require_consistent(config, checkpoint, ledger)
+    for silver in config.silver:
+        require_silver_consistent(config, silver)
+    _give_query_ids(config)
     ledger = ledger or Ledger.open_or_create(config.schema_location)
-    ledger.append(list_landed(source_options(config)), run_id=run_id)
-    waiting = ledger.files(after=read_up_to(checkpoint))
+    options = source_options(config)
+    register_pipeline(config, ledger)
+    found = discover(ledger, options, run_id=run_id)
+    first = ledger.first_seq() if options.include_existing else ledger.skip_existing()
+    waiting = ledger.files(after=max(read_up_to(checkpoint), first))
     unfinished = checkpoint is not None and checkpoint.uncommitted is not None
     archive_history(config)
+    finish_replays(config)
     return Preflight(
         new_files=len(waiting),
         new_bytes=sum(file.size for file in waiting),
         bronze_has_work=bool(waiting) or unfinished,
         silver_has_work=any(_silver_has_work(config, each) for each in config.silver),
-        bronze_batch=_last_committed(checkpoint),
-    )
-
-
-def require_consistent(
-    config: PipelineConfig, checkpoint: CheckpointFacts | None, ledger: Ledger | None
-) -> None:
-    """Refuse a checkpoint that does not belong to its ledger or its table.
-
-    Raises:
-        FatalError: what does not fit, and how to mend it.
-    """
-    if checkpoint is None or not checkpoint.offsets:
-        _require_unread(config, ledger)
-        return
-    ledger = _require_ledger(checkpoint, ledger, config)
-    written = _require_table(checkpoint, config)
-    _require_claims(checkpoint, ledger, written)
-
-
-def source_options(config: PipelineConfig) -> CloudFilesOptions:
-    """Return the options of the pipeline's source as the source itself parses them."""
-    source = config.bronze.source
-    return parse_options(
-        {
-            **source.options,
-            "path": config.landing_location,
-            "cloudFiles.format": source.format,
-            "cloudFiles.schemaLocation": config.schema_location,
-        }
-    )
-
-
-def _require_unread(config: PipelineConfig, ledger: Ledger | None) -> None:
-    """Without a checkpoint all files are read again: right only for an unused table."""
-    table = open_table(config.bronze_location)
-    claims = ledger.claims() if ledger else []
-    if table is None or not table.file_uris():
-        return
-    location = config.bronze_checkpoint_location
-    began = read_checkpoint(location)
-    if began is not None and began.offsets:
-        # Another driver has since made both, the offsets before the rows.
-        return
-    raise FatalError(
-        Condition.CHECKPOINT_LOST,
-        f"checkpoint {location!r} is absent, but table {config.bronze_location!r} is "
-        f"at version {table.version()} and {len(claims)} micro-batches were planned: "
-        "reading from the start would write every row twice; restore the checkpoint "
-        "from backup, or remove table, checkpoint and schema folder to start over",
-        {"checkpoint": location, "table": config.bronze_location},
-    )
-
-
-def _require_ledger(
-    checkpoint: CheckpointFacts, ledger: Ledger | None, config: PipelineConfig
-) -> Ledger:
-    newest = _newest_offset(checkpoint)
-    if ledger is None or newest["ledger"] != ledger.ledger_id:
-        expected, found = newest["ledger"], ledger.ledger_id if ledger else None
-        raise FatalError(
-            Condition.LEDGER_MISMATCH,
-            f"checkpoint {checkpoint.location!r} was written with ledger {expected}, "
-            f"and under {config.schema_location!r} is {found or 'none'}: going on "
-            "would pass over new files or read old ones again; restore the ledger from "
-            "backup",
-            {"expected": expected, "found": found},
-        )
-    planned, claimed = int(str(newest["seq"])), ledger.claimed_up_to()
-    discovered = ledger.high_seq()
-    if not planned <= claimed <= discovered:
-        raise _ledger_rewound(
-            ledger,
-            f"has {discovered} files and claims up to seq {claimed}, but checkpoint "
-            f"{checkpoint.location!r} has planned up to seq {planned}",
-            {"planned": planned, "claimed": claimed, "discovered": discovered},
-        )
-    return ledger
-
-
-def _require_table(checkpoint: CheckpointFacts, config: PipelineConfig) -> int:
-    """Return the newest batch of this query that the table has, -1 before the first."""
-    if checkpoint.query_id is None:
-        return -1
-    # Spark plans a batch once the one before is in the table, and repeats only the
-    # newest: files that the commit log has lost since do not bring others back.
-    done = max(_last_committed(checkpoint), max(checkpoint.offsets) - 1)
-    written = latest_transaction(config.bronze_location, checkpoint.query_id)
-    if done > (-1 if written is None else written):
-        raise FatalError(
-            Condition.TABLE_REWOUND,
-            f"table {config.bronze_location!r} has micro-batches up to {written} of "
-            f"query {checkpoint.query_id}, but its checkpoint "
-            f"{checkpoint.location!r} finished {done}: rows of the batches "
-            "between are missing and would stay so; restore the table, or set it and "
-            "the checkpoint back to one backup",
-            {"written": written, "committed": done},
-        )
-    return -1 if written is None else written
-
-
-def _require_claims(checkpoint: CheckpointFacts, ledger: Ledger, written: int) -> None:
-    """A checkpoint that was set back must find the claims of the batches ahead of it.
-
-    Each batch has one claim. Without it the batch would be planned anew, with other
-    files, and Delta would skip it.
-    """
-    ahead = written - max(checkpoint.offsets)
-    if ahead <= 0:
-        return
-    planned = int(str(_newest_offset(checkpoint)["seq"]))
-    claimed = sum(claim.range.start >= planned for claim in ledger.claims())
-    if claimed < ahead:
-        raise _ledger_rewound(
-            ledger,
-            f"has claims of {claimed} micro-batches after seq {planned}, but the table "
-            f"has {ahead} that checkpoint {checkpoint.location!r} does not know",
-            {"ahead": ahead, "claimed": claimed},
-        )
-
-
-def _ledger_rewound(
-    ledger: Ledger, evidence: str, context: Mapping[str, object]
-) -> FatalError:
-    return FatalError(
-        Condition.LEDGER_REWOUND,
-        f"ledger {ledger.root!r} {evidence}: it is older than what was read, would "
-        "number files anew, and some would be lost and some doubled; restore a newer "
-        "backup of it, or checkpoint, ledger and table from one",
-        context,
+        bronze_batch=last_committed(checkpoint),
+        discovery=found,
     )
 
 
 def read_up_to(checkpoint: CheckpointFacts | None) -> int:
     """Return the seq up to which the files are in committed micro-batches."""
-    committed = _last_committed(checkpoint)
+    committed = last_committed(checkpoint)
     if checkpoint is None or committed < 0:
         return 0
     if committed not in checkpoint.offsets:
@@ -208,26 +99,17 @@ def read_up_to(checkpoint: CheckpointFacts | None) -> int:
             "but its offsets are not there; restore that file from a backup",
             {"checkpoint": checkpoint.location, "batch": committed},
         )
-    return int(json.loads(checkpoint.offsets[committed].offsets[0] or "{}")["seq"])
+    seq = int(json.loads(checkpoint.offsets[committed].offsets[0] or "{}")["seq"])
+    return max(seq, 0)
 
 
-def _newest_offset(checkpoint: CheckpointFacts) -> dict[str, object]:
-    newest = checkpoint.offsets[max(checkpoint.offsets)].offsets[0]
-    found: dict[str, object] = json.loads(newest or "{}")
-    if "ledger" not in found:
-        raise FatalError(
-            Condition.CHECKPOINT_UNREADABLE,
-            f"checkpoint {checkpoint.location!r} is not of a cloudFiles query: its "
-            f"newest offset is {newest!r}; name another checkpoint location",
-            {"checkpoint": checkpoint.location},
-        )
-    return found
-
-
-def _last_committed(checkpoint: CheckpointFacts | None) -> int:
-    if checkpoint is None or checkpoint.last_committed is None:
-        return -1
-    return checkpoint.last_committed
+def _give_query_ids(config: PipelineConfig) -> None:
+    """Let all drivers of a query that has not begun yet find one id."""
+    for location in [
+        config.bronze_checkpoint_location,
+        *map(config.silver_checkpoint_location, config.silver),
+    ]:
+        give_query_id(location)
 
 
 def _silver_has_work(config: PipelineConfig, silver: SilverConfig) -> bool:
@@ -240,10 +122,14 @@ def _silver_has_work(config: PipelineConfig, silver: SilverConfig) -> bool:
         raise FatalError(
             Condition.CHECKPOINT_UNREADABLE,
             f"checkpoint {checkpoint.location!r} has commits and no offsets: files of "
-            "it are missing; restore it from backup",
+            "it are missing; restore it from backup, or run "
+            f"'sluice checkpoint repair {config.name}'",
             {"checkpoint": checkpoint.location},
         )
-    return _bronze_has_rows(config, checkpoint, max(checkpoint.offsets))
+    if _bronze_has_rows(config, checkpoint, max(checkpoint.offsets)):
+        return True
+    duration = parse_duration(silver.window.duration)
+    return has_closed(config, silver.name, duration, closed_up_to(checkpoint))
 
 
 def _bronze_has_rows(

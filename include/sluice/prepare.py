@@ -1,36 +1,47 @@
-"""The second half of set-up: jars, Java and Spark's configuration, in the new venv."""
+"""The second half of set-up: jars, Java and Spark's configuration, in the new venv.
+
+``python -m sluice.prepare s3`` adds what a lake on S3 needs.
+"""
 
 from __future__ import annotations
 
 import sys
 import sysconfig
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from sluice.class_archive import class_archives, make_archives
+from sluice.compiler import compile_jar
 from sluice.errors import ExitCode, SluiceError
 from sluice.installation import write_text_atomically
 from sluice.ivy import fetch_with_ivy
-from sluice.jars import install_jars, jars_folder, locked_jars
+from sluice.jars import LOCK, install_jars, jars_folder, locked_jars, require_jars
 from sluice.java import java_home
+from sluice.s3 import (
+    S3_LOCK,
+    SET_UP,
+    class_sources,
+    classes_jar,
+    require_s3_jars,
+    s3_settings,
+)
 from sluice.session import (
     conf_folder,
     properties_file,
+    s3_properties_file,
     submit_conf,
     submit_environment,
 )
-from sluice.tuning import render_properties
+from sluice.tuning import merge_settings, render_properties
 
 
 def main() -> int:
     """Make this interpreter ready to run Spark without a network."""
+    steps = _S3_STEPS if sys.argv[1:] == ["s3"] else _STEPS
     try:
-        _step("Python workers", prepare_interpreter)
-        _step("Java", lambda: str(java_home()))
-        _step("Delta jars", prepare_jars)
-        _step("Spark configuration", prepare_configuration)
-        _step("Class archive", prepare_class_archive)
+        for title, work in steps.items():
+            _step(title, work)
     except SluiceError as error:
         print(error, file=sys.stderr)
         return error.exit_code
@@ -49,10 +60,28 @@ def prepare_interpreter() -> str:
     return str(file)
 
 
-def prepare_jars() -> str:
-    """Fetch the jars that are missing or changed and say which."""
-    fetched = install_jars(fetch_with_ivy, locked_jars(), jars_folder())
-    return f"fetched {', '.join(fetched)}" if fetched else "already there"
+def prepare_jars(lock: Path = LOCK) -> str:
+    """Fetch the jars that are missing or changed and say how many."""
+    fetched = install_jars(fetch_with_ivy, locked_jars(lock), jars_folder())
+    return f"fetched {len(fetched)}" if fetched else "already there"
+
+
+def prepare_s3_classes() -> str:
+    """Compile the classes for S3 unless they are there and say where."""
+    jar = classes_jar()
+    if not jar.is_file():
+        class_path = [*require_jars(), *require_jars(S3_LOCK, SET_UP)]
+        compile_jar(class_sources(), class_path, jar)
+        for old in set(jar.parent.glob("sluice-s3-*.jar")) - {jar}:
+            old.unlink()
+    return str(jar)
+
+
+def prepare_s3_configuration() -> str:
+    """Write what ``spark-submit`` reads for a lake on S3 and say where."""
+    settings = merge_settings(submit_conf(), s3_settings(require_s3_jars(), {}))
+    write_text_atomically(s3_properties_file(), render_properties(settings))
+    return str(s3_properties_file())
 
 
 def prepare_configuration() -> str:
@@ -78,6 +107,20 @@ def _step(title: str, work: Callable[[], str]) -> None:
     started = time.monotonic()
     outcome = work()
     print(f"{title}: {outcome} ({time.monotonic() - started:.1f} s)", flush=True)
+
+
+_STEPS: Mapping[str, Callable[[], str]] = {
+    "Python workers": prepare_interpreter,
+    "Java": lambda: str(java_home()),
+    "Delta jars": prepare_jars,
+    "Spark configuration": prepare_configuration,
+    "Class archive": prepare_class_archive,
+}
+_S3_STEPS: Mapping[str, Callable[[], str]] = {
+    "S3 jars": lambda: prepare_jars(S3_LOCK),
+    "S3 classes": prepare_s3_classes,
+    "Spark configuration for S3": prepare_s3_configuration,
+}
 
 
 if __name__ == "__main__":

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from sluice.audit.report import AuditReport
 from sluice.audit.run import run_audit
+from sluice.clean import clean_landing
 from sluice.config import PipelineConfig
 from sluice.errors import Condition, UsageError
 from sluice.model import StepSummary
@@ -24,6 +25,11 @@ class RunResult:
     steps: tuple[StepSummary, ...]
     audit: AuditReport | None
 
+    @property
+    def stopped(self) -> bool:
+        """Whether a step was asked to stop, and those after it not begun."""
+        return any(step.stopped for step in self.steps)
+
 
 def run_pipeline(
     config: PipelineConfig,
@@ -39,7 +45,8 @@ def run_pipeline(
 
     Raises:
         UsageError: a trigger that never ends is asked for with more than one step.
-        SluiceError: as each step does; a later step is not begun then.
+        SluiceError: as each step does; a later step is not begun then, nor after one
+            that was asked to stop.
     """
     ends = parse_trigger(trigger).ends_by_itself
     if not ends and len(steps) > 1:
@@ -48,10 +55,14 @@ def run_pipeline(
         return RunResult(None, (), run_audit(config, run_id=run_id))
     found = preflight(config, run_id=run_id)
     if not found.has_work and ends:
-        return RunResult(found, (), None)
-    done = _run_spark_steps(config, run_id, steps, trigger, options or {})
-    audit = run_audit(config, run_id=run_id) if "audit" in steps else None
-    return RunResult(found, tuple(done), audit)
+        # What was read long ago may have become old enough by now.
+        cleaned = clean_landing(config, run_id=run_id)
+        return RunResult(found, (cleaned,) if cleaned else (), None)
+    done = tuple(_run_spark_steps(config, run_id, steps, trigger, options or {}))
+    result = RunResult(found, done, None)
+    if result.stopped or "audit" not in steps:
+        return result
+    return replace(result, audit=run_audit(config, run_id=run_id))
 
 
 def _run_spark_steps(
@@ -60,20 +71,19 @@ def _run_spark_steps(
     steps: Sequence[str],
     trigger: str,
     options: Mapping[str, str],
-) -> list[StepSummary]:
+) -> Iterator[StepSummary]:
+    """Yield what each step did; the last one is that which was asked to stop."""
     # pyspark takes half a second to import, which a run with nothing new need not pay.
     from sluice.bronze.run import run_bronze  # noqa: PLC0415
-    from sluice.silver.run import run_silver  # noqa: PLC0415
+    from sluice.silver.run import run_silver_tables  # noqa: PLC0415
 
-    done = []
     if "bronze" in steps:
-        done.append(run_bronze(config, run_id=run_id, trigger=trigger, options=options))
+        bronze = run_bronze(config, run_id=run_id, trigger=trigger, options=options)
+        yield bronze
+        if bronze.stopped:
+            return
     if "silver" in steps:
-        done.extend(
-            run_silver(config, silver, run_id=run_id, trigger=trigger)
-            for silver in config.silver
-        )
-    return done
+        yield from run_silver_tables(config, run_id=run_id, trigger=trigger)
 
 
 def _standing(trigger: str, steps: Sequence[str]) -> UsageError:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pyspark
 from pyspark import SparkConf, SparkContext
@@ -13,12 +14,15 @@ from pyspark.errors import PySparkRuntimeError
 from pyspark.sql import SparkSession
 
 from sluice.class_archive import class_archives
+from sluice.executors import require_same_environment
 from sluice.installation import broken, share_folder, source_folder
 from sluice.jars import require_jars
 from sluice.java import java_home
+from sluice.s3 import LOG_STORE, is_on_s3, require_s3_jars, s3_settings
 from sluice.tuning import (
     Profile,
     is_local_master,
+    is_on_loopback,
     java_options,
     launcher_options,
     local_settings,
@@ -37,10 +41,11 @@ def spark_session(app_name: str, **conf: str) -> SparkSession:
     what ``spark-submit`` gave is never replaced by the profile.
     """
     under_submit = "PYSPARK_GATEWAY_PORT" in os.environ
+    is_new = SparkContext._active_spark_context is None  # noqa: SLF001
     spark_conf = _submitted_conf(conf) if under_submit else _own_conf(conf)
     builder = SparkSession.builder.config(conf=spark_conf).appName(app_name)
     try:
-        return builder.getOrCreate()
+        session = builder.getOrCreate()
     except PySparkRuntimeError as error:
         if error.getCondition() != "JAVA_GATEWAY_EXITED":
             raise
@@ -49,6 +54,22 @@ def spark_session(app_name: str, **conf: str) -> SparkSession:
             "`sluice doctor` tells whether Java or a jar is the cause",
             {"settings": dict(spark_conf.getAll())},
         ) from error
+    if is_new and not is_local_master(spark_conf.get("spark.master") or ""):
+        require_same_environment(session)
+    return session
+
+
+def storage_conf(locations: Iterable[str]) -> dict[str, str]:
+    """Return the settings that a session needs to read and write ``locations``.
+
+    They go to ``spark_session`` or to ``spark-submit``. Disks need none.
+
+    Raises:
+        FatalError: a location is on S3, and the jars for that are not installed.
+    """
+    if not is_on_s3(locations):
+        return {}
+    return s3_settings(require_s3_jars(), os.environ)
 
 
 def submit_conf(profile: Profile = Profile.SMALL) -> dict[str, str]:
@@ -68,7 +89,7 @@ def submit_environment(master: str = "local[*]") -> dict[str, str]:
         "SPARK_LAUNCHER_OPTS": " ".join(launcher_options(class_archives())),
         "PYTHONPATH": _python_path(os.environ.get("PYTHONPATH", "")),
     }
-    if is_local_master(master):
+    if is_on_loopback(master):
         environment["SPARK_LOCAL_IP"] = "127.0.0.1"
     return environment
 
@@ -98,6 +119,11 @@ def properties_file() -> Path:
     return conf_folder() / "spark-defaults.conf"
 
 
+def s3_properties_file() -> Path:
+    """Return the same file for a lake on S3; ``make s3-jars`` writes it."""
+    return conf_folder() / "spark-s3.conf"
+
+
 def _own_conf(conf: Mapping[str, str]) -> SparkConf:
     """Return the whole configuration of a JVM that this process will start."""
     settings = _own_settings(conf)
@@ -122,8 +148,24 @@ def _submitted_conf(conf: Mapping[str, str]) -> SparkConf:
     defaults = {**session_settings(), **(local_settings() if local else {})}
     for key, value in defaults.items():
         given.setIfMissing(key, value)
-    own = {key: value for key, value in conf.items() if key != "spark.master"}
-    return _filled(given, own)
+    if "spark.jars" in conf:
+        _require_s3_classes()
+    # What the JVM was started with cannot be given later.
+    fixed = {"spark.jars", "spark.master"}
+    return _filled(given, {key: conf[key] for key in conf.keys() - fixed})
+
+
+def _require_s3_classes() -> None:
+    """Refuse a JVM that ``spark-submit`` started without the jars for S3."""
+    jvm: Any = SparkContext._jvm  # noqa: SLF001
+    if not jvm.org.apache.spark.util.Utils.classIsLoadable(LOG_STORE):
+        raise broken(
+            f"spark-submit was started without the jars for S3: class {LOG_STORE!r} is "
+            "missing, and without it two drivers could overwrite each other; submit "
+            f"with `--properties-file {s3_properties_file()}`, which `make s3-jars` "
+            "writes",
+            {"class": LOG_STORE},
+        )
 
 
 def _master_settings(master: str) -> dict[str, str]:

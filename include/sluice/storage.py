@@ -6,16 +6,35 @@ leases) goes through ``put_if_absent``, which has one winner on a disk and on S3
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 import obstore
 from obstore.exceptions import AlreadyExistsError
 from obstore.store import LocalStore, ObjectStore, from_url
 
 from sluice.paths import is_local
+
+# What one request for a part of a large file in a bucket brings.
+_READ_AHEAD = 8 << 20
+
+
+@dataclass(frozen=True)
+class FileStatus:
+    """What storage says of a file without reading it; the time is UTC-aware.
+
+    A disk keeps no ``etag``, and a bucket's times are whole seconds.
+    """
+
+    size: int
+    modified: datetime
+    etag: str | None = None
 
 
 @lru_cache(maxsize=64)
@@ -48,6 +67,28 @@ def read(root: str, key: str) -> bytes | None:
         return None
 
 
+def delete(root: str, key: str) -> None:
+    """Remove ``key`` below ``root``; one that is not there is removed already."""
+    with suppress(FileNotFoundError):
+        obstore.delete(open_store(root), key)
+
+
+def move(source: str, target: str) -> None:
+    """Move the folder or prefix ``source`` with all that is in it, if it is there.
+
+    One step on a disk. In a bucket the objects go one by one: called again after a
+    crash, it moves those that are left.
+    """
+    if is_local(source):
+        with suppress(FileNotFoundError):
+            Path(source).rename(target)
+        return
+    (root, prefix), (_, target_prefix) = _split(source), _split(target)
+    for key in list_keys(root, prefix):
+        renamed = target_prefix + key.removeprefix(prefix)
+        obstore.rename(open_store(root), key, renamed)
+
+
 def list_keys(root: str, prefix: str = "") -> list[str]:
     """Return all keys below ``root`` that lie under the folder ``prefix``, sorted."""
     if is_local(root) and not (Path(root) / prefix).is_dir():
@@ -60,15 +101,24 @@ def _keys(root: str, prefix: str) -> Iterator[str]:
         yield from (str(entry["path"]) for entry in page)
 
 
-def size(location: str) -> int | None:
-    """Return the size of the file at ``location`` in bytes, None where it is absent."""
+def status(location: str) -> FileStatus | None:
+    """Return what storage says of the file at ``location``, None where it is absent."""
     try:
         if is_local(location):
-            return Path(location).stat().st_size
+            found = Path(location).stat()
+            return FileStatus(found.st_size, modified_at(found.st_mtime_ns))
         root, key = _split(location)
-        return int(obstore.head(open_store(root), key)["size"])
+        head = obstore.head(open_store(root), key)
+        return FileStatus(head["size"], head["last_modified"], head["e_tag"])
     except FileNotFoundError:
         return None
+
+
+def modified_at(nanoseconds: int) -> datetime:
+    """Return a modification time in whole microseconds, as tables keep them."""
+    # Not by a float, which would round.
+    seconds, rest = divmod(nanoseconds, 1_000_000_000)
+    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest // 1000)
 
 
 def folder_exists(location: str) -> bool:
@@ -76,12 +126,46 @@ def folder_exists(location: str) -> bool:
     return not is_local(location) or Path(location).parent.is_dir()
 
 
+def is_folder_marker(location: str) -> bool:
+    """Tell whether an empty object that was listed as ``location`` stands for a folder.
+
+    Consoles and Hadoop make objects whose names end with a slash, and a listing tells
+    them without it: there is no file of that name then.
+    """
+    return not is_local(location) and status(location) is None
+
+
 def open_input(location: str) -> BinaryIO:
     """Open the file at ``location`` for reading; it can seek."""
     if is_local(location):
         return Path(location).open("rb")
     root, key = _split(location)
-    return cast("BinaryIO", obstore.open_reader(open_store(root), key))
+    reader = obstore.open_reader(open_store(root), key, buffer_size=_READ_AHEAD)
+    return cast("BinaryIO", io.BufferedReader(_BucketInput(reader)))
+
+
+class _BucketInput(io.RawIOBase):
+    """A file in a bucket as Python knows files; obstore's own is none of them."""
+
+    def __init__(self, reader: obstore.ReadableFile) -> None:
+        self._reader = reader
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return self._reader.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._reader.tell()
+
+    def readinto(self, buffer: Any) -> int:
+        content = self._reader.read(len(buffer))
+        buffer[: len(content)] = content
+        return len(content)
 
 
 def read_file(location: str) -> bytes:

@@ -8,7 +8,7 @@ on a busy machine. It also imports pandas, a third of what a run with nothing ne
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import pyarrow as pa
 import pyarrow.fs as pafs
@@ -22,7 +22,10 @@ from deltalake import (
 from deltalake.exceptions import CommitFailedError
 from deltalake.fs import DeltaStorageHandler
 
+from sluice.errors import Condition, RetryableError
 from sluice.paths import is_local
+
+_ROUNDS = 20
 
 
 def query_table(table: DeltaTable, sql: str) -> pa.Table:
@@ -45,6 +48,15 @@ def read_table(
     return query_table(table, sql)
 
 
+def stream_table(
+    table: DeltaTable, *, columns: Sequence[str], where: str = "true"
+) -> Iterator[pa.RecordBatch]:
+    """Yield some ``columns`` of the rows that meet ``where``, never all at once."""
+    sql = f"select {', '.join(columns)} from t where {where}"
+    result = QueryBuilder().register("t", table).execute(sql)
+    yield from pa.RecordBatchReader.from_stream(result)
+
+
 def append_once(table: DeltaTable, rows: pa.Table, transaction: Transaction) -> bool:
     """Append ``rows`` through the snapshot they were compared with; tell if done.
 
@@ -59,13 +71,45 @@ def append_once(table: DeltaTable, rows: pa.Table, transaction: Transaction) -> 
     return True
 
 
+def append_always(open_newest: Callable[[], DeltaTable], rows: pa.Table) -> None:
+    """Append ``rows`` that nobody else could write, whatever others do meanwhile.
+
+    A compaction between opening and writing refuses the append; then it is made again.
+
+    Raises:
+        RetryableError: other writers were faster all the time.
+    """
+    for _ in range(_ROUNDS):
+        table = open_newest()
+        try:
+            write_deltalake(table, rows, mode="append")
+        except CommitFailedError:
+            continue
+        return
+    raise RetryableError(
+        Condition.COMMIT_CONFLICT,
+        f"table {table.table_uri!r}: {_ROUNDS} other writers came first; run again",
+        {"table": table.table_uri},
+    )
+
+
 def equal(**values: str | int | None) -> str:
     """Return the SQL condition that each of these columns has this value."""
     conditions = [
-        f"{name} is null" if value is None else f"{name} = {_literal(value)}"
+        f"{name} is null" if value is None else f"{name} = {literal(value)}"
         for name, value in values.items()
     ]
     return " and ".join(conditions)
+
+
+def any_of(name: str, values: Sequence[str] | Sequence[int]) -> str:
+    """Return the SQL condition that a column has one of ``values``, which are some.
+
+    The bounds are said too: a list alone lets the engine pass over no data file.
+    """
+    listed = ", ".join(literal(value) for value in values)
+    low, high = literal(min(values)), literal(max(values))
+    return f"{name} >= {low} and {name} <= {high} and {name} in ({listed})"
 
 
 def table_filesystem(location: str) -> pafs.FileSystem:
@@ -75,7 +119,8 @@ def table_filesystem(location: str) -> pafs.FileSystem:
     return pafs.PyFileSystem(DeltaStorageHandler(location))
 
 
-def _literal(value: str | int) -> str:
+def literal(value: str | int) -> str:
+    """Return ``value`` as SQL spells it."""
     return (
         str(value) if isinstance(value, int) else "'" + value.replace("'", "''") + "'"
     )

@@ -40,6 +40,7 @@ _TUNED = {
 
 _QUIET_ARCHIVES = ("-Xlog:cds=off", "-Xlog:cds+dynamic=off", "-Xlog:class+path=off")
 _FAST_START = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-XX:-UsePerfData")
+_ADDING = {"spark.driver.extraJavaOptions": " ", "spark.jars": ","}
 # Room for the classes of a run from the start: growing to it costs full collections.
 _CLASS_ROOM = "-XX:MetaspaceSize=256m"
 
@@ -110,13 +111,19 @@ def is_local_master(master: str) -> bool:
     return master == "local" or master.startswith("local[")
 
 
+def is_on_loopback(master: str) -> bool:
+    """Tell whether driver, master and executors all run on this machine."""
+    return is_local_master(master) or master.startswith("spark://127.0.0.1:")
+
+
 def merge_settings(base: Mapping[str, str], own: Mapping[str, str]) -> dict[str, str]:
-    """Lay ``own`` over ``base``; options of the JVM add up instead of replacing."""
-    merged = {**base, **own}
-    key = "spark.driver.extraJavaOptions"
-    if key in base and key in own:
-        merged[key] = f"{base[key]} {own[key]}"
-    return merged
+    """Lay ``own`` over ``base``; options of the JVM and jars add up."""
+    both = {
+        key: f"{base[key]}{separator}{own[key]}"
+        for key, separator in _ADDING.items()
+        if key in base and key in own
+    }
+    return {**base, **own, **both}
 
 
 def render_properties(settings: Mapping[str, str]) -> str:

@@ -142,6 +142,19 @@ def test_command_line_reaches_spark_submit(tmp_path):
     assert arguments[-3:] == ["bronze.py", "--pipeline", "my orders"]
 
 
+def test_spark_is_set_up_for_the_locations(tmp_path, monkeypatch):
+    """A job on S3 needs its jars when the JVM starts, and later is too late."""
+    given = {"spark.jars": "/s3.jar"}
+    conf = {("s3://b/lake",): given}
+    monkeypatch.setattr("sluice.session.storage_conf", lambda each: conf[tuple(each)])
+    told = tmp_path / "told"
+    body = f"import sys; open({str(told)!r}, 'w').write('\\n'.join(sys.argv[1:]))"
+    operator = submit(script(tmp_path / "submit", body))
+    operator.locations = ["s3://b/lake"]
+    operator.execute({})
+    assert "spark.jars=/s3.jar" in told.read_text().splitlines()
+
+
 @pytest.mark.parametrize("connection", [None, "spark://local[*]", "yarn://"])
 def test_a_submit_never_falls_back_to_yarn(tmp_path, monkeypatch, connection):
     """The provider does, silently, where a connection is missing or unreadable."""

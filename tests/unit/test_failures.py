@@ -4,7 +4,7 @@ import pytest
 from pyspark.errors import PySparkException
 
 from sluice.errors import Condition, FatalError, RetryableError
-from sluice.failures import causes, own_error
+from sluice.failures import all_causes, causes, own_error, translate
 
 WORKER = """[PYTHON_EXCEPTION] An exception was thrown from the Python worker: Traceback
   File "read.py", line 1, in _read_slice
@@ -49,3 +49,30 @@ def test_error_of_others_is_not_ours() -> None:
         "[TASK_WRITE_FAILED] failed",
         "java.io.IOException: full",
     ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Multiple streaming queries are concurrently using file:/x/offsets.",
+        "[DELTA_CONCURRENT_TRANSACTION] transaction is there",
+        "Job aborted: Python worker exited unexpectedly (crashed).",
+        "java.io.EOFException",
+        "java.net.SocketException: Broken pipe",
+    ],
+)
+def test_another_driver_or_a_killed_process_is_worth_another_try(text: str) -> None:
+    """What was cut off is repeated by the next run, so nobody need look at it."""
+    told = all_causes(chain("[STREAM_FAILED] Query terminated", text))
+
+    assert type(translate("/table", told)) is RetryableError
+
+
+@pytest.mark.parametrize(
+    "text", ["java.io.IOException: full", "java.io.EOFException: end of ZLIB stream"]
+)
+def test_failure_that_may_last_is_fatal(text: str) -> None:
+    """To try again by itself would hide it."""
+    told = all_causes(chain("[STREAM_FAILED] Query terminated", text))
+
+    assert type(translate("/table", told)) is FatalError

@@ -105,7 +105,7 @@ def test_a_session_refuses_each_damaged_jar_by_name(
     """Half, changed and missing files are all named, with the remedy."""
     jars = [jar(b"x", "a"), jar(b"y", "b")]
     monkeypatch.setattr("sluice.jars.jars_folder", lambda: tmp_path)
-    monkeypatch.setattr("sluice.jars.locked_jars", lambda: jars)
+    monkeypatch.setattr("sluice.jars.locked_jars", lambda _lock: jars)
     (tmp_path / "a-1.jar").write_bytes(b"x")
     if damage is not None:
         (tmp_path / "b-1.jar").write_bytes(damage)

@@ -8,9 +8,10 @@ from deltalake import DeltaTable
 
 from builders import PipelineBuilder, pipeline_config
 from sluice.checkpoint import read_checkpoint
+from sluice.consistency import require_consistent
 from sluice.errors import Condition, FatalError, UsageError
 from sluice.plan import plan_run
-from sluice.preflight import Preflight, preflight, require_consistent
+from sluice.preflight import Preflight, preflight
 
 
 @pytest.fixture
@@ -299,7 +300,7 @@ def test_commit_without_its_offsets_is_refused(pipeline: PipelineBuilder) -> Non
     error = refusal(pipeline)
 
     assert error.condition is Condition.CHECKPOINT_UNREADABLE
-    assert error.context["batch"] == 1
+    assert error.context["missing"] == ["offsets/1"]
 
 
 def test_missing_landing_folder_is_refused(pipeline: PipelineBuilder) -> None:

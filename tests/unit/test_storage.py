@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import os
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import Barrier
 
@@ -56,13 +58,30 @@ def test_file_with_odd_name_is_read(tmp_path: Path) -> None:
         path = tmp_path / name
         path.write_bytes(b"content")
 
-        assert storage.size(str(path)) == len(b"content")
+        status = storage.status(str(path))
+        assert status is not None
+        assert status.size == len(b"content")
         assert storage.read_file(str(path)) == b"content"
 
 
-def test_missing_file_has_no_size(tmp_path: Path) -> None:
+def test_missing_file_has_no_status(tmp_path: Path) -> None:
     """A file that is gone is told apart from an empty one."""
     (tmp_path / "empty").touch()
 
-    assert storage.size(str(tmp_path / "empty")) == 0
-    assert storage.size(str(tmp_path / "gone")) is None
+    status = storage.status(str(tmp_path / "empty"))
+
+    assert status is not None
+    assert (status.size, status.etag) == (0, None)
+    assert storage.status(str(tmp_path / "gone")) is None
+
+
+def test_modification_time_is_whole_microseconds(tmp_path: Path) -> None:
+    """It is compared with the row of a table, which keeps no more and rounds none."""
+    path = tmp_path / "a"
+    path.touch()
+    os.utime(path, ns=(0, 1_767_225_599_999_999_999))
+
+    status = storage.status(str(path))
+
+    assert status is not None
+    assert status.modified == datetime(2025, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)

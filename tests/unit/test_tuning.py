@@ -111,6 +111,12 @@ def test_own_options_of_the_jvm_are_added() -> None:
     }
 
 
+def test_jars_are_added() -> None:
+    """Executors on other machines need those of Delta and those of S3."""
+    jars = "spark.jars"
+    assert merge_settings({jars: "/a.jar"}, {jars: "/b.jar"}) == {jars: "/a.jar,/b.jar"}
+
+
 def test_properties_are_sorted_lines() -> None:
     """Two set-ups of the same must write the same bytes."""
     assert render_properties({"b": "2 3", "a": "1"}) == "a 1\nb 2 3\n"

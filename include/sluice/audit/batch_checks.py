@@ -8,7 +8,7 @@ from sluice.audit.facts import LedgerFacts, QueryFacts
 from sluice.audit.rules import Code, finding
 from sluice.checkpoint import CheckpointFacts
 from sluice.history.batch import Batch
-from sluice.model import Finding, SeqRange, Severity
+from sluice.model import CHAIN_START, Finding, SeqRange, Severity
 
 
 def check_query(pipeline: str, facts: QueryFacts) -> Iterator[Finding]:
@@ -18,6 +18,8 @@ def check_query(pipeline: str, facts: QueryFacts) -> Iterator[Finding]:
         yield finding(Code.CHECKPOINT_UNREADABLE, pipeline, name, facts.damage)
     if facts.table_damage is not None:
         yield finding(Code.TABLE_UNREADABLE, pipeline, name, facts.table_damage)
+    if facts.taken_back is not None:
+        yield finding(Code.TABLE_REWOUND, pipeline, name, facts.taken_back)
     if facts.checkpoint is None or not facts.is_readable:
         return
     if facts.checkpoint.query_id is None:
@@ -32,7 +34,7 @@ def check_query(pipeline: str, facts: QueryFacts) -> Iterator[Finding]:
 def check_ranges(
     pipeline: str, facts: QueryFacts, ledger: LedgerFacts
 ) -> Iterator[tuple[Finding, range]]:
-    """Check that the committed ranges begin at 0 and follow without gap or overlap.
+    """Check that the ranges begin where they must and follow without gap or overlap.
 
     Where a batch ended is what the checkpoint says; what it read is what was claimed,
     or archived, for its start. Yields with each finding the seqs that it explains.
@@ -42,7 +44,7 @@ def check_ranges(
         evidence = f"ledger {ledger.ledger_id} has no table 'claims'"
         yield finding(Code.CLAIMS_LOST, pipeline, name, evidence), range(0)
     claimed = {each.range.start: each.range.end for each in ledger.claims or ()}
-    if claimed and min(claimed) > 0:
+    if claimed and min(claimed) > CHAIN_START:
         evidence = f"the first claimed range begins at seq {min(claimed)}"
         yield finding(Code.RANGE_START, pipeline, name, evidence), range(0)
     if facts.batches and min(facts.batches) > 0:
@@ -109,7 +111,9 @@ def _check_commits(
     transaction = facts.newest_transaction
     if newest is not None and transaction is not None and transaction > newest:
         evidence = f"the table has batch {transaction}, the checkpoint {newest}"
-        yield finding(Code.CHECKPOINT_REWOUND, pipeline, name, evidence)
+        claims = facts.query.reads_ledger
+        code = Code.CHECKPOINT_REWOUND if claims else Code.SILVER_REWOUND
+        yield finding(code, pipeline, name, evidence)
     for batch in facts.live:
         if not batch.committed:
             is_newest = batch.batch_id == newest

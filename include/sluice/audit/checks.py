@@ -48,6 +48,11 @@ def _check(facts: AuditFacts) -> Iterator[Finding]:
 def _check_bronze(facts: AuditFacts, ledger: LedgerFacts) -> Iterator[Finding]:
     """Check batches first: what they explain is not reported for each file again."""
     reading = Reading.of(facts.bronze, ledger)
+    if facts.bronze.taken_back is not None:
+        found = facts.table_rows
+        reading = reading.explaining(
+            each.seq for each in ledger.files if not found.get(each.path)
+        )
     yield from check_query(facts.pipeline, facts.bronze)
     for range_finding, seqs in check_ranges(facts.pipeline, facts.bronze, ledger):
         reading = reading.explaining(seqs)

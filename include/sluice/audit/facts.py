@@ -30,7 +30,10 @@ class LandedFile:
 class LedgerFacts:
     """What the ledger says; ``claims`` is None where that table is gone.
 
-    ``looked_at`` is the newest moment at which a discovery is known to have begun.
+    ``looked_at`` is the newest moment at which a discovery is known to have begun. The
+    rows of the files in ``replayed`` are those that they had when they were read again,
+    and of these none is ``quarantined`` any more. Those in ``archived`` were taken out
+    of the landing folder by ``cleanSource``.
     """
 
     ledger_id: str
@@ -38,6 +41,8 @@ class LedgerFacts:
     claims: tuple[Claim, ...] | None
     quarantined: Mapping[int, str]
     looked_at: datetime | None
+    replayed: frozenset[int] = frozenset()
+    archived: frozenset[int] = frozenset()
 
     @property
     def high_seq(self) -> int:
@@ -63,6 +68,7 @@ class QueryFacts:
     table_exists: bool = False
     damage: str | None = None
     table_damage: str | None = None
+    taken_back: str | None = None
 
     @property
     def batches(self) -> dict[int, Batch]:

@@ -85,8 +85,10 @@ def _check_file(
     if file.seq in ledger.quarantined:
         yield from _check_quarantined(facts, file, ledger.quarantined[file.seq], rows)
     elif landed is None:
-        yield _gone(facts, file, rows, is_read=is_read)
-    elif landed.size != file.size:
+        was_read = is_read and (rows > 0 or file.size == 0)
+        if not was_read or file.seq not in ledger.archived:
+            yield _gone(facts, file, rows, was_read=was_read)
+    elif landed.size != file.size and not _is_replayed(file, landed, rows, ledger):
         yield _changed(facts, file, landed, rows if is_read else None)
     elif landed.records is None:
         evidence = str(landed.error)
@@ -94,6 +96,13 @@ def _check_file(
     elif file.seq not in reading.explained:
         expected = landed.records if is_read else 0
         yield from _check_rows(facts, file, rows, expected, is_read=is_read)
+
+
+def _is_replayed(
+    file: LedgerFile, landed: LandedFile, rows: int, ledger: LedgerFacts
+) -> bool:
+    """Tell whether a changed file was read again since, all of it."""
+    return file.seq in ledger.replayed and rows == landed.records
 
 
 def _changed(
@@ -135,10 +144,9 @@ def _check_quarantined(
         yield finding(Code.ROWS_UNEXPECTED, facts.pipeline, file.path, evidence)
 
 
-def _gone(facts: AuditFacts, file: LedgerFile, rows: int, *, is_read: bool) -> Finding:
+def _gone(facts: AuditFacts, file: LedgerFile, rows: int, *, was_read: bool) -> Finding:
     """Tell a file that was removed after reading from one that nobody could read."""
     evidence = f"seq {file.seq}, {file.size} bytes; {rows} rows in the table"
-    was_read = is_read and (rows > 0 or file.size == 0)
     return finding(
         Code.LEDGER_FILE_GONE,
         facts.pipeline,

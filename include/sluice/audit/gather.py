@@ -25,9 +25,11 @@ from sluice.history.batch import Batch, commits_by_batch, describe_batches
 from sluice.history.batches import archived_batches
 from sluice.history.queries import Query, list_queries
 from sluice.history.rows import SOURCE_FILE
+from sluice.history.taken_back import find_taken_back
 from sluice.model import Claim
 from sluice.paths import join
-from sluice.preflight import source_options
+from sluice.source.configured import source_options
+from sluice.source.events import EventKind
 from sluice.source.ledger import Ledger
 from sluice.tables import query_table, read_table
 
@@ -41,7 +43,9 @@ _LISTING = timedelta(minutes=5)
 def gather_facts(config: PipelineConfig) -> AuditFacts:
     """Read all four sides; no side's number is taken from another."""
     bronze, *silver = [
-        read_query(each, partial(archived_batches, config, each))
+        _with_rows_taken_back(
+            config, read_query(each, partial(archived_batches, config, each))
+        )
         for each in list_queries(config)
     ]
     ledger, ledger_damage = _read_whole_ledger(config)
@@ -94,13 +98,25 @@ def read_ledger(config: PipelineConfig) -> LedgerFacts | None:
     ledger = Ledger.open(config.schema_location)
     if ledger is None:
         return None
+    replayed = _seqs_of(ledger, EventKind.REPLAYED)
     return LedgerFacts(
         ledger_id=ledger.ledger_id,
         files=tuple(ledger.files()),
         claims=_claims(ledger),
-        quarantined={seq: each.error for seq, each in ledger.quarantined().items()},
+        quarantined={
+            seq: each.error
+            for seq, each in ledger.quarantined().items()
+            if seq not in replayed
+        },
         looked_at=_looked_at(config, ledger),
+        replayed=replayed,
+        archived=_seqs_of(ledger, EventKind.ARCHIVED),
     )
+
+
+def _seqs_of(ledger: Ledger, kind: EventKind) -> frozenset[int]:
+    events = ledger.events(kind)
+    return frozenset(each.seq for each in events if each.seq is not None)
 
 
 def _query_facts(
@@ -122,6 +138,13 @@ def _query_facts(
         log_from=min((commit.version for commit in commits), default=None),
         table_exists=table is not None,
     )
+
+
+def _with_rows_taken_back(config: PipelineConfig, facts: QueryFacts) -> QueryFacts:
+    if facts.checkpoint is None or not facts.is_readable:
+        return facts
+    found = find_taken_back(config, facts.query, facts.checkpoint.query_id)
+    return replace(facts, taken_back=found)
 
 
 def _live(

@@ -20,21 +20,29 @@ import pyarrow as pa
 from sluice import storage
 from sluice.audit.facts import LandedFile
 from sluice.paths import is_local, join
-from sluice.source.discover import matches
+from sluice.source.discover import selection_of
+from sluice.source.globs import matches
 from sluice.source.options import CloudFilesOptions
 
 _BLOCK_BYTES = 4 << 20
 _BOM = b"\xef\xbb\xbf"
+# The endings that pyarrow itself knows on a disk.
+_CODECS = {".bz2": "bz2", ".gz": "gzip", ".lz4": "lz4", ".zst": "zstd"}
 _Found = tuple[str, int, datetime]
 
 
 def read_landing(options: CloudFilesOptions) -> dict[str, LandedFile] | None:
     """Return every file that has landed, by path; None where there is no folder."""
-    root = options.path
-    if is_local(root) and not Path(root).exists():
+    selection = selection_of(options)
+    roots = [each for each in selection.roots if not is_local(each) or _exists(each)]
+    if not roots:
         return None
-    found = _walk_disk(root) if is_local(root) else _walk_bucket(root)
-    wanted = [each for each in found if _is_wanted(each[0], options)]
+    wanted = [
+        each
+        for root in roots
+        for each in (_walk_disk(root) if is_local(root) else _walk_bucket(root))
+        if _is_wanted(each[0].removeprefix(root), options) and selection.takes(each[0])
+    ]
     read = partial(_landed_file, multi_line=options.multi_line)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         return {file.path: file for file in pool.map(read, wanted)}
@@ -80,11 +88,8 @@ def _open(path: str) -> pa.NativeFile:
         return pa.input_stream(path, compression="detect")
     folder, _, name = path.rpartition("/")
     content = pa.BufferReader(storage.read(folder, name) or b"")
-    try:
-        codec = pa.Codec.detect(name)
-    except ValueError:
-        return content
-    return pa.CompressedInputStream(content, codec.name)
+    codec = _CODECS.get(PurePosixPath(name).suffix)
+    return pa.CompressedInputStream(content, codec) if codec else content
 
 
 def _walk_disk(root: str) -> Iterator[_Found]:
@@ -104,15 +109,18 @@ def _walk_disk(root: str) -> Iterator[_Found]:
 def _walk_bucket(root: str) -> Iterator[_Found]:
     for page in obstore.list(storage.open_store(root)):
         for entry in page:
-            path = join(root, str(entry["path"]))
-            yield path, int(entry["size"]), entry["last_modified"]
+            path, size = join(root, str(entry["path"])), int(entry["size"])
+            if size or not storage.is_folder_marker(path):
+                yield path, size, entry["last_modified"]
 
 
-def _is_wanted(path: str, options: CloudFilesOptions) -> bool:
-    parts = PurePosixPath(path.removeprefix(options.path).lstrip("/")).parts
+def _exists(root: str) -> bool:
+    return Path(root).exists()
+
+
+def _is_wanted(below: str, options: CloudFilesOptions) -> bool:
+    parts = PurePosixPath(below.lstrip("/")).parts
     if any(part.startswith(("_", ".")) for part in parts):
         return False
-    if len(parts) > 1 and not options.recursive:
-        return False
     pattern = options.path_glob_filter
-    return pattern is None or matches(parts[-1], pattern)
+    return pattern is None or not parts or matches(parts[-1], pattern)

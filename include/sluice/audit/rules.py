@@ -43,7 +43,9 @@ class Code(StrEnum):
     ROWS_DUPLICATED = "ROWS_DUPLICATED"
     ROWS_MISSING = "ROWS_MISSING"
     ROWS_UNEXPECTED = "ROWS_UNEXPECTED"
+    SILVER_REWOUND = "SILVER_REWOUND"
     TABLE_FILE_UNKNOWN = "TABLE_FILE_UNKNOWN"
+    TABLE_REWOUND = "TABLE_REWOUND"
     TABLE_UNREADABLE = "TABLE_UNREADABLE"
     TRANSACTION_MISSING = "TRANSACTION_MISSING"
     WINDOW_DUPLICATED = "WINDOW_DUPLICATED"
@@ -63,9 +65,12 @@ _INFO, _WARNING, _ERROR = Severity.INFO, Severity.WARNING, Severity.ERROR
 _LOST, _TWICE = DataRisk.LOST, DataRisk.DUPLICATED
 
 _RUN = "sluice run {pipeline}"
-# By hand, until commands do it: the runbook has the steps.
-_REPLAY = "docs/runbook.md, 'Read a file again': {subject}"
+_REPLAY = "sluice replay {pipeline} --files {subject}"
 _RESTORE = "docs/runbook.md, 'Restore a pipeline from backup': {pipeline}"
+REPAIR = "sluice checkpoint repair {pipeline}"
+"""The command that makes a new checkpoint from what the tables hold."""
+REBUILD = "sluice ledger rebuild {pipeline}"
+"""The command that makes a new ledger from what table and archive hold."""
 _BATCHES = "sluice batches {pipeline}"
 _FILES = "sluice files {pipeline}"
 
@@ -80,12 +85,12 @@ RULES: dict[Code, Rule] = {
         _ERROR,
         "The commit log has a micro-batch that the offset log does not: the checkpoint "
         "was restored in part.",
-        _RESTORE,
+        REPAIR,
     ),
     Code.CHECKPOINT_LOST: Rule(
         _ERROR,
         "There are rows and no checkpoint: a run would read every file again.",
-        _RESTORE,
+        REPAIR,
         _TWICE,
     ),
     Code.CHECKPOINT_REWOUND: Rule(
@@ -98,13 +103,13 @@ RULES: dict[Code, Rule] = {
     Code.CHECKPOINT_UNREADABLE: Rule(
         _ERROR,
         "Files of the checkpoint are damaged, so the query cannot start.",
-        _RESTORE,
+        REPAIR,
     ),
     Code.CLAIMS_LOST: Rule(
         _ERROR,
         "The ledger's table of planned micro-batches is gone: two drivers could plan "
         "different files under one batch id.",
-        _RESTORE,
+        REBUILD,
         _LOST,
     ),
     Code.COLUMN_MISSING: Rule(
@@ -115,7 +120,7 @@ RULES: dict[Code, Rule] = {
     Code.COMMIT_MISSING: Rule(
         _ERROR,
         "The micro-batch is over, but its file in the commit log is not there.",
-        _RESTORE,
+        REPAIR,
     ),
     Code.FILES_WAITING: Rule(
         _INFO, "These files are not in the table yet; the next run reads them.", _RUN
@@ -158,7 +163,7 @@ RULES: dict[Code, Rule] = {
         _ERROR,
         "The checkpoint has read files that the ledger does not have: the ledger is "
         "older, and new files would get numbers that count as read.",
-        _RESTORE,
+        REBUILD,
         _LOST,
     ),
     Code.LEDGER_FILE_GONE: Rule(
@@ -171,14 +176,14 @@ RULES: dict[Code, Rule] = {
         _ERROR,
         "There is a checkpoint or a table and no ledger: nothing tells which files "
         "were read.",
-        _RESTORE,
+        REBUILD,
         _TWICE,
     ),
     Code.LEDGER_MISMATCH: Rule(
         _ERROR,
         "The checkpoint was written with another ledger, so its numbers mean other "
         "files.",
-        _RESTORE,
+        REBUILD,
         _LOST,
     ),
     Code.LEDGER_PATH_DUPLICATED: Rule(
@@ -190,13 +195,13 @@ RULES: dict[Code, Rule] = {
     Code.LEDGER_UNREADABLE: Rule(
         _ERROR,
         "The ledger cannot be read: a file of its tables is damaged or gone.",
-        _RESTORE,
+        REBUILD,
     ),
     Code.METADATA_MISSING: Rule(
         _ERROR,
         "The checkpoint's file 'metadata' with the query id is gone: under a new id "
         "the table would take micro-batches again that it has.",
-        _RESTORE,
+        REPAIR,
         _TWICE,
     ),
     Code.NOTHING_YET: Rule(_INFO, "The pipeline has not run yet.", _RUN),
@@ -209,32 +214,32 @@ RULES: dict[Code, Rule] = {
     Code.OFFSETS_CHANGED: Rule(
         _ERROR,
         "The checkpoint says another end of the micro-batch than when it was archived.",
-        _RESTORE,
+        REPAIR,
     ),
     Code.OFFSETS_MISSING: Rule(
         _ERROR,
         "Files in the middle of the offset log are gone, so the ranges of these "
         "micro-batches are not known, and Spark may refuse to start.",
-        _RESTORE,
+        REPAIR,
     ),
     Code.RANGE_GAP: Rule(
         _ERROR,
         "The micro-batch ended before the next one began: no batch read the files "
         "between.",
-        _RESTORE,
+        REPAIR,
         _LOST,
     ),
     Code.RANGE_OVERLAP: Rule(
         _ERROR,
         "The next micro-batch begins before this one ended: two batches hold the same "
         "files.",
-        _RESTORE,
+        REPAIR,
         _TWICE,
     ),
     Code.RANGE_START: Rule(
         _ERROR,
         "The first micro-batch does not begin at the first file.",
-        _RESTORE,
+        REBUILD,
         _LOST,
     ),
     Code.ROWS_DUPLICATED: Rule(
@@ -256,11 +261,26 @@ RULES: dict[Code, Rule] = {
         _REPLAY,
         _TWICE,
     ),
+    Code.SILVER_REWOUND: Rule(
+        _ERROR,
+        "The table has micro-batches of this query that its checkpoint does not know: "
+        "the checkpoint is older. Under their ids the query would emit other windows, "
+        "which the table would pass over.",
+        REPAIR,
+        _LOST,
+    ),
     Code.TABLE_FILE_UNKNOWN: Rule(
         _ERROR,
         "The table has rows of a file that neither ledger nor landing folder know.",
         _FILES,
         _TWICE,
+    ),
+    Code.TABLE_REWOUND: Rule(
+        _ERROR,
+        "The table was set back: it remembers micro-batches whose rows it no longer "
+        "has, so they would never come again.",
+        REPAIR,
+        _LOST,
     ),
     Code.TABLE_UNREADABLE: Rule(
         _ERROR,
@@ -272,7 +292,7 @@ RULES: dict[Code, Rule] = {
         _ERROR,
         "The checkpoint has committed the micro-batch and the table has no transaction "
         "of it: its rows never came, or were written by something else.",
-        _RESTORE,
+        REPAIR,
         _LOST,
     ),
     Code.WINDOW_DUPLICATED: Rule(

@@ -3,27 +3,40 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from py4j.protocol import Py4JJavaError
-from pyspark.errors import ParseException, PySparkException
+from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
-from pyspark.sql.types import StructType
 
-from sluice.bronze.transform import to_bronze, with_source_columns
+from sluice.bronze.source import declared_schema, source_settings
+from sluice.bronze.transform import to_bronze
+from sluice.checkpoint import read_checkpoint
+from sluice.clean import clean_landing
 from sluice.config import PipelineConfig
-from sluice.errors import Condition, SluiceError, UsageError
+from sluice.control.hold import Hold, hold_lease
+from sluice.control.query import await_query
+from sluice.errors import SluiceError
 from sluice.failures import all_causes, own_error, translate
 from sluice.history import archive_history, count_batches, record_step
 from sluice.model import StepSummary
 from sluice.preflight import preflight
-from sluice.session import spark_session
-from sluice.source.ledger import Ledger, QuarantinedFile
+from sluice.session import spark_session, storage_conf
+from sluice.source.clean.options import CleanMode
+from sluice.source.configured import source_options
+from sluice.source.ledger import Ledger
+from sluice.source.quarantine import LeftOut, QuarantinedFile
 from sluice.triggers import Trigger, apply_trigger, parse_trigger
 
 _LOG = logging.getLogger(__name__)
+_WENT = {
+    LeftOut.QUARANTINED: "file %r goes to quarantine: %s",
+    LeftOut.REPLACED: "file %r was replaced before it was read: %s; its new version is "
+    "read instead",
+}
 
 
 def run_bronze(
@@ -41,37 +54,77 @@ def run_bronze(
 
     Raises:
         FatalError: the checkpoint would lose or duplicate, or a file cannot be read.
+        RetryableError: another process runs the same query.
     """
     started = datetime.now(UTC)
     when = parse_trigger(trigger)
     found = preflight(config, run_id=run_id)
     if found.bronze_has_work or not when.ends_by_itself:
-        _stream(config, run_id, when, options or {})
-        archive_history(config)
-    counts = count_batches(config, after=found.bronze_batch)
-    summary = StepSummary("bronze", run_id, counts)
+        summary = _stream(config, run_id, when, options or {})
+    else:
+        counts = count_batches(config, after=found.bronze_batch)
+        summary = StepSummary("bronze", run_id, counts)
     record_step(config, summary, started=started, finished=datetime.now(UTC))
-    return summary
+    cleaned = None if summary.stopped else clean_landing(config, run_id=run_id)
+    return replace(summary, notes=summary.notes + cleaned.notes) if cleaned else summary
 
 
 def _stream(
     config: PipelineConfig, run_id: str, trigger: Trigger, options: Mapping[str, str]
+) -> StepSummary:
+    """Hold the lease while the query runs, then archive and count what it did."""
+    checkpoint, name = config.bronze_checkpoint_location, f"{config.name}_bronze"
+    expiry = config.lease_duration
+    with hold_lease(checkpoint, query=name, run_id=run_id, expiry=expiry) as hold:
+        # Another run may have ended since preflight: its batches are not ours.
+        committed = _last_committed(checkpoint)
+        spark = spark_session(name, **storage_conf(config.locations))
+
+        def start() -> StreamingQuery:
+            return start_bronze(spark, config, run_id, trigger, options)
+
+        _run_query(config, hold, start, lambda: _meanwhile(config, run_id))
+        archive_history(config)
+        hold.require_held()
+        stopped = hold.stop_reason
+    counts = count_batches(config, after=committed)
+    return StepSummary(
+        "bronze", run_id, counts, (stopped,) if stopped else (), bool(stopped)
+    )
+
+
+def _run_query(
+    config: PipelineConfig,
+    hold: Hold,
+    start: Callable[[], StreamingQuery],
+    meanwhile: Callable[[], None],
 ) -> None:
-    """Run the query; start it again without the files that it put in quarantine."""
-    spark = spark_session(f"{config.name}_bronze")
-    quarantined = _quarantined(config)
-    while True:
+    """Run the query; start it again without the files that its tasks recorded."""
+    left_out = _left_out(config)
+    while not hold.stop_reason:
         try:
-            start_bronze(spark, config, run_id, trigger, options).awaitTermination()
+            await_query(start(), hold, meanwhile=meanwhile)
         except (PySparkException, Py4JJavaError) as error:
-            before, quarantined = quarantined, _quarantined(config)
-            bad = [quarantined[seq] for seq in quarantined.keys() - before.keys()]
-            if not bad:
+            before, left_out = left_out, _left_out(config)
+            recorded = [left_out[seq] for seq in left_out.keys() - before.keys()]
+            if not recorded:
                 raise _failed(config, error) from error
-            for file in bad:
-                _LOG.warning("file %r goes to quarantine: %s", file.path, file.error)
+            for file in recorded:
+                _LOG.warning(_WENT[file.kind], file.path, file.error)
         else:
             return
+
+
+def _meanwhile(config: PipelineConfig, run_id: str) -> None:
+    """Do beside a query that may never end what otherwise follows it."""
+    archive_history(config)
+    if source_options(config).clean_source is not CleanMode.OFF:
+        clean_landing(config, run_id=run_id)
+
+
+def _last_committed(checkpoint: str) -> int:
+    facts = read_checkpoint(checkpoint)
+    return -1 if facts is None or facts.last_committed is None else facts.last_committed
 
 
 def start_bronze(
@@ -99,43 +152,17 @@ def read_landed(
     spark: SparkSession, config: PipelineConfig, options: Mapping[str, str]
 ) -> DataFrame:
     """Return the stream of what lands, as the pipeline file describes it."""
-    source = config.bronze.source
-    reader = spark.readStream.format("cloudFiles").options(
-        **{
-            **source.options,
-            "cloudFiles.format": source.format,
-            "cloudFiles.schemaLocation": config.schema_location,
-            "sluice.badFiles": config.bronze.bad_files,
-            **options,
-        }
-    )
-    if source.ddl is not None:
-        reader = reader.schema(with_source_columns(_declared(config, source.ddl)))
+    settings = source_settings(config) | dict(options)
+    reader = spark.readStream.format("cloudFiles").options(**settings)
+    declared = declared_schema(config)
+    if declared is not None:
+        reader = reader.schema(declared)
     return reader.load(config.landing_location)
 
 
-def _declared(config: PipelineConfig, ddl: str) -> StructType:
-    try:
-        schema = StructType.fromDDL(ddl)
-    except ParseException as error:
-        raise _wrong_schema(config, ddl, str(error)) from error
-    if not isinstance(schema, StructType):
-        raise _wrong_schema(config, ddl, f"it is a {schema.simpleString()}")
-    return schema
-
-
-def _wrong_schema(config: PipelineConfig, ddl: str, reason: str) -> UsageError:
-    return UsageError(
-        Condition.CONFIG_INVALID,
-        f"pipeline {config.name!r}: bronze.source.schema {ddl!r} is no list of columns "
-        f"such as 'order_id string, quantity int': {reason}",
-        {"schema": ddl},
-    )
-
-
-def _quarantined(config: PipelineConfig) -> dict[int, QuarantinedFile]:
+def _left_out(config: PipelineConfig) -> dict[int, QuarantinedFile]:
     ledger = Ledger.open(config.schema_location)
-    return ledger.quarantined() if ledger else {}
+    return ledger.left_out() if ledger else {}
 
 
 def _failed(

@@ -9,6 +9,8 @@ from typing import Any
 
 VOID = "-"
 """What Spark logs for a source that has no offset yet."""
+ADOPTS = "sluice.adopts"
+"""Pinned in the first micro-batch of a repaired checkpoint; Spark passes it over."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,11 @@ class OffsetEntry:
     timestamp_ms: int
     conf: Mapping[str, str]
     offsets: tuple[str | None, ...]
+
+    @property
+    def adopts(self) -> bool:
+        """Whether a repair wrote this batch: the table held its rows before."""
+        return ADOPTS in self.conf
 
 
 @dataclass(frozen=True)

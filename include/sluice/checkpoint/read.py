@@ -59,13 +59,19 @@ class CheckpointFacts:
     def start_offsets(self, batch_id: int) -> tuple[str | None, ...] | None:
         """Return where the batch began: the end offsets of the one before.
 
-        The very first batch begins at no offset; None where the log of the batch before
-        is gone.
+        The very first batch begins at no offset, and that of a repaired checkpoint
+        where it ends; None where the log of the batch before is gone.
         """
         if batch_id == 0:
-            return (None,) * len(self.offsets[0].offsets) if 0 in self.offsets else None
+            return self._first_start()
         before = self.offsets.get(batch_id - 1)
         return before.offsets if before else None
+
+    def _first_start(self) -> tuple[str | None, ...] | None:
+        first = self.offsets.get(0)
+        if first is None:
+            return None
+        return first.offsets if first.adopts else (None,) * len(first.offsets)
 
 
 def read_checkpoint(location: str) -> CheckpointFacts | None:

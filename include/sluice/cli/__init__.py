@@ -10,11 +10,18 @@ import typer
 from sluice.cli.audit import audit
 from sluice.cli.backfill import backfill
 from sluice.cli.batches import batches
+from sluice.cli.checkpoint import checkpoint
 from sluice.cli.doctor import doctor
 from sluice.cli.files import files
+from sluice.cli.ledger import ledger
+from sluice.cli.queries import queries
+from sluice.cli.replay import replay
+from sluice.cli.resources import resources
 from sluice.cli.run import plan, run
 from sluice.cli.sample import sample
+from sluice.cli.watch import watch
 from sluice.errors import ExitCode, SluiceError
+from sluice.storage_errors import storage_errors_told
 
 _CLICK_USAGE = 2
 
@@ -25,15 +32,30 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (run, plan, files, batches, audit, backfill, sample, doctor):
+for command in (
+    run,
+    plan,
+    files,
+    batches,
+    audit,
+    backfill,
+    replay,
+    resources,
+    sample,
+    doctor,
+):
     app.command(command.__name__)(command)
+app.command("watch")(watch)
+for group in (checkpoint, ledger, queries):
+    app.add_typer(group)
 
 
 def main() -> None:
     """Run the command line; what Sluice refuses is one message and an exit code."""
     logging.basicConfig(format="%(levelname)s: %(message)s", stream=sys.stderr)
     try:
-        app()
+        with storage_errors_told():
+            app()
     except SystemExit as end:
         # Click's own code for a wrong call; ours is the same for every command and job.
         sys.exit(ExitCode.USAGE if end.code == _CLICK_USAGE else end.code)

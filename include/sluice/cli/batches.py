@@ -32,10 +32,10 @@ def batches(
     if as_json:
         print_json([to_json(each) for each in found])
     else:
-        print_rows(f"Micro-batches of {subject}", [_to_row(each) for each in found])
+        print_rows(f"Micro-batches of {subject}", [batch_row(each) for each in found])
 
 
-def _to_row(batch: Batch) -> dict[str, object]:
+def batch_row(batch: Batch) -> dict[str, object]:
     """Return a batch for people: the newest part of an offset instead of all of it."""
     shape = to_json(batch)
     started, ended = shape.pop("start_offsets"), shape.pop("end_offsets")

@@ -9,8 +9,25 @@ import typer
 from sluice.cli.output import JsonOption, PipelineArgument, print_json, print_rows
 from sluice.config import load_pipeline
 from sluice.errors import Condition, UsageError
-from sluice.history.files import list_files, to_json
+from sluice.history.files import FileFilter, list_files, to_json
 from sluice.model import FileState
+
+# What a person looks for; programs get everything by --json.
+_SHOWN = (
+    "seq",
+    "path",
+    "size",
+    "modified_at",
+    "state",
+    "batch_id",
+    "table_version",
+    "commit_time",
+    "rows",
+    "rescued_rows",
+    "archived_at",
+    "move_location",
+    "error",
+)
 
 
 def files(
@@ -19,16 +36,29 @@ def files(
         str | None,
         typer.Option(help=f"Only files that are {', '.join(FileState)}."),
     ] = None,
+    path: Annotated[
+        str | None,
+        typer.Option(
+            metavar="GLOB",
+            help="Only files whose name matches, or whose path where GLOB has a slash.",
+        ),
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Only so many, the newest of the ledger.")
+    ] = None,
     *,
     as_json: JsonOption = False,
 ) -> None:
     """List every file ever discovered: its batch, table version, rows and error."""
-    wanted = None if state is None else _parse_state(state)
+    wanted = FileFilter(
+        state=None if state is None else _parse_state(state), path=path, limit=limit
+    )
     rows = [to_json(each) for each in list_files(load_pipeline(pipeline), wanted)]
     if as_json:
         print_json(rows)
     else:
-        print_rows(f"Files of {pipeline}", rows)
+        shown = [{key: row[key] for key in _SHOWN} for row in rows]
+        print_rows(f"Files of {pipeline}", shown)
 
 
 def _parse_state(text: str) -> FileState:

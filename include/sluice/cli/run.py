@@ -16,6 +16,7 @@ from sluice.cli.output import (
     print_rows,
 )
 from sluice.config import load_pipeline
+from sluice.control.signals import listening
 from sluice.errors import Condition, UsageError
 from sluice.plan import plan_run
 from sluice.run import STEPS, RunResult, run_pipeline
@@ -34,11 +35,16 @@ def run(
     *,
     as_json: JsonOption = False,
 ) -> None:
-    """Run a pipeline in this process, without Airflow."""
+    """Run a pipeline in this process, without Airflow.
+
+    SIGTERM and Ctrl-C let the micro-batch finish, and the exit code is 0; sent again
+    they end it at once (143, 130). What is left is for the next run.
+    """
     asked = _parse_steps(steps)
     run_id = f"cli-{datetime.now(UTC):%Y%m%dT%H%M%S.%f}"
     config = load_pipeline(pipeline)
-    result = run_pipeline(config, run_id=run_id, steps=asked, trigger=trigger)
+    with listening():
+        result = run_pipeline(config, run_id=run_id, steps=asked, trigger=trigger)
     if as_json:
         print_json(_facts(result))
     elif not result.steps and result.audit is None:
@@ -46,8 +52,12 @@ def run(
     else:
         for step in result.steps:
             print_rows(step.step, [step.counts])
-        verdict = result.audit.verdict if result.audit else "not asked for"
-        print_line(f"audit verdict: {verdict}")
+            for note in step.notes:
+                print_line(note)
+        print_line(_conclude(result))
+    done = result.found.discovery if result.found else None
+    if done and done.miss_rate and not as_json:
+        print_line(done.miss_rate)
     if result.audit and result.audit.fails:
         raise typer.Exit(result.audit.exit_code)
 
@@ -73,8 +83,18 @@ def _parse_steps(text: str) -> list[str]:
     return asked
 
 
+def _conclude(result: RunResult) -> str:
+    if result.stopped:
+        return "stopped before the end: the next run goes on from here"
+    verdict = result.audit.verdict if result.audit else "not asked for"
+    return f"audit verdict: {verdict}"
+
+
 def _facts(result: RunResult) -> dict[str, object]:
-    steps = [{"step": each.step, **each.counts} for each in result.steps]
+    steps = [
+        {"step": each.step, **each.counts, "notes": each.notes} for each in result.steps
+    ]
     verdict = result.audit.verdict if result.audit else None
     found = asdict(result.found) if result.found else None
-    return {"found": found, "steps": steps, "verdict": verdict}
+    stopped = result.stopped
+    return {"found": found, "steps": steps, "verdict": verdict, "stopped": stopped}

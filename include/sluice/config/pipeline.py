@@ -138,6 +138,7 @@ class PipelineConfig(Block):
     name: Name
     schedule: str | None = "0 * * * *"
     lake: str = "lake"
+    lease_expiry: Duration = "30 seconds"
     bronze: BronzeConfig = BronzeConfig()
     silver: list[SilverConfig] = []
     audit: AuditConfig = AuditConfig()
@@ -155,6 +156,11 @@ class PipelineConfig(Block):
             )
             raise ValueError(message)
         return silver
+
+    @property
+    def lease_duration(self) -> timedelta:
+        """How long a query's lease outlives the last heartbeat of its holder."""
+        return parse_duration(self.lease_expiry)
 
     @property
     def landing_location(self) -> str:
@@ -192,6 +198,24 @@ class PipelineConfig(Block):
     def ops_location(self, table: str) -> str:
         """The operational Delta table ``table``, shared by the pipelines of a lake."""
         return self._location(None, "ops", table)
+
+    @property
+    def locations(self) -> list[str]:
+        """Every location that the pipeline's Spark jobs read or write."""
+        silver = [
+            location
+            for each in self.silver
+            for location in (
+                self.silver_location(each),
+                self.silver_checkpoint_location(each),
+            )
+        ]
+        return [
+            self.landing_location,
+            self.bronze_location,
+            self.bronze_checkpoint_location,
+            *silver,
+        ]
 
     @property
     def reports_location(self) -> str:

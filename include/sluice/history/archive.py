@@ -23,6 +23,7 @@ from sluice.deltalog import TableCommit, read_commits
 from sluice.errors import Condition, RetryableError
 from sluice.history.batch import Batch, Offsets, commits_by_batch, describe_batches
 from sluice.history.queries import Query, list_queries
+from sluice.history.replayed_rows import archive_replays
 from sluice.history.rows import count_added_rows
 from sluice.history.tables import (
     BATCH_FILES_SCHEMA,
@@ -52,11 +53,15 @@ class Done:
 
 @dataclass(frozen=True)
 class QueryHistory:
-    """One query of a pipeline with what its checkpoint says now."""
+    """One query of a pipeline with what its checkpoint says now.
+
+    ``counts_rows`` is False where the table does not tell which file a row is from.
+    """
 
     config: PipelineConfig
     query: Query
     checkpoint: CheckpointFacts
+    counts_rows: bool = True
 
     @cached_property
     def ledger(self) -> Ledger | None:
@@ -94,6 +99,7 @@ def archive_history(config: PipelineConfig) -> None:
         _archive(history, "batches", BATCHES_SCHEMA, _batch_rows)
         if query.reads_ledger:
             _archive(history, "batch_files", BATCH_FILES_SCHEMA, _file_rows)
+    archive_replays(config)
 
 
 def find_done(history: QueryHistory, *, after: int) -> list[Done]:
@@ -134,26 +140,34 @@ def batch_from_row(row: Row) -> Batch:
 
 
 def file_rows(history: QueryHistory, done: Done) -> Iterator[Row]:
-    """Yield one row for each file that the batch read or that its commit names."""
+    """Yield one row for each file that the batch read or that its commit names.
+
+    Of two versions of a name in one batch only the newest was read: the others had been
+    replaced before.
+    """
     batch, ledger = done.batch, history.ledger
     within = batch.seq_range
     files = ledger.files(within.start, within.end) if ledger and within else []
     counts = (
         count_added_rows(history.query.table, done.commit.added)
-        if done.commit
+        if done.commit and history.counts_rows
         else None
     )
-    seqs: dict[str, int | None] = {file.path: file.seq for file in files}
-    seqs |= {path: seqs.get(path) for path in (counts.rows if counts else ())}
-    for path, seq in seqs.items():
+    newest = {file.path: file.seq for file in files}
+    seqs: list[tuple[str, int | None]] = [(file.path, file.seq) for file in files]
+    seqs += (
+        [(path, None) for path in counts.rows if path not in newest] if counts else []
+    )
+    for path, seq in seqs:
+        was_read = seq == newest.get(path)
         yield {
             "pipeline": history.config.name,
             "query_id": batch.query_id,
             "batch_id": batch.batch_id,
             "path": path,
             "seq": seq,
-            "rows": counts.rows[path] if counts else None,
-            "rescued_rows": counts.rescued[path] if counts else None,
+            "rows": counts.rows[path] * was_read if counts else None,
+            "rescued_rows": counts.rescued[path] * was_read if counts else None,
             "table_version": batch.table_version,
         }
 

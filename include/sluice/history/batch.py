@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from sluice.model import BatchKind, SeqRange
+from sluice.model import CHAIN_START, BatchKind, SeqRange
 
 if TYPE_CHECKING:
     from sluice.checkpoint import CheckpointFacts
@@ -53,7 +53,7 @@ class Batch:
         if not self.start_offsets or self.end_seq is None:
             return None
         start = self.start_offsets[0]
-        start_seq = 0 if start is None else ledger_seq(start)
+        start_seq = CHAIN_START if start is None else ledger_seq(start)
         return None if start_seq is None else SeqRange(start_seq, self.end_seq)
 
 

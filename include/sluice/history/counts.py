@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from sluice.checkpoint import read_checkpoint
-from sluice.config import PipelineConfig
 from sluice.history.tables import read_rows
 from sluice.tables import equal
+
+if TYPE_CHECKING:
+    from sluice.config import PipelineConfig
 
 
 def count_batches(config: PipelineConfig, *, after: int) -> dict[str, int]:

@@ -2,28 +2,73 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sluice.checkpoint import read_checkpoint
-from sluice.history.archive import Done, QueryHistory, file_rows, find_planned
-from sluice.history.batches import query_batches
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sluice.checkpoint import CheckpointFacts, read_checkpoint
+from sluice.deltalog import open_table
+from sluice.history.archive import QueryHistory
+from sluice.history.batch import ledger_seq
 from sluice.history.queries import list_queries
-from sluice.history.tables import read_rows
-from sluice.model import FileState, LedgerFile
-from sluice.source.ledger import Ledger, QuarantinedFile
-from sluice.tables import equal
+from sluice.history.readings import (
+    READINGS_SCHEMA,
+    archived_readings,
+    find_not_archived,
+    newer_readings,
+    newest_readings,
+)
+from sluice.history.replayed_rows import replay_readings
+from sluice.history.rows import SOURCE_FILE
+from sluice.history.states import (
+    FILE_STATES_SCHEMA,
+    Happened,
+    InFlight,
+    Outcomes,
+    derive_states,
+)
+from sluice.model import FileState, SeqRange
+from sluice.paths import join, normalize
+from sluice.source.claims import CLAIMS_SCHEMA
+from sluice.source.damage import damage_named
+from sluice.source.events import EventKind, newest_events
+from sluice.source.globs import name_filter, select_glob
+from sluice.source.ledger import Ledger
+from sluice.tables import read_table
 
 if TYPE_CHECKING:
     from sluice.config import PipelineConfig
-    from sluice.history.batch import Batch
 
-_COLUMNS = ["query_id", "batch_id", "seq", "rows", "rescued_rows"]
-_Counts = tuple[int | None, int | None]
-_Key = tuple[str, int, int]
+# So many files are put together at a time: a ledger may hold tens of millions.
+CHUNK_FILES = 500_000
+_LEDGER_COLUMNS = (
+    "seq",
+    "path",
+    "size",
+    "modified",
+    "etag",
+    "discovered_at",
+    "run_id",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileFilter:
+    """Which files to return: None is no condition, ``limit`` keeps the newest.
+
+    ``path`` is a glob over the whole path, or over the name where it has no slash.
+    """
+
+    state: FileState | None = None
+    path: str | None = None
+    limit: int | None = None
+
+
+EVERY_FILE = FileFilter()
 
 
 @dataclass(frozen=True)
@@ -40,48 +85,40 @@ class FileRow:
     rows: int | None = None
     rescued_rows: int | None = None
     error: str | None = None
+    etag: str | None = None
+    discovered_at: datetime | None = None
+    discovery_run_id: str | None = None
+    claim_run_id: str | None = None
+    query_id: str | None = None
+    commit_time: datetime | None = None
+    archived_at: datetime | None = None
+    move_location: str | None = None
 
 
-@dataclass(frozen=True)
-class Outcomes:
-    """What is known of files by seq: who read them, what came out, what failed."""
+def list_files(
+    config: PipelineConfig, wanted: FileFilter = EVERY_FILE
+) -> list[FileRow]:
+    """Return files of a pipeline's ledger by seq, an object each: see ``file_states``.
 
-    batches: Sequence[Batch]
-    counts: Mapping[_Key, _Counts]
-    claimed_up_to: int
-    quarantined: Mapping[int, QuarantinedFile]
+    Raises:
+        FatalError: the ledger, the checkpoint or the table's log is damaged.
+    """
+    found = file_states(config, wanted).to_pylist()
+    return [FileRow(**row | {"state": FileState(row["state"])}) for row in found]
 
 
-def list_files(config: PipelineConfig, state: FileState | None = None) -> list[FileRow]:
-    """Return the files of a pipeline's ledger by seq, or only those in ``state``."""
+def file_states(config: PipelineConfig, wanted: FileFilter = EVERY_FILE) -> pa.Table:
+    """Return the files of a pipeline's ledger in ``FILE_STATES_SCHEMA``, by seq.
+
+    Raises:
+        FatalError: the ledger, the checkpoint or the table's log is damaged.
+    """
     ledger = Ledger.open(config.schema_location)
     if ledger is None:
-        return []
-    rows = describe_files(ledger.files(), read_outcomes(config, ledger))
-    return [row for row in rows if state is None or row.state == state]
-
-
-def read_outcomes(config: PipelineConfig, ledger: Ledger) -> Outcomes:
-    """Read what batches, archive, claims and quarantine tell of the ledger's files."""
-    bronze = list_queries(config)[0]
-    batches = query_batches(config, bronze)
-    counts = _archived_counts(config)
-    checkpoint = read_checkpoint(bronze.checkpoint)
-    if checkpoint is not None:
-        history = QueryHistory(config, bronze, checkpoint)
-        counts |= _newer_counts(history, counts)
-    return Outcomes(
-        batches=batches,
-        counts=counts,
-        claimed_up_to=max((each.range.end for each in ledger.claims()), default=0),
-        quarantined=ledger.quarantined(),
-    )
-
-
-def describe_files(files: Iterable[LedgerFile], outcomes: Outcomes) -> list[FileRow]:
-    """Return each file with its state; of two checkpoints' batches the newer counts."""
-    readers = _readers(outcomes.batches)
-    return [_describe(each, _reader(each.seq, readers), outcomes) for each in files]
+        return FILE_STATES_SCHEMA.empty_table()
+    with damage_named(ledger.root):
+        chunks = list(_chunks(config, ledger, wanted))
+    return pa.concat_tables([FILE_STATES_SCHEMA.empty_table(), *reversed(chunks)])
 
 
 def to_json(row: FileRow) -> dict[str, Any]:
@@ -89,78 +126,114 @@ def to_json(row: FileRow) -> dict[str, Any]:
     return {**vars(row), "state": row.state.value}
 
 
-def _describe(file: LedgerFile, reader: Batch | None, outcomes: Outcomes) -> FileRow:
-    refused = outcomes.quarantined.get(file.seq)
-    rows, rescued = None, None
-    if reader is not None:
-        key = (reader.query_id, reader.batch_id, file.seq)
-        rows, rescued = outcomes.counts.get(key, (None, None))
-    return FileRow(
-        seq=file.seq,
-        path=file.path,
-        size=file.size,
-        modified_at=file.modified,
-        state=_state(file, reader, outcomes),
-        batch_id=reader.batch_id if reader else None,
-        table_version=reader.table_version if reader else None,
-        rows=rows,
-        rescued_rows=rescued,
-        error=refused.error if refused else None,
+def _chunks(
+    config: PipelineConfig, ledger: Ledger, wanted: FileFilter
+) -> Iterator[pa.Table]:
+    """Yield the files asked for, the newest part of the ledger first."""
+    outcomes, newer = _read_outcomes(config, ledger)
+    missing = wanted.limit
+    for within in _newest_first(ledger.high_seq(), wanted):
+        happened = _read_happened(config, ledger, within, newer)
+        found = derive_states(_read_files(ledger, within), happened, outcomes)
+        found = _select(found, wanted)
+        if missing is not None:
+            found = found.slice(max(found.num_rows - missing, 0))
+            missing -= found.num_rows
+        yield found
+        if missing == 0:
+            return
+
+
+def _newest_first(high: int, wanted: FileFilter) -> Iterator[SeqRange]:
+    is_all = wanted.state is None and wanted.path is None
+    size = min(wanted.limit or CHUNK_FILES, CHUNK_FILES) if is_all else CHUNK_FILES
+    for end in range(high, 0, -size):
+        yield SeqRange(max(end - size, 0), end)
+
+
+def _read_outcomes(config: PipelineConfig, ledger: Ledger) -> tuple[Outcomes, pa.Table]:
+    """Read what is known of all files, and the readings that are not archived yet."""
+    bronze = list_queries(config)[0]
+    checkpoint = read_checkpoint(bronze.checkpoint)
+    in_flight: list[InFlight] = []
+    newer, ingested = READINGS_SCHEMA.empty_table(), 0
+    if checkpoint is not None:
+        counts = _tells_files(bronze.table)
+        history = QueryHistory(config, bronze, checkpoint, counts)
+        planned = find_not_archived(history)
+        in_flight = [
+            InFlight(history.query_id, each.batch.batch_id, each.batch.seq_range)
+            for each in planned
+            if each.batch.seq_range and not each.batch.is_done
+        ]
+        newer = newer_readings(history, planned)
+        ingested = _committed_up_to(checkpoint, ledger)
+    outcomes = Outcomes(
+        claims=_read_claims(ledger),
+        in_flight=in_flight,
+        ingested_up_to=ingested,
+        skipped_up_to=ledger.first_seq(),
+        left_out=ledger.left_out(),
+    )
+    return outcomes, newer
+
+
+def _read_happened(
+    config: PipelineConfig, ledger: Ledger, within: SeqRange, newer: pa.Table
+) -> Happened:
+    events = join(ledger.root, "events")
+    bounds = {"after": within.start, "up_to": within.end}
+    replayed = newest_events(events, EventKind.REPLAYED, **bounds)
+    return Happened(
+        readings=newest_readings(archived_readings(config, ledger, within), newer),
+        replays=replay_readings(config, ledger, replayed),
+        moved=newest_events(events, EventKind.ARCHIVED, **bounds),
+        skipped=newest_events(events, EventKind.SKIPPED, **bounds),
     )
 
 
-def _readers(batches: Sequence[Batch]) -> list[list[tuple[int, int, Batch]]]:
-    """Return ends, starts and batches by checkpoint, the newest checkpoint first."""
-    by_query: dict[str, list[tuple[int, int, Batch]]] = {}
-    for batch in batches:
-        within = batch.seq_range
-        if within and within.start < within.end:
-            entry = (within.end, within.start, batch)
-            by_query.setdefault(batch.query_id, []).append(entry)
-    return list(reversed(by_query.values()))
+def _read_files(ledger: Ledger, within: SeqRange) -> pa.Table:
+    where = f"seq > {within.start} and seq <= {within.end}"
+    table = ledger.snapshot().table
+    return read_table(table, columns=_LEDGER_COLUMNS, where=where, order_by="seq")
 
 
-def _reader(
-    seq: int, readers: Sequence[Sequence[tuple[int, int, Batch]]]
-) -> Batch | None:
-    for ranges in readers:
-        position = bisect_left(ranges, seq, key=lambda entry: entry[0])
-        if position < len(ranges) and ranges[position][1] < seq:
-            return ranges[position][2]
-    return None
+def _read_claims(ledger: Ledger) -> pa.Table:
+    table = open_table(join(ledger.root, "claims"))
+    if table is None:
+        return CLAIMS_SCHEMA.empty_table()
+    return read_table(table, order_by="end_seq").cast(CLAIMS_SCHEMA)
 
 
-def _state(file: LedgerFile, reader: Batch | None, outcomes: Outcomes) -> FileState:
-    if file.seq in outcomes.quarantined:
-        return FileState.QUARANTINED
-    if reader is not None and reader.is_done:
-        return FileState.INGESTED
-    if reader is not None or file.seq <= outcomes.claimed_up_to:
-        return FileState.IN_FLIGHT
-    return FileState.DISCOVERED
+def _tells_files(location: str) -> bool:
+    """Tell whether a table has the column by which its rows are counted by file."""
+    table = open_table(location)
+    return table is None or SOURCE_FILE in {each.name for each in table.schema().fields}
 
 
-def _archived_counts(config: PipelineConfig) -> dict[_Key, _Counts]:
-    location = config.ops_location("batch_files")
-    return _by_key(read_rows(location, equal(pipeline=config.name), _COLUMNS))
+def _committed_up_to(checkpoint: CheckpointFacts, ledger: Ledger) -> int:
+    """Return the seq of the last file that the checkpoint has committed, 0 for none."""
+    entry = checkpoint.offsets.get(
+        -1 if checkpoint.last_committed is None else checkpoint.last_committed
+    )
+    offset = (entry.offsets[0] if entry else None) or ""
+    # The numbers of another ledger mean other files.
+    return (ledger_seq(offset) or 0) if ledger.ledger_id in offset else 0
 
 
-def _newer_counts(
-    history: QueryHistory, archived: Mapping[_Key, _Counts]
-) -> dict[_Key, _Counts]:
-    """Count the rows of the batches that the archive does not have yet."""
-    mine = (batch for query_id, batch, _ in archived if query_id == history.query_id)
-    newer: list[Done] = find_planned(history, after=max(mine, default=-1))
-    landed = (each for each in newer if each.commit is not None)
-    return _by_key(row for each in landed for row in file_rows(history, each))
-
-
-def _by_key(rows: Iterable[Mapping[str, Any]]) -> dict[_Key, _Counts]:
-    return {
-        (row["query_id"], row["batch_id"], row["seq"]): (
-            row["rows"],
-            row["rescued_rows"],
+def _select(files: pa.Table, wanted: FileFilter) -> pa.Table:
+    if wanted.state is not None:
+        files = files.filter(pc.equal(files["state"], wanted.state.value))
+    if wanted.path is not None:
+        takes = _path_filter(wanted.path)
+        files = files.filter(
+            pa.array(map(takes, files["path"].to_pylist()), pa.bool_())
         )
-        for row in rows
-        if row["seq"] is not None
-    }
+    return files
+
+
+def _path_filter(glob: str) -> Callable[[str], bool]:
+    if "/" in glob:
+        return select_glob(normalize(glob), recursive=True, strict=True).takes
+    named = name_filter(glob)
+    return lambda path: named(path.rpartition("/")[2])

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
-from deltalake import DeltaTable, Transaction, write_deltalake
+from deltalake import DeltaTable, Transaction
 from deltalake.exceptions import CommitFailedError
 
+from sluice.compaction import COMPACT_ABOVE, compact_table
 from sluice.deltalog import open_table
-from sluice.tables import append_once, read_table
+from sluice.tables import append_always, append_once, read_table
 
 _TIMESTAMP = pa.timestamp("us", tz="UTC")
 BATCHES_SCHEMA = pa.schema(
@@ -54,9 +55,7 @@ STEPS_SCHEMA = pa.schema(
         pa.field("notes", pa.string(), nullable=False),
     ]
 )
-# Each append adds one small file. Past this many they become one again, so the cost of
-# opening the archive does not grow with the years.
-_COMPACT_ABOVE = 200
+_COMPACT_ABOVE = COMPACT_ABOVE
 
 
 def open_or_create(location: str, schema: pa.Schema) -> DeltaTable:
@@ -91,9 +90,8 @@ def append_rows(
     location: str, schema: pa.Schema, rows: Sequence[Mapping[str, object]]
 ) -> None:
     """Append rows that nobody else could write, such as what this very run did."""
-    table = open_or_create(location, schema)
-    write_deltalake(table, _arrow(rows, schema), mode="append")
-    _compact(location)
+    append_always(lambda: open_or_create(location, schema), _arrow(rows, schema))
+    compact_table(location, above=_COMPACT_ABOVE)
 
 
 def append_archived(
@@ -105,22 +103,9 @@ def append_archived(
     """Append ``rows`` as ``append_once`` does; small files become one now and then."""
     if not append_once(table, _arrow(rows, schema), transaction):
         return False
-    _compact(table.table_uri)
+    compact_table(table.table_uri, above=_COMPACT_ABOVE)
     return True
 
 
 def _arrow(rows: Sequence[Mapping[str, object]], schema: pa.Schema) -> pa.Table:
     return pa.Table.from_pylist([dict(row) for row in rows], schema=schema)
-
-
-def _compact(location: str) -> None:
-    table = DeltaTable(location)
-    if table.get_add_actions().num_rows <= _COMPACT_ABOVE:
-        return
-    try:
-        table.optimize.compact()
-    except CommitFailedError:
-        # Another process compacted the same files in the same moment.
-        return
-    # Only files out of use for a week go: whoever reads now keeps what it reads.
-    DeltaTable(location).vacuum(dry_run=False)

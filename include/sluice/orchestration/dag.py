@@ -152,6 +152,7 @@ def _add_tasks(dag: DAG, config: PipelineConfig, path: Path, jobs: Path) -> None
             application=str(jobs / f"{step}.py"),
             name=f"{config.name}.{step}",
             options={"--pipeline": str(path), "--run-id": "{{ run_id }}", **options},
+            locations=config.locations,
             trigger_rule=trigger_rule,
             pool=WRITER_POOL,
         )

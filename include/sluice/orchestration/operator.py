@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from airflow.sdk.exceptions import (
     AirflowSkipException,
 )
 
+from sluice.control.submitter import submitter_environment
 from sluice.errors import ExitCode
 from sluice.orchestration.processes import Mark, end_marked
 
@@ -44,6 +46,7 @@ class SluiceSubmitHook(SparkSubmitHook):
             **environment,
             **(env_vars or {}),
             **self._mark.as_environment(),
+            **submitter_environment(_submitters()),
         }
         self._properties_file = str(properties_file())
         if self.spark_binary in (None, "spark-submit"):
@@ -100,14 +103,22 @@ class SluiceSubmitOperator(SparkSubmitOperator):
     """Run one file of ``jobs/`` through spark-submit.
 
     ``options`` become ``--name value`` in this order, after rendering; one that renders
-    to nothing or to ``None`` is left out. Exit codes: see :func:`require_done`.
+    to nothing or to ``None`` is left out. Spark is set up for the ``locations`` that
+    the job reads and writes. Exit codes: see :func:`require_done`.
     """
 
     template_fields = (*SparkSubmitOperator.template_fields, "options")
 
-    def __init__(self, *, options: Mapping[str, str], **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        options: Mapping[str, str],
+        locations: Sequence[str] = (),
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.options = dict(options)
+        self.locations = list(locations)
 
     def execute(self, context: Context) -> None:
         """Submit, wait, and leave no process behind, whatever ends the wait."""
@@ -125,14 +136,32 @@ class SluiceSubmitOperator(SparkSubmitOperator):
             self._hook.on_kill()
 
     def _get_hook(self) -> SluiceSubmitHook:
+        # Imported here because a Dag file that is parsed must not import pyspark.
+        from sluice.session import storage_conf  # noqa: PLC0415
+
         return SluiceSubmitHook(
-            conf=self.conf,
+            conf={**(self.conf or {}), **storage_conf(self.locations)},
             conn_id=self._conn_id,
             name=self.name,
             env_vars=self.env_vars,
             spark_binary=self._spark_binary,
             application_args=command_arguments(self.options),
         )
+
+
+def _submitters() -> list[int]:
+    """Return the processes without which nobody waits for a submit any more.
+
+    Where Airflow has put the task into a process of its own, that is also the worker
+    which supervises it: the task alone does not notice that its supervisor was killed.
+    """
+    # A Dag file that is parsed need not know how tasks are run.
+    from airflow.sdk.execution_time import task_runner  # noqa: PLC0415
+    from airflow.sdk.execution_time.comms import CommsDecoder  # noqa: PLC0415
+
+    comms = getattr(task_runner, "SUPERVISOR_COMMS", None)
+    supervised = isinstance(comms, CommsDecoder)
+    return [os.getpid(), *([os.getppid()] if supervised else [])]
 
 
 def next_error(error: str | None, line: str) -> str | None:

@@ -74,12 +74,20 @@ class PreflightOperator(BaseBranchOperator):
 
     def _look(self, run_id: str) -> list[str]:
         # Imported here so that parsing the Dag file stays fast.
+        from sluice.clean import clean_landing  # noqa: PLC0415
         from sluice.preflight import preflight  # noqa: PLC0415
+        from sluice.storage_errors import storage_errors_told  # noqa: PLC0415
 
-        found = preflight(load_pipeline(self.pipeline), run_id=run_id)
+        config = load_pipeline(self.pipeline)
+        with storage_errors_told():
+            found = preflight(config, run_id=run_id)
         self.log.info("%d new files, %d bytes", found.new_files, found.new_bytes)
+        if found.discovery and found.discovery.miss_rate:
+            self.log.info(found.discovery.miss_rate)
         steps = plan_steps(
             bronze_has_work=found.bronze_has_work,
             silver_has_work=found.silver_has_work,
         )
+        if Step.BRONZE not in steps:  # which else cleans when it is done
+            clean_landing(config, run_id=run_id)
         return [step.value for step in steps]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ from pathlib import Path
 from sluice.errors import Condition, FatalError, RetryableError
 from sluice.orchestration.api import AirflowApi
 from sluice.orchestration.environment import LocalAirflow
+from sluice.orchestration.ports import require_free_port
 from sluice.orchestration.processes import Mark, end_marked, list_marked
 
 # No triggerer: none of our operators defers.
@@ -63,7 +63,7 @@ def start_services(airflow: LocalAirflow) -> Services:
     Raises:
         RetryableError: something else listens on the port.
     """
-    _require_free(airflow.port)
+    require_free_port(airflow.port, "another: `make up SLUICE_PORT=8181`")
     mark = Mark.new(_MARK_NAME)
     environment = {**airflow.environment(), **mark.as_environment()}
     pids: dict[str, int] = {}
@@ -160,21 +160,6 @@ def _start(component: str, airflow: LocalAirflow, environ: Mapping[str, str]) ->
             env=environ,
             start_new_session=True,
         ).pid
-
-
-def _require_free(port: int) -> None:
-    with socket.socket() as probe:
-        # As a server would: a port in TIME_WAIT is free.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError as error:
-            raise RetryableError(
-                Condition.PORT_IN_USE,
-                f"port {port}: {error.strerror}; stop what listens there, or choose "
-                "another: `make up SLUICE_PORT=8181`",
-                {"port": port},
-            ) from None
 
 
 def _require_alive(airflow: LocalAirflow, services: Services) -> None:

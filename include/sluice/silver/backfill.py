@@ -6,20 +6,22 @@ import json
 import logging
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import reduce
+from operator import or_
 from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F  # noqa: N812 - what everybody calls it
 
 from sluice.checkpoint import read_checkpoint
+from sluice.checkpoint.watermark import closed_up_to
 from sluice.config.pipeline import parse_duration
 from sluice.deltalog import open_table
 from sluice.errors import Condition, FatalError
 from sluice.failures import translated
 from sluice.history import record_step
 from sluice.model import StepSummary
-from sluice.session import spark_session
-from sluice.silver.batches import closed_up_to
+from sluice.session import spark_session, storage_conf
 from sluice.silver.interval import Interval
 from sluice.silver.transform import (
     EVENT_TIME,
@@ -29,7 +31,7 @@ from sluice.silver.transform import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from pyspark.sql import Column, DataFrame
 
@@ -37,6 +39,17 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 _ROWS = "_rows"
+
+
+@dataclass(frozen=True)
+class Recomputation:
+    """Which windows of one silver table are to be computed anew, and for whom."""
+
+    config: PipelineConfig
+    silver: SilverConfig
+    intervals: tuple[Interval, ...]
+    run_id: str
+    step: str = "backfill"
 
 
 @dataclass(frozen=True)
@@ -70,64 +83,68 @@ def run_backfill(
     """
     started = datetime.now(UTC)
     interval = Interval(start, end)
-    checkpoint = config.silver_checkpoint_location(silver)
-    closed = closed_up_to(read_checkpoint(checkpoint))
     if open_table(config.bronze_location) is None:
         found = Recomputed(note=f"bronze {config.bronze_location!r} does not exist yet")
     else:
-        found = _recompute(config, silver, interval, closed, run_id=run_id)
+        asked = Recomputation(config, silver, (interval,), run_id)
+        found = recompute(asked, closed_windows(config, silver))
     summary = _summarize(found, run_id)
     record_step(config, summary, started=started, finished=datetime.now(UTC))
     return summary
 
 
 def interval_windows(
-    bronze: DataFrame, silver: SilverConfig, interval: Interval
+    bronze: DataFrame, silver: SilverConfig, intervals: Sequence[Interval]
 ) -> DataFrame:
-    """Return the windows that start in ``interval``; ``_rows`` counts their rows."""
+    """Return the windows that start in ``intervals``; ``_rows`` counts their rows."""
     duration = parse_duration(silver.window.duration)
     timed = with_event_time(bronze, silver)
     # Rows of windows that reach over a bound are kept until the windows are known.
-    nearby = timed.where(
-        _is_between(F.col(EVENT_TIME), interval.start, interval.end + duration)
-    )
+    nearby = timed.where(_is_in(F.col(EVENT_TIME), intervals, beyond=duration))
     counted = silver.model_copy(
         update={"aggregates": {**silver.aggregates, _ROWS: "count(*)"}}
     )
     windows = aggregate_windows(nearby.drop(EVENT_TIME), counted)
-    start = F.col("window_start")
-    return windows.where(_is_between(start, interval.start, interval.end))
+    return windows.where(_is_in(F.col("window_start"), intervals))
 
 
-def _recompute(
-    config: PipelineConfig,
-    silver: SilverConfig,
-    interval: Interval,
-    closed: datetime,
-    *,
-    run_id: str,
-) -> Recomputed:
-    spark = spark_session(f"{config.name}_{silver.name}_backfill")
+def closed_windows(config: PipelineConfig, silver: SilverConfig) -> datetime:
+    """Return the watermark up to which the stream has emitted its windows."""
+    return closed_up_to(read_checkpoint(config.silver_checkpoint_location(silver)))
+
+
+def recompute(asked: Recomputation, closed: datetime) -> Recomputed:
+    """Replace the windows asked for that end at or before ``closed``, in one commit.
+
+    Raises:
+        UsageError: bronze lacks what the aggregates need.
+        RetryableError: the stream or another recomputation wrote at the same time.
+        FatalError: the table is gone while its stream goes on, or the query failed.
+    """
+    config, silver, intervals = asked.config, asked.silver, asked.intervals
+    name = f"{config.name}_{silver.name}_backfill"
+    spark = spark_session(name, **storage_conf(config.locations))
     bronze = spark.read.format("delta").load(config.bronze_location)
     check_columns(bronze, silver)
-    _LOG.info("backfill %s: recomputing %s", silver.name, interval)
+    _LOG.info("%s %s: recomputing %s", asked.step, silver.name, intervals)
     with (
         translated(config.silver_location(silver)),
-        _cached(interval_windows(bronze, silver, interval)) as windows,
+        _cached(interval_windows(bronze, silver, intervals)) as windows,
     ):
         found = _count(windows, closed)
-        if interval.start + parse_duration(silver.window.duration) > closed:
+        first = min(interval.start for interval in intervals)
+        if first + parse_duration(silver.window.duration) > closed:
             return replace(found, note=_nothing_closed(closed))
         _require_table(config, silver)
-        _LOG.info("backfill %s: replacing the closed windows", silver.name)
-        within = _closed_windows_sql(interval, closed)
+        _LOG.info("%s %s: replacing the closed windows", asked.step, silver.name)
+        within = _closed_windows_sql(intervals, closed)
         (
             windows.where(within)
             .drop(_ROWS)
             .write.format("delta")
             .mode("overwrite")
             .option("replaceWhere", within)
-            .option("userMetadata", _metadata(config, silver, interval, run_id))
+            .option("userMetadata", _metadata(asked))
             .save(config.silver_location(silver))
         )
     return found
@@ -172,30 +189,39 @@ def _cached(rows: DataFrame) -> Iterator[DataFrame]:
         kept.unpersist()
 
 
-def _is_between(moment: Column, start: datetime, end: datetime) -> Column:
-    return (moment >= F.lit(start)) & (moment < F.lit(end))
+def _is_in(
+    moment: Column, intervals: Sequence[Interval], *, beyond: timedelta = timedelta()
+) -> Column:
+    within = [
+        (moment >= F.lit(each.start)) & (moment < F.lit(each.end + beyond))
+        for each in intervals
+    ]
+    return reduce(or_, within)
 
 
-def _closed_windows_sql(interval: Interval, closed: datetime) -> str:
-    start, end, until = map(_sql, (interval.start, interval.end, closed))
-    return f"window_start >= {start} AND window_start < {end} AND window_end <= {until}"
+def _closed_windows_sql(intervals: Sequence[Interval], closed: datetime) -> str:
+    within = " OR ".join(
+        f"(window_start >= {_sql(each.start)} AND window_start < {_sql(each.end)})"
+        for each in intervals
+    )
+    return f"({within}) AND window_end <= {_sql(closed)}"
 
 
 def _sql(moment: datetime) -> str:
     return f"TIMESTAMP '{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}Z'"
 
 
-def _metadata(
-    config: PipelineConfig, silver: SilverConfig, interval: Interval, run_id: str
-) -> str:
+def _metadata(asked: Recomputation) -> str:
+    first = min(interval.start for interval in asked.intervals)
+    last = max(interval.end for interval in asked.intervals)
     return json.dumps(
         {
-            "step": "backfill",
-            "pipeline": config.name,
-            "silver": silver.name,
-            "from": interval.start.astimezone(UTC).isoformat(),
-            "to": interval.end.astimezone(UTC).isoformat(),
-            "run_id": run_id,
+            "step": asked.step,
+            "pipeline": asked.config.name,
+            "silver": asked.silver.name,
+            "from": first.astimezone(UTC).isoformat(),
+            "to": last.astimezone(UTC).isoformat(),
+            "run_id": asked.run_id,
         }
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from urllib.parse import unquote
 
 import pyarrow as pa
@@ -13,12 +13,10 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
 from sluice.checkpoint import CheckpointFacts, OffsetEntry
+from sluice.checkpoint.watermark import EPOCH, to_moment
 from sluice.deltalog import TableCommit, read_commits
 from sluice.errors import Condition, FatalError
 from sluice.paths import join
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-"""Spark's watermark before there is one; it drops and closes by it all the same."""
 
 
 @dataclass(frozen=True)
@@ -36,17 +34,6 @@ class SilverBatch:
     end_version: int
     late_watermark: datetime
     watermark: datetime
-
-
-def closed_up_to(facts: CheckpointFacts | None) -> datetime:
-    """Return the watermark up to which windows are closed for good.
-
-    It is that of the newest *committed* batch. The next one, planned or not, will still
-    emit the windows between this watermark and its own.
-    """
-    if facts is None or facts.last_committed is None:
-        return EPOCH
-    return _moment(facts.offsets[facts.last_committed].watermark_ms)
 
 
 def list_batches(facts: CheckpointFacts, *, after: int) -> list[SilverBatch]:
@@ -109,8 +96,8 @@ def _batch(batch_id: int, facts: CheckpointFacts) -> SilverBatch:
         batch_id=batch_id,
         start_version=_version(before, facts) if before else None,
         end_version=_version(entry, facts),
-        late_watermark=_moment(before.watermark_ms) if before else EPOCH,
-        watermark=_moment(entry.watermark_ms),
+        late_watermark=to_moment(before.watermark_ms) if before else EPOCH,
+        watermark=to_moment(entry.watermark_ms),
     )
 
 
@@ -127,7 +114,3 @@ def _version(entry: OffsetEntry, facts: CheckpointFacts) -> int:
             {"checkpoint": facts.location, "batch_id": entry.batch_id},
         )
     return int(offset["reservoirVersion"])
-
-
-def _moment(watermark_ms: int) -> datetime:
-    return EPOCH + timedelta(milliseconds=watermark_ms)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import pairwise
 
 from sluice.errors import Condition, UsageError
 from sluice.times import parse_utc
@@ -30,6 +32,30 @@ class Interval:
                 f"interval [{self.start}, {self.end}) is empty; "
                 "expected a start before its end",
             )
+
+
+def join_intervals(intervals: Sequence[Interval], *, at_most: int) -> list[Interval]:
+    """Return intervals in order that cover the given ones, none touching another.
+
+    Where there would be more than ``at_most``, those with the least between them become
+    one: a condition in SQL must stay short, and what is computed anew besides comes out
+    as bronze has it.
+    """
+    joined: list[Interval] = []
+    for each in sorted(intervals, key=lambda one: one.start):
+        if joined and each.start <= joined[-1].end:
+            end = max(joined[-1].end, each.end)
+            joined[-1] = Interval(joined[-1].start, end)
+        else:
+            joined.append(each)
+    gaps = [after.start - one.end for one, after in pairwise(joined)]
+    widest = sorted(range(len(gaps)), key=lambda index: gaps[index], reverse=True)
+    ends = [*sorted(widest[: at_most - 1]), len(joined) - 1]
+    starts = [0, *(index + 1 for index in ends[:-1])]
+    return [
+        Interval(joined[first].start, joined[last].end)
+        for first, last in zip(starts, ends, strict=True)
+    ]
 
 
 def parse_interval(start: str, end: str) -> Interval:

@@ -3,30 +3,46 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from sluice.checkpoint import read_checkpoint
+from sluice.control.hold import hold_lease
+from sluice.control.query import await_query
 from sluice.deltalog import open_table
 from sluice.failures import translated
 from sluice.history import archive_history, record_step
 from sluice.model import StepSummary
-from sluice.session import spark_session
+from sluice.session import spark_session, storage_conf
 from sluice.silver.late import COUNTED, Archived, archive_batches
+from sluice.silver.replayed import recompute_replayed
 from sluice.silver.transform import aggregate_windows, check_columns
 from sluice.triggers import Trigger, apply_trigger, parse_trigger
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pyspark.sql import DataFrame, SparkSession
     from pyspark.sql.streaming.query import StreamingQuery
 
     from sluice.config import PipelineConfig, SilverConfig
+    from sluice.control.hold import Hold
 
 _LOG = logging.getLogger(__name__)
-# Spark keeps the logs of 100 batches, and a query may run for months.
-_ARCHIVE_SECONDS = 20
 _ALL = str(2**31 - 1)
+
+
+def run_silver_tables(
+    config: PipelineConfig, *, run_id: str, trigger: str = "available-now"
+) -> Iterator[StepSummary]:
+    """Run the silver tables one after the other, none after one asked to stop."""
+    for silver in config.silver:
+        summary = run_silver(config, silver, run_id=run_id, trigger=trigger)
+        yield summary
+        if summary.stopped:
+            return
 
 
 def run_silver(
@@ -60,18 +76,22 @@ def run_silver(
 def _stream(
     config: PipelineConfig, silver: SilverConfig, run_id: str, trigger: Trigger
 ) -> StepSummary:
-    spark = spark_session(f"{config.name}_{silver.name}")
-    check_columns(spark.read.format("delta").load(config.bronze_location), silver)
-    _LOG.info("silver %s: running the query", silver.name)
-    with translated(config.silver_location(silver)):
-        query = start_silver(spark, config, silver, trigger)
-        archived = _await(query, spark, config, silver, run_id=run_id)
-    _LOG.info("silver %s: archiving its history", silver.name)
-    archive_history(config)
-    checkpoint = config.silver_checkpoint_location(silver)
-    noted = Archived(notes=(trigger.note,) if trigger.note else ())
-    windows_open = count_open_windows(query, spark, checkpoint)
-    return _summarize(silver, run_id, noted + archived, windows_open)
+    """Hold the lease while the query runs, then archive and count what it did."""
+    name, checkpoint = _name(config, silver), config.silver_checkpoint_location(silver)
+    expiry = config.lease_duration
+    with hold_lease(checkpoint, query=name, run_id=run_id, expiry=expiry) as hold:
+        spark = spark_session(name, **storage_conf(config.locations))
+        check_columns(spark.read.format("delta").load(config.bronze_location), silver)
+        with translated(config.silver_location(silver)):
+            archived, query = _run_query(spark, config, silver, trigger, hold)
+        _LOG.info("silver %s: archiving its history", silver.name)
+        archive_history(config)
+        hold.require_held()
+        stopped = hold.stop_reason
+    notes = tuple(note for note in (trigger.note, stopped) if note)
+    windows_open = count_open_windows(query, spark, checkpoint) if query else None
+    summary = _summarize(silver, run_id, Archived(notes=notes) + archived, windows_open)
+    return replace(summary, stopped=bool(stopped))
 
 
 def stream_bronze(spark: SparkSession, config: PipelineConfig) -> DataFrame:
@@ -116,28 +136,44 @@ def start_silver(
         aggregate_windows(stream_bronze(spark, config), silver)
         .writeStream.format("delta")
         .outputMode(silver.output_mode)
-        .queryName(f"{config.name}_{silver.name}")
+        .queryName(_name(config, silver))
         .option("checkpointLocation", config.silver_checkpoint_location(silver))
     )
     return apply_trigger(writer, trigger).start(config.silver_location(silver))
 
 
-def _await(
-    query: StreamingQuery,
+def _run_query(
     spark: SparkSession,
     config: PipelineConfig,
     silver: SilverConfig,
-    *,
-    run_id: str,
-) -> Archived:
-    """Wait for the end of ``query``, archiving its batches while it runs."""
-    archived = Archived()
-    try:
-        while not query.awaitTermination(_ARCHIVE_SECONDS):
-            archived += archive_batches(spark, config, silver, run_id=run_id)
-    finally:
-        query.stop()
-    return archived + archive_batches(spark, config, silver, run_id=run_id)
+    trigger: Trigger,
+    hold: Hold,
+) -> tuple[Archived, StreamingQuery | None]:
+    """Run the query to its end, archiving its batches while it runs.
+
+    Asked to stop, a query that ends by itself is let do so: it is in its one batch with
+    rows, or in the one after it that closes windows. Those would stay open until rows
+    come again if the query ended between the two.
+    """
+    archived: list[Archived] = []
+
+    def archive() -> None:
+        run_id = hold.lease.run_id
+        archived.append(archive_batches(spark, config, silver, run_id=run_id))
+        for note in recompute_replayed(config, silver, run_id=run_id):
+            _LOG.info("%s", note)
+
+    if hold.stop_reason:
+        return Archived(), None
+    _LOG.info("silver %s: running the query", silver.name)
+    query = start_silver(spark, config, silver, trigger)
+    await_query(query, hold, ends_soon=trigger.ends_by_itself, meanwhile=archive)
+    archive()
+    return sum(archived, Archived()), query
+
+
+def _name(config: PipelineConfig, silver: SilverConfig) -> str:
+    return f"{config.name}_{silver.name}"
 
 
 def _summarize(

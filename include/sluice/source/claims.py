@@ -14,7 +14,7 @@ from deltalake import DeltaTable, Transaction
 from deltalake.exceptions import TableNotFoundError
 
 from sluice.errors import Condition, FatalError
-from sluice.model import Claim, SeqRange
+from sluice.model import CHAIN_START, Claim, SeqRange
 from sluice.tables import append_once, read_table
 
 _TIMESTAMP = pa.timestamp("us", tz="UTC")
@@ -35,11 +35,11 @@ def read_claims(location: str) -> list[Claim]:
 
 
 def read_claimed_up_to(location: str, app_id: str) -> int:
-    """Return the end of the last claim; 0 where there is none, or no table."""
+    """Return the end of the last claim; -1 where there is none, or no table."""
     try:
         return _tail(DeltaTable(location), app_id)
     except TableNotFoundError:
-        return 0
+        return CHAIN_START
 
 
 def read_claimed_end(location: str, start: int) -> int | None:
@@ -80,7 +80,8 @@ def _require_tail(table: DeltaTable, app_id: str, planned: SeqRange) -> None:
 
 
 def _tail(table: DeltaTable, app_id: str) -> int:
-    return table.transaction_version(app_id) or 0
+    newest = table.transaction_version(app_id)
+    return CHAIN_START if newest is None else newest
 
 
 def _claimed_end(table: DeltaTable, start: int) -> int | None:

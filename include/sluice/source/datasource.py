@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
@@ -29,9 +29,13 @@ from pyspark.sql.types import (
 )
 
 from sluice.errors import Condition, FatalError
-from sluice.model import LedgerFile, SeqRange
+from sluice.model import CHAIN_START, FileIdentity, LedgerFile, SeqRange
 from sluice.source.admit import AdmissionLimit, plan_end
-from sluice.source.discover import list_landed
+from sluice.source.clean.replanned import find_archived
+from sluice.source.clean.stream import clean_stream, note_second_reader
+from sluice.source.compact import compact_ledger
+from sluice.source.damage import damage_named
+from sluice.source.discovery import discover
 from sluice.source.ledger import Ledger
 from sluice.source.options import CloudFilesOptions, EvolutionMode, parse_options
 from sluice.source.partition import FileSlice, plan_partitions
@@ -42,8 +46,11 @@ from sluice.source.read import (
     read_slices,
 )
 from sluice.source.schemas import schema_of
+from sluice.source.superseded import record_superseded
 
 Offset = dict[str, Any]
+# Looking whether the ledger has many small files costs opening three tables.
+_COMPACT_EVERY = 100
 
 METADATA_TYPE = StructType(
     [
@@ -99,10 +106,13 @@ class CloudFilesStreamReader(DataSourceStreamReader, SupportsTriggerAvailableNow
         self._options = options
         self._output: pa.Schema = to_arrow_schema(schema, timezone="UTC")
         self._target: int | None = None
+        self._commits = 0
 
     def initialOffset(self) -> Offset:
-        """Return the offset before the first file of the ledger."""
-        return _offset(self._ledger(), 0)
+        """Return the offset before an empty first micro-batch, and so before all."""
+        ledger = self._ledger()
+        note_second_reader(ledger, self._options.run_id)
+        return _offset(ledger, CHAIN_START)
 
     def getDefaultReadLimit(self) -> ReadLimit:
         """Return the limit on files; the one on bytes is applied beside it."""
@@ -110,7 +120,15 @@ class CloudFilesStreamReader(DataSourceStreamReader, SupportsTriggerAvailableNow
 
     def prepareForTriggerAvailableNow(self) -> None:
         """Discover once and let the run end with what is there now."""
-        self._target = self._discover(self._ledger())
+        ledger = self._ledger()
+        self._target = self._discover(ledger)
+        compact_ledger(ledger.root)
+
+    def commit(self, end: Offset) -> None:
+        """Keep the ledger's files few while a standing query runs; ``end`` is done."""
+        self._commits += 1
+        if self._commits % _COMPACT_EVERY == 0:
+            compact_ledger(self._require_ledger(end).root)
 
     def latestOffset(self, start: Offset, limit: ReadLimit) -> Offset:
         """Claim the micro-batch after ``start`` and return its end.
@@ -123,7 +141,11 @@ class CloudFilesStreamReader(DataSourceStreamReader, SupportsTriggerAvailableNow
         end = ledger.claimed_end(begin)
         if end is None:
             end = self._admit(ledger, begin, limit)
-        return start if end == begin else _offset(ledger, end)
+        if end == begin:
+            return start
+        # Spark asks for the next micro-batch once the one before is in the sink.
+        clean_stream(self._options, ledger, begin)
+        return _offset(ledger, end)
 
     def reportLatestOffset(self) -> Offset | None:
         """Return the newest file of the ledger, from which Spark tells the backlog."""
@@ -131,13 +153,21 @@ class CloudFilesStreamReader(DataSourceStreamReader, SupportsTriggerAvailableNow
         return _offset(ledger, ledger.high_seq())
 
     def partitions(self, start: Offset, end: Offset) -> list[InputPartition]:
-        """Pack the files of the micro-batch, but for those in quarantine."""
+        """Pack the files of the micro-batch, but for those that are left out."""
         ledger = self._require_ledger(end)
         planned = SeqRange(int(start["seq"]), int(end["seq"]))
         files = _require_whole(ledger, planned)
-        quarantined = ledger.quarantined()
+        if planned.start == CHAIN_START:
+            first = ledger.first_seq()
+            files = [file for file in files if file.seq > first]
+        left_out = set(ledger.left_out())
+        if self._keeps_versions:
+            run_id = self._options.run_id
+            files = [file for file in files if file.seq not in left_out]
+            left_out |= record_superseded(ledger, files, run_id=run_id)
+        files = [file for file in files if file.seq not in left_out]
         packed = plan_partitions(
-            [file for file in files if file.seq not in quarantined],
+            find_archived(self._options, ledger, files),
             max_bytes=self._options.max_partition_bytes,
             min_partitions=self._options.min_partitions,
             splittable=not self._options.multi_line,
@@ -152,19 +182,17 @@ class CloudFilesStreamReader(DataSourceStreamReader, SupportsTriggerAvailableNow
         return read_slices(partition.slices, self._read_plan())
 
     def _read_plan(self) -> ReadPlan:
-        options = self._options
-        quarantines = options.bad_files == "quarantine"
-        return ReadPlan(
-            output=self._output,
-            rescued_column=options.rescued_column or RESCUED_COLUMN,
-            corrupt_column=options.corrupt_column,
-            multi_line=options.multi_line,
-            fail_on_new_fields=(
-                options.evolution_mode is EvolutionMode.FAIL_ON_NEW_COLUMNS
-            ),
-            ledger=self._ledger() if quarantines else None,
-            run_id=options.run_id,
+        quarantines = self._options.bad_files == "quarantine"
+        return replace(
+            plan_reading(self._options, self._output),
+            ledger=self._ledger() if quarantines or self._keeps_versions else None,
+            quarantines=quarantines,
+            keeps_versions=self._keeps_versions,
         )
+
+    @property
+    def _keeps_versions(self) -> bool:
+        return self._options.file_identity is not FileIdentity.PATH
 
     def _ledger(self) -> Ledger:
         if not self._options.schema_location_given:
@@ -188,19 +216,27 @@ class CloudFilesStreamReader(DataSourceStreamReader, SupportsTriggerAvailableNow
         return ledger
 
     def _discover(self, ledger: Ledger) -> int:
-        ledger.append(list_landed(self._options), run_id=self._options.run_id)
-        return ledger.high_seq()
+        with damage_named(ledger.root):
+            return discover(ledger, self._options, run_id=self._options.run_id).high
 
     def _admit(self, ledger: Ledger, begin: int, limit: ReadLimit) -> int:
         target = self._discover(ledger) if self._target is None else self._target
         admission = self._admission(limit)
+        # Spark runs a first micro-batch even where nothing has landed: it ends at 0.
+        after = self._first_seq(ledger) if begin == CHAIN_START else begin
         # A file has one seq, so no more of them are read than could be admitted.
-        reach = begin + (admission.max_files or target)
-        files = ledger.files(after=begin, up_to=min(target, reach))
-        end = plan_end(begin, files, admission)
+        reach = after + (admission.max_files or target)
+        files = ledger.files(after=after, up_to=min(target, reach))
+        end = plan_end(after, files, admission)
         if end == begin:
             return begin
         return ledger.claim(SeqRange(begin, end), run_id=self._options.run_id)
+
+    def _first_seq(self, ledger: Ledger) -> int:
+        """Return the seq after which files are read; the first start decides it."""
+        if self._options.include_existing:
+            return ledger.first_seq()
+        return ledger.skip_existing()
 
     def _admission(self, limit: ReadLimit) -> AdmissionLimit:
         if isinstance(limit, ReadAllAvailable):
@@ -208,6 +244,18 @@ class CloudFilesStreamReader(DataSourceStreamReader, SupportsTriggerAvailableNow
         return AdmissionLimit(
             max_files=self._options.max_files, max_bytes=self._options.max_bytes
         )
+
+
+def plan_reading(options: CloudFilesOptions, output: pa.Schema) -> ReadPlan:
+    """Return how files are read into ``output``; nothing is recorded of bad ones."""
+    return ReadPlan(
+        output=output,
+        rescued_column=options.rescued_column or RESCUED_COLUMN,
+        corrupt_column=options.corrupt_column,
+        multi_line=options.multi_line,
+        fail_on_new_fields=options.evolution_mode is EvolutionMode.FAIL_ON_NEW_COLUMNS,
+        run_id=options.run_id,
+    )
 
 
 def _offset(ledger: Ledger, seq: int) -> Offset:
@@ -228,11 +276,12 @@ def _require_whole(ledger: Ledger, planned: SeqRange) -> list[LedgerFile]:
             {"start": planned.start, "end": planned.end, "claimed": claimed},
         )
     files = ledger.files(after=planned.start, up_to=planned.end)
-    if len(files) != planned.end - planned.start:
+    expected = planned.end - max(planned.start, 0)
+    if len(files) != expected:
         raise FatalError(
             Condition.LEDGER_UNREADABLE,
             f"ledger {ledger.root!r} holds {len(files)} of the "
-            f"{planned.end - planned.start} files after seq {planned.start}: rows are "
+            f"{expected} files after seq {planned.start}: rows are "
             "missing; restore the ledger from backup",
             {"start": planned.start, "end": planned.end, "found": len(files)},
         )

@@ -1,112 +1,224 @@
-"""List what has landed: names, sizes and times, from a folder tree or a bucket."""
+"""List what has landed in a folder tree or a bucket: names first, the rest on demand.
+
+A listing costs a name per file. Size and modification time cost a system call more on a
+disk, which is why only files that turn out to be new are looked at.
+"""
 
 from __future__ import annotations
 
+import logging
 import os
-import re
-from collections.abc import Iterator
-from datetime import UTC, datetime
-from fnmatch import fnmatchcase
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import obstore
+import pyarrow as pa
+from obstore.exceptions import InvalidPathError
 
 from sluice import storage
 from sluice.errors import Condition, FatalError, UsageError
 from sluice.model import FileVersion
 from sluice.paths import is_local, join
+from sluice.source.globs import (
+    Selection,
+    is_glob,
+    name_filter,
+    select_folder,
+    select_glob,
+)
 
 if TYPE_CHECKING:
     from sluice.source.options import CloudFilesOptions
 
+_LOG = logging.getLogger("sluice")
 # Spark and Hadoop leave out names that begin so: markers and files being written.
-_HIDDEN = ("_", ".")
-_ALTERNATIVES = re.compile(r"\{([^{}]*)\}")
+_HIDDEN = "_."
+PAGE_NAMES = 1 << 14
+_BUCKET_PAGE = 10_000
+
+
+@dataclass(frozen=True)
+class Page:
+    """Some files of one listing: ``folder`` and each of the ``names`` give a path.
+
+    ``look`` returns what the storage says of the name at a position, None where that
+    file is gone by now.
+    """
+
+    folder: str
+    names: Sequence[str]
+    look: Callable[[int], FileVersion | None]
+
+    def path(self, position: int) -> str:
+        """Return the path of the name at ``position``."""
+        return self.folder + self.names[position]
+
+
+def selection_of(options: CloudFilesOptions) -> Selection:
+    """Return what the load path names; a folder that exists means itself."""
+    path = options.path
+    if not is_glob(path) or (is_local(path) and Path(path).exists()):
+        return select_folder(path, recursive=options.recursive)
+    return select_glob(path, recursive=options.recursive, strict=options.strict_globber)
+
+
+def wanted_names(options: CloudFilesOptions) -> Callable[[str], bool]:
+    """Return what tells by its path whether the options let a listed file through."""
+    selection = selection_of(options)
+    pattern = options.path_glob_filter
+    if pattern is None:
+        return selection.takes
+    matches_name = name_filter(pattern)
+    return lambda path: matches_name(path.rpartition("/")[2]) and selection.takes(path)
 
 
 def list_landed(options: CloudFilesOptions) -> list[FileVersion]:
-    """Return every file below ``options.path`` that the options let through.
+    """Return every file that the load path and ``pathGlobFilter`` let through.
 
     Modification times are reported, never used to decide: a file dated in the past or
     the future is listed like any other.
 
     Raises:
         UsageError: there is no such folder.
-        FatalError: a file's name is not UTF-8.
+        FatalError: a file's name is not UTF-8, or none that object storage can hold.
     """
-    found = _list_folder(options) if is_local(options.path) else _list_bucket(options)
-    return [file for file in found if _wanted(file.path, options)]
+    wanted = wanted_names(options)
+    found = (
+        page.look(position)
+        for page in list_pages(options)
+        for position in range(len(page.names))
+        if wanted(page.path(position))
+    )
+    return [file for file in found if file]
 
 
-def _wanted(path: str, options: CloudFilesOptions) -> bool:
-    pattern = options.path_glob_filter
-    return pattern is None or matches(path.rsplit("/", 1)[-1], pattern)
+def list_pages(
+    options: CloudFilesOptions, *, after: Mapping[str, str] | None = None
+) -> Iterator[Page]:
+    """Yield the files below the load path, or those ``after`` a path in each root.
+
+    Paths are ordered by their characters, as object storage lists them. Folders whose
+    files all come before are not opened, and a bucket is asked only for later keys.
+
+    Raises:
+        UsageError: there is no such folder.
+    """
+    selection = selection_of(options)
+    _require_root(options, selection)
+    for root in selection.roots:
+        start = (after or {}).get(root, "")
+        if is_local(root):
+            yield from _list_tree(root, selection, start)
+        else:
+            yield from _list_bucket(root, start)
 
 
-def matches(name: str, pattern: str) -> bool:
-    """Tell whether a file name matches a glob as Hadoop understands it."""
-    patterns = _alternatives(pattern.replace("[^", "[!"))
-    return any(fnmatchcase(name, each) for each in patterns)
+def look_at(path: str) -> FileVersion | None:
+    """Return what the disk says of the file at ``path``, None where it is gone.
+
+    Raises:
+        FatalError: its name is not UTF-8.
+    """
+    try:
+        return _file(path, os.stat(path))  # noqa: PTH116 - called for many files
+    except (FileNotFoundError, NotADirectoryError):
+        return None
 
 
-def _alternatives(pattern: str) -> list[str]:
-    """Spell out ``{a,b}``, which Hadoop's patterns have and Python's have not."""
-    match = _ALTERNATIVES.search(pattern)
-    if not match:
-        return [pattern]
-    before, after = pattern[: match.start()], pattern[match.end() :]
-    choices = (f"{before}{choice}{after}" for choice in match[1].split(","))
-    return [each for choice in choices for each in _alternatives(choice)]
+def is_hidden(path: str) -> bool:
+    """Tell whether a path below a root has a part that is never listed."""
+    return path[0] in _HIDDEN or "/_" in path or "/." in path
 
 
-def _list_folder(options: CloudFilesOptions) -> Iterator[FileVersion]:
-    root = Path(options.path)
-    if root.is_file():
-        yield _file(options.path, root.stat())
+def _require_root(options: CloudFilesOptions, selection: Selection) -> None:
+    if any(not is_local(root) or Path(root).exists() for root in selection.roots):
         return
-    if not root.is_dir():
-        raise UsageError(
-            Condition.PATH_NOT_FOUND,
-            f"landing folder {options.path!r} does not exist; create it, or correct "
-            "the path of the source",
-            {"path": options.path},
-        )
-    yield from _scan(options.path, recursive=options.recursive)
+    raise UsageError(
+        Condition.PATH_NOT_FOUND,
+        f"landing folder {options.path!r} does not exist; create it, or correct "
+        "the path of the source",
+        {"path": options.path},
+    )
 
 
-def _scan(folder: str, *, recursive: bool) -> Iterator[FileVersion]:
-    pending = [folder]
+def _list_tree(root: str, selection: Selection, after: str) -> Iterator[Page]:
+    if Path(root).is_file():
+        parent, _, name = root.rpartition("/")
+        yield from _pages(parent + "/", iter([[name]]), after)
+        return
+    pending = [root]
     while pending:
-        for entry in _entries(pending.pop()):
-            if entry.is_dir():
-                pending.extend([entry.path] if recursive else [])
-            elif entry.is_file():
-                yield from _still_there(entry)
+        folder = pending.pop()
+        prefix = folder.rstrip("/") + "/"
+        nested: list[str] = []
+        yield from _pages(prefix, _read_folder(folder, nested), after)
+        pending.extend(
+            prefix + name
+            for name in sorted(nested, reverse=True)
+            if _may_hold_later(f"{prefix}{name}/", after)
+            and selection.enters(prefix + name)
+            and not _leads_back(prefix + name)
+        )
 
 
-def _entries(folder: str) -> list[os.DirEntry[str]]:
+def _may_hold_later(folder: str, after: str) -> bool:
+    """Tell whether a path below ``folder``, which ends with a slash, is ``after``."""
+    return folder > after or after.startswith(folder)
+
+
+def _pages(folder: str, found: Iterator[list[str]], after: str) -> Iterator[Page]:
+    for names in found:
+        if folder <= after:
+            later = [name for name in names if folder + name > after]
+        else:
+            later = names
+        if later:
+            yield Page(folder, later, _looking(folder, later))
+
+
+def _looking(folder: str, names: Sequence[str]) -> Callable[[int], FileVersion | None]:
+    return lambda position: look_at(folder + names[position])
+
+
+def _read_folder(folder: str, nested: list[str]) -> Iterator[list[str]]:
+    """Yield the names of files, a page at a time; add those of folders to ``nested``.
+
+    The folder itself tells which is which, so nothing but links is looked at.
+    """
     try:
         with os.scandir(folder) as entries:
-            return [each for each in entries if not each.name.startswith(_HIDDEN)]
+            while page := list(islice(entries, PAGE_NAMES)):
+                names = [entry.name for entry in page if entry.is_file()]
+                if len(names) < len(page):
+                    nested.extend(entry.name for entry in page if _is_folder(entry))
+                yield [name for name in names if name[0] not in _HIDDEN]
     except FileNotFoundError:
-        return []  # removed since its parent was listed
+        return  # removed since its parent was listed
 
 
-def _still_there(entry: os.DirEntry[str]) -> Iterator[FileVersion]:
-    try:
-        yield _file(entry.path, entry.stat())
-    except FileNotFoundError:
-        return  # renamed or removed since the folder was listed
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    return entry.name[0] not in _HIDDEN and entry.is_dir()
+
+
+def _leads_back(folder: str) -> bool:
+    """Tell whether ``folder`` is a link to a folder that it lies in."""
+    if not os.path.islink(folder):  # noqa: PTH114 - asked for each folder
+        return False
+    above = os.path.realpath(os.path.dirname(folder))  # noqa: PTH120
+    target = os.path.realpath(folder)
+    if not f"{above}/".startswith(target.rstrip("/") + "/"):
+        return False
+    _LOG.warning("landing folder: link %r leads back to %r: skipped", folder, target)
+    return True
 
 
 def _file(path: str, status: os.stat_result) -> FileVersion:
     if not path.isprintable():
         _require_utf8(path)
-    # Whole microseconds, as the ledger keeps them; a float would round.
-    seconds, nanos = divmod(status.st_mtime_ns, 1_000_000_000)
-    modified = datetime.fromtimestamp(seconds, UTC).replace(microsecond=nanos // 1000)
-    return FileVersion(path, status.st_size, modified)
+    return FileVersion(path, status.st_size, storage.modified_at(status.st_mtime_ns))
 
 
 def _require_utf8(path: str) -> None:
@@ -121,18 +233,39 @@ def _require_utf8(path: str) -> None:
         ) from None
 
 
-def _list_bucket(options: CloudFilesOptions) -> Iterator[FileVersion]:
-    for page in obstore.list(storage.open_store(options.path)):
-        for entry in page:
-            key = str(entry["path"])
-            parts = key.split("/")
-            if any(part.startswith(_HIDDEN) for part in parts):
-                continue
-            if len(parts) > 1 and not options.recursive:
-                continue
-            yield FileVersion(
-                join(options.path, key),
-                entry["size"],
-                entry["last_modified"],
-                entry.get("e_tag"),
-            )
+def _list_bucket(root: str, after: str) -> Iterator[Page]:
+    prefix = join(root, "")
+    pages = obstore.list(
+        storage.open_store(root),
+        offset=after.removeprefix(prefix) or None,
+        chunk_size=_BUCKET_PAGE,
+        return_arrow=True,
+    )
+    try:
+        for page in pages:
+            yield _bucket_page(prefix, pa.record_batch(page))
+    except InvalidPathError as error:
+        problem = str(error).partition("\n\nDebug source")[0]
+        raise FatalError(
+            Condition.BAD_FILE,
+            f"bucket {root!r} holds a name that cannot be read: {problem}; rename that "
+            "object: control characters, '//', '.' and '..' are not supported",
+            {"path": root, "problem": problem},
+        ) from error
+
+
+def _bucket_page(prefix: str, found: pa.RecordBatch) -> Page:
+    keys = found["path"].to_pylist()
+    # The marker of the root itself has no name.
+    kept = [row for row, key in enumerate(keys) if key and not is_hidden(key)]
+    columns = [found[name] for name in ("size", "last_modified", "e_tag")]
+
+    def look(position: int) -> FileVersion | None:
+        row = kept[position]
+        size, modified, etag = (column[row].as_py() for column in columns)
+        path = prefix + keys[row]
+        if size == 0 and storage.is_folder_marker(path):
+            return None
+        return FileVersion(path, size, modified, etag)
+
+    return Page(prefix, [keys[position] for position in kept], look)

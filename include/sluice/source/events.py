@@ -13,12 +13,13 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+import msgspec
 import pyarrow as pa
-from deltalake import DeltaTable, write_deltalake
+from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError
 
 from sluice.deltalog import open_table
-from sluice.tables import equal, read_table
+from sluice.tables import append_always, equal, query_table, read_table
 
 EVENTS_SCHEMA = pa.schema(
     [
@@ -30,13 +31,14 @@ EVENTS_SCHEMA = pa.schema(
         pa.field("at", pa.timestamp("us", tz="UTC"), nullable=False),
     ]
 )
+_NEWEST = pa.schema([EVENTS_SCHEMA.field(name) for name in ("seq", "detail", "at")])
 
 
 class EventKind(StrEnum):
     """What can happen to a file; the names are kept, so they may not change."""
 
     ARCHIVED = "archived"
-    """Moved or deleted by cleanSource; the detail says where to, or ``deleted``."""
+    """Moved or deleted by cleanSource; the detail is the JSON of an ``Archived``."""
 
     MISSED = "missed"
     """Found by a full listing after incremental listing or a watcher missed it."""
@@ -49,6 +51,27 @@ class EventKind(StrEnum):
 
     SKIPPED = "skipped"
     """Known and never to be read, for the option that the detail names."""
+
+
+class Archived(msgspec.Struct, frozen=True, kw_only=True):
+    """How a file was archived: ``mode`` is MOVE or DELETE, ``by`` names who did it.
+
+    ``location`` is where the file was moved to, None for one that was deleted.
+    """
+
+    mode: str
+    location: str | None
+    by: str
+
+    @classmethod
+    def of(cls, detail: str) -> Archived:
+        """Return what the detail of an event says."""
+        return msgspec.json.decode(detail, type=cls)
+
+    @property
+    def detail(self) -> str:
+        """What the event says."""
+        return msgspec.json.encode(self).decode()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,11 +87,15 @@ class LedgerEvent:
 
 
 def append_events(location: str, events: Sequence[LedgerEvent]) -> None:
-    """Append ``events`` to the table at ``location``, which is made where absent."""
+    """Append ``events`` to the table at ``location``, which is made where absent.
+
+    Raises:
+        RetryableError: other writers were faster all the time.
+    """
     if not events:
         return
     rows = pa.Table.from_pylist([asdict(each) for each in events], schema=EVENTS_SCHEMA)
-    write_deltalake(_open_or_create(location), rows, mode="append")
+    append_always(lambda: _open_or_create(location), rows)
 
 
 def read_events(location: str, kind: EventKind | None = None) -> list[LedgerEvent]:
@@ -79,6 +106,28 @@ def read_events(location: str, kind: EventKind | None = None) -> list[LedgerEven
     where = "true" if kind is None else equal(kind=kind)
     rows = read_table(table, where=where, order_by="at").to_pylist()
     return [_event(row) for row in rows]
+
+
+def newest_events(
+    location: str, kind: EventKind, *, after: int = 0, up_to: int | None = None
+) -> pa.Table:
+    """Return ``seq``, ``detail`` and ``at`` of each file's newest event of one kind.
+
+    In order of seq, for files with ``after < seq <= up_to``. There may be as many as
+    files, so this makes no object of each.
+    """
+    table = open_table(location)
+    if table is None:
+        return _NEWEST.empty_table()
+    where = f"{equal(kind=kind)} and seq > {after}"
+    if up_to is not None:
+        where += f" and seq <= {up_to}"
+    ranked = (
+        "select seq, detail, at, row_number() over "
+        f"(partition by seq order by at desc) as age from t where {where}"
+    )
+    sql = f"select seq, detail, at from ({ranked}) where age = 1 order by seq"
+    return query_table(table, sql).cast(_NEWEST)
 
 
 def _event(row: dict[str, Any]) -> LedgerEvent:

@@ -8,18 +8,24 @@ Append-only Delta tables under ``<schemaLocation>/_ledger``, written by delta-rs
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 import msgspec
 import pyarrow as pa
-from deltalake import DeltaTable, Transaction
+from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError, TableNotFoundError
 
 from sluice import storage
 from sluice.errors import Condition, FatalError, RetryableError
-from sluice.model import Claim, FileVersion, LedgerFile, SeqRange
+from sluice.model import (
+    CHAIN_START,
+    Claim,
+    FileIdentity,
+    FileVersion,
+    LedgerFile,
+    SeqRange,
+)
 from sluice.paths import join
 from sluice.source.claims import (
     CLAIMS_SCHEMA,
@@ -28,33 +34,25 @@ from sluice.source.claims import (
     read_claims,
     try_claim,
 )
+from sluice.source.damage import damage_named, ledger_root
 from sluice.source.events import EventKind, LedgerEvent, append_events, read_events
-from sluice.tables import append_once, read_table
-
-_TIMESTAMP = pa.timestamp("us", tz="UTC")
-FILES_SCHEMA = pa.schema(
-    [
-        pa.field("seq", pa.int64(), nullable=False),
-        pa.field("path", pa.string(), nullable=False),
-        pa.field("size", pa.int64(), nullable=False),
-        pa.field("modified", _TIMESTAMP, nullable=False),
-        pa.field("etag", pa.string()),
-        pa.field("discovered_at", _TIMESTAMP, nullable=False),
-        pa.field("run_id", pa.string(), nullable=False),
-    ]
+from sluice.source.files import (
+    FILES_SCHEMA,
+    FilesSnapshot,
+    number_files,
+    unknown_files,
 )
+from sluice.source.quarantine import (
+    LeftOut,
+    QuarantinedFile,
+    read_left_out,
+    record_left_out,
+)
+
 # One writer wins each round, so this many rounds are lost only to as many winners.
 _ROUNDS = 100
-
-
-class QuarantinedFile(msgspec.Struct, frozen=True):
-    """A file that holds what its format cannot; a task wrote this before it failed."""
-
-    seq: int
-    path: str
-    error: str
-    run_id: str
-    at: datetime
+# Made at the first start of a stream with includeExistingFiles=false.
+_EXISTING = "existing.json"
 
 
 @dataclass(frozen=True)
@@ -67,9 +65,10 @@ class Ledger:
     @classmethod
     def open(cls, schema_location: str) -> Ledger | None:
         """Open the ledger below ``schema_location``; None where there is none."""
-        root = join(schema_location, "_ledger")
+        root = ledger_root(schema_location)
         try:
-            table = DeltaTable(join(root, "files"))
+            with damage_named(root):
+                table = DeltaTable(join(root, "files"))
         except TableNotFoundError:
             return None
         return cls(root, str(table.metadata().id))
@@ -77,8 +76,9 @@ class Ledger:
     @classmethod
     def open_or_create(cls, schema_location: str) -> Ledger:
         """Open the ledger below ``schema_location``, or make an empty one."""
-        root = join(schema_location, "_ledger")
-        claims = _create(join(root, "claims"), CLAIMS_SCHEMA)
+        root = ledger_root(schema_location)
+        with damage_named(root):
+            claims = _create(join(root, "claims"), CLAIMS_SCHEMA)
         ledger = cls.open(schema_location)
         if ledger is None:
             # There are files before there are claims: these lost theirs.
@@ -94,50 +94,85 @@ class Ledger:
 
     def high_seq(self) -> int:
         """Return the highest seq ever given, 0 in an empty ledger."""
-        return _version(self._files(), self._app_id("files"))
+        return self.snapshot().high
+
+    def snapshot(self) -> FilesSnapshot:
+        """Return the files as they are now.
+
+        Raises:
+            FatalError: another ledger has taken this one's place.
+        """
+        return FilesSnapshot.of(self._files(), self._app_id("files"))
 
     def files(self, after: int = 0, up_to: int | None = None) -> list[LedgerFile]:
         """Return the files with ``after < seq <= up_to``, in order of seq."""
-        where = f"seq > {after}"
-        if up_to is not None:
-            where += f" and seq <= {up_to}"
-        columns = ["seq", "path", "size", "modified", "etag"]
-        found = read_table(self._files(), columns=columns, where=where, order_by="seq")
-        return [LedgerFile(**row) for row in found.to_pylist()]
+        with damage_named(self.root):
+            return self.snapshot().files(after, up_to)
 
     def append(self, listed: Sequence[FileVersion], *, run_id: str) -> int:
-        """Give a seq to each listed file whose path is not known; return how many.
+        """Give a seq to each listed file whose path is not known; return how many."""
+        return len(self.append_new(listed, run_id=run_id))
 
-        The append goes through the snapshot that was compared, so of two discoverers
-        the second is refused, reads what the first wrote and tries again: no path and
-        no seq comes twice.
+    def append_new(
+        self,
+        listed: Sequence[FileVersion],
+        *,
+        run_id: str,
+        identity: FileIdentity = FileIdentity.PATH,
+        compared: FilesSnapshot | None = None,
+    ) -> list[LedgerFile]:
+        """Give a seq to each listed file that is not known, and return these.
+
+        ``compared`` is a snapshot that is known to hold none of them; without it they
+        are compared with all there is. The append goes through the snapshot that was
+        compared, so of two discoverers the second is refused, reads what the first
+        wrote and tries again: no file and no seq comes twice.
 
         Raises:
             RetryableError: other discoverers were faster all the time.
         """
+        snapshot = compared or self.snapshot()
+        # Nothing is after its highest seq, so this drops only what is listed twice.
+        after = snapshot.high if compared else 0
+        fresh = unknown_files(listed, snapshot.keys(identity, after=after), identity)
         for _ in range(_ROUNDS):
-            table = self._files()
-            fresh = unknown_files(listed, _known_paths(table))
-            if not fresh:
-                return 0
-            high = _version(table, self._app_id("files"))
-            rows = _file_rows(fresh, high, run_id)
-            transaction = Transaction(self._app_id("files"), high + len(fresh))
-            if append_once(table, rows, transaction):
-                return len(fresh)
+            if not fresh or snapshot.append(fresh, run_id=run_id):
+                return number_files(fresh, after=snapshot.high)
+            after, snapshot = snapshot.high, self.snapshot()
+            newer = snapshot.keys(identity, after=after)
+            fresh = unknown_files(fresh, newer, identity)
         raise _lost("ledger", self.root)
+
+    def skip_existing(self) -> int:
+        """Leave out all files that are known now, unless a micro-batch was planned.
+
+        Return the seq of the last file left out, 0 where there is none. The first call
+        decides for ever.
+        """
+        if self.claimed_up_to() == CHAIN_START:
+            content = msgspec.json.encode({"seq": self.high_seq()})
+            storage.put_if_absent(self.root, _EXISTING, content)
+        return self.first_seq()
+
+    def first_seq(self) -> int:
+        """Return the seq after which files are read, 0 unless existing ones are not."""
+        content = storage.read(self.root, _EXISTING)
+        return int(msgspec.json.decode(content)["seq"]) if content else 0
 
     def claims(self) -> list[Claim]:
         """Return every micro-batch ever planned, in order of its start."""
-        return read_claims(self._claims)
+        with damage_named(self.root):
+            return read_claims(self._claims)
 
     def claimed_up_to(self) -> int:
-        """Return the end of the last claim; 0 where there is none, or no table."""
-        return read_claimed_up_to(self._claims, self._app_id("claims"))
+        """Return the end of the last claim; -1 where there is none, or no table."""
+        with damage_named(self.root):
+            return read_claimed_up_to(self._claims, self._app_id("claims"))
 
     def claimed_end(self, start: int) -> int | None:
         """Return the end that was claimed for the micro-batch after ``start``."""
-        return read_claimed_end(self._claims, start)
+        with damage_named(self.root):
+            return read_claimed_end(self._claims, start)
 
     def claim(self, planned: SeqRange, *, run_id: str) -> int:
         """Claim ``planned`` and return the end that holds for its start.
@@ -163,25 +198,25 @@ class Ledger:
 
     def events(self, kind: EventKind | None = None) -> list[LedgerEvent]:
         """Return what was kept by ``append_events``, oldest first."""
-        return read_events(join(self.root, "events"), kind)
+        with damage_named(self.root):
+            return read_events(join(self.root, "events"), kind)
 
     def quarantine(self, file: QuarantinedFile) -> bool:
-        """Record that ``file`` cannot be read; the first record stands."""
-        return storage.put_if_absent(
-            join(self.root, "quarantine"), f"{file.seq}.json", msgspec.json.encode(file)
-        )
+        """Record that ``file`` is left out; the first record stands."""
+        return record_left_out(join(self.root, "quarantine"), file)
+
+    def left_out(self) -> dict[int, QuarantinedFile]:
+        """Return the files that no micro-batch reads, by seq."""
+        return read_left_out(join(self.root, "quarantine"))
 
     def quarantined(self) -> dict[int, QuarantinedFile]:
         """Return the files that cannot be read, by seq."""
-        root = join(self.root, "quarantine")
-        contents = [storage.read(root, key) for key in storage.list_keys(root)]
-        found = [
-            msgspec.json.decode(each, type=QuarantinedFile) for each in contents if each
-        ]
-        return {file.seq: file for file in found}
+        found = self.left_out()
+        return {s: f for s, f in found.items() if f.kind is LeftOut.QUARANTINED}
 
     def _files(self) -> DeltaTable:
-        table = DeltaTable(join(self.root, "files"))
+        with damage_named(self.root):
+            table = DeltaTable(join(self.root, "files"))
         if str(table.metadata().id) != self.ledger_id:
             raise FatalError(
                 Condition.LEDGER_MISMATCH,
@@ -214,51 +249,6 @@ def _require_unused(claims: DeltaTable, root: str) -> None:
             "gone: a new one would number the files anew; restore it from backup",
             {"ledger": root},
         )
-
-
-def _version(table: DeltaTable, app_id: str) -> int:
-    return table.transaction_version(app_id) or 0
-
-
-def _known_paths(table: DeltaTable) -> list[str]:
-    paths: list[str] = read_table(table, columns=["path"])["path"].to_pylist()
-    return paths
-
-
-def unknown_files(
-    listed: Sequence[FileVersion], known: Iterable[str]
-) -> list[FileVersion]:
-    """Return the listed files whose path is not ``known``, each path once.
-
-    They come in the order of their modification times, oldest first, and then of their
-    paths: the order decides which micro-batch a file joins, never whether it does.
-    """
-    seen = frozenset(known)
-    fresh = {file.path: file for file in listed if file.path not in seen}
-    return sorted(fresh.values(), key=_arrival)
-
-
-def _arrival(file: FileVersion) -> tuple[datetime, str]:
-    return file.modified, file.path
-
-
-def _file_rows(files: Sequence[FileVersion], high: int, run_id: str) -> pa.Table:
-    now = datetime.now(UTC)
-    return pa.Table.from_pylist(
-        [
-            {
-                "seq": high + position,
-                "path": file.path,
-                "size": file.size,
-                "modified": file.modified,
-                "etag": file.etag,
-                "discovered_at": now,
-                "run_id": run_id,
-            }
-            for position, file in enumerate(files, start=1)
-        ],
-        schema=FILES_SCHEMA,
-    )
 
 
 def _lost(what: str, root: str) -> RetryableError:

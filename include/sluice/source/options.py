@@ -8,20 +8,39 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from difflib import get_close_matches
 from enum import StrEnum
 from hashlib import sha256
 from typing import Any
 
 from sluice.errors import Condition, UsageError
+from sluice.model import FileIdentity
 from sluice.paths import join, normalize
+from sluice.source.clean.options import (
+    DEFAULT_RETENTION,
+    CleanMode,
+    parse_clean_mode,
+    parse_retention,
+    require_cleanable,
+)
+from sluice.source.filters import AgeRules
+from sluice.source.listing import IncrementalListing
+from sluice.source.option_values import (
+    invalid,
+    parse_bytes,
+    parse_count,
+    parse_flag,
+    parse_interval,
+    parse_moment,
+    word_of,
+)
 
-_BYTES = re.compile(r"(\d+)\s*([kmgt]?)b?", re.IGNORECASE)
-_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 DEFAULT_MAX_FILES = 1000
+# Below this Auto Loader itself refuses: it would forget files that it still lists.
+_LEAST_MAX_AGE = timedelta(days=14)
 
 
 class EvolutionMode(StrEnum):
@@ -50,10 +69,33 @@ class CloudFilesOptions:
     multi_line: bool = False
     metadata_column: bool = True
     bad_files: str = "fail"
+    file_identity: FileIdentity = FileIdentity.PATH
+    allow_overwrites: bool | None = None
+    strict_globber: bool = False
+    include_existing: bool = True
+    incremental_listing: IncrementalListing = IncrementalListing.FALSE
+    backfill_interval: timedelta | None = None
+    modified_after: datetime | None = None
+    modified_before: datetime | None = None
+    max_file_age: timedelta | None = None
+    min_file_age: timedelta | None = None
+    clean_source: CleanMode = CleanMode.OFF
+    clean_retention: timedelta = DEFAULT_RETENTION
+    move_destination: str | None = None
     max_partition_bytes: int = 32 << 20
     min_partitions: int = 2
     run_id: str = "stream"
     schema_location_given: bool = True
+
+    @property
+    def age_rules(self) -> AgeRules:
+        """The rules on the modification times of new files."""
+        return AgeRules(
+            modified_after=self.modified_after,
+            modified_before=self.modified_before,
+            max_age=self.max_file_age,
+            min_age=self.min_file_age,
+        )
 
 
 # lower-case option name -> field and parser; Spark hands option names in any case
@@ -68,6 +110,19 @@ _KNOWN = {
     "cloudFiles.inferColumnTypes": "infer_column_types",
     "cloudFiles.schemaEvolutionMode": "evolution_mode",
     "cloudFiles.validateOptions": "validate",
+    "cloudFiles.allowOverwrites": "allow_overwrites",
+    "cloudFiles.backfillInterval": "backfill_interval",
+    "cloudFiles.cleanSource": "clean_source",
+    "cloudFiles.cleanSource.moveDestination": "move_destination",
+    "cloudFiles.cleanSource.retentionDuration": "clean_retention",
+    "cloudFiles.cleanSource.waitForCompletion": "clean_wait",
+    "cloudFiles.fileIdentity": "file_identity",
+    "cloudFiles.includeExistingFiles": "include_existing",
+    "cloudFiles.maxFileAge": "max_file_age",
+    "cloudFiles.useIncrementalListing": "incremental_listing",
+    "cloudFiles.useStrictGlobber": "strict_globber",
+    "modifiedAfter": "modified_after",
+    "modifiedBefore": "modified_before",
     "pathGlobFilter": "path_glob_filter",
     "cloudFiles.pathGlobFilter": "path_glob_filter",
     "fileNamePattern": "path_glob_filter",
@@ -78,6 +133,7 @@ _KNOWN = {
     "multiLine": "multi_line",
     "sluice.metadataColumn": "metadata_column",
     "sluice.badFiles": "bad_files",
+    "sluice.minFileAge": "min_file_age",
     "sluice.maxPartitionBytes": "max_partition_bytes",
     "sluice.minPartitions": "min_partitions",
     "sluice.runId": "run_id",
@@ -85,25 +141,14 @@ _KNOWN = {
 # Known from Auto Loader and not built yet; the value is how it behaves here, so that
 # saying just that changes nothing.
 _LATER = {
-    "cloudFiles.allowOverwrites": "false",
-    "cloudFiles.backfillInterval": "",
-    "cloudFiles.cleanSource": "off",
-    "cloudFiles.cleanSource.moveDestination": "",
-    "cloudFiles.cleanSource.retentionDuration": "",
-    "cloudFiles.includeExistingFiles": "true",
-    "cloudFiles.maxFileAge": "",
     "cloudFiles.partitionColumns": "",
     "cloudFiles.schemaHints": "",
-    "cloudFiles.useIncrementalListing": "false",
     "cloudFiles.useManagedFileEvents": "false",
     "cloudFiles.useNotifications": "false",
-    "cloudFiles.useStrictGlobber": "false",
     "badRecordsPath": "",
     "ignoreCorruptFiles": "false",
     "ignoreMissingFiles": "false",
     "mode": "permissive",
-    "modifiedAfter": "",
-    "modifiedBefore": "",
     "readerCaseSensitive": "true",
 }
 _FIELDS = {name.lower(): field for name, field in _KNOWN.items()}
@@ -133,10 +178,36 @@ def parse_options(given: Mapping[str, str]) -> CloudFilesOptions:
         schema_location_given=location is not None,
     )
     fields = {field: _PARSERS[field](text) for field, text in read.items()}
-    options = replace(options, **fields)
+    _require_one_identity(fields)
+    # Cleaning always runs to its end here, whichever value is given.
+    fields.pop("clean_wait", None)
+    options = _with_identity(replace(options, **fields))
+    require_cleanable(
+        options.path,
+        options.clean_source,
+        options.clean_retention,
+        options.move_destination,
+    )
     if location is None:
         options = replace(options, schema_location=default_location(options))
     return options
+
+
+def _require_one_identity(fields: Mapping[str, Any]) -> None:
+    if fields.get("allow_overwrites") and fields.get("file_identity") == "path":
+        raise invalid(
+            "cloudFiles.fileIdentity",
+            "path",
+            "'path+mtime' or 'content' beside cloudFiles.allowOverwrites=true",
+        )
+
+
+def _with_identity(options: CloudFilesOptions) -> CloudFilesOptions:
+    """Let ``allowOverwrites`` mean what Auto Loader means by it: path and time."""
+    identity = options.file_identity
+    if options.allow_overwrites and identity is FileIdentity.PATH:
+        identity = FileIdentity.PATH_MTIME
+    return replace(options, file_identity=identity)
 
 
 def default_location(options: CloudFilesOptions) -> str:
@@ -148,20 +219,18 @@ def default_location(options: CloudFilesOptions) -> str:
     """
     lake = normalize(os.environ.get("SLUICE_LAKE") or "lake")
     selection = [options.path, options.path_glob_filter, options.recursive]
+    narrowed = [
+        str(each)
+        for each in (
+            options.strict_globber or None,
+            options.modified_after,
+            options.modified_before,
+        )
+    ]
+    if narrowed != ["None"] * len(narrowed):
+        selection += narrowed
     digest = sha256(json.dumps(selection).encode()).hexdigest()
     return join(lake, "schemas", f"_path_{digest[:16]}")
-
-
-def parse_bytes(text: str) -> int:
-    """Parse ``10g``, ``512 MB`` or a plain number of bytes, from 1 on.
-
-    Raises:
-        UsageError: anything else.
-    """
-    match = _BYTES.fullmatch(text.strip())
-    if not match or int(match[1]) == 0:
-        raise _invalid("a size in bytes", text, "a number such as 1048576, 512m or 10g")
-    return int(match[1]) * _UNITS[match[2].lower()]
 
 
 def _require_known(values: Mapping[str, str]) -> None:
@@ -203,55 +272,48 @@ def _require_json(file_format: str | None) -> None:
         )
 
 
-def _flag(text: str) -> bool:
-    if text.lower() not in {"true", "false"}:
-        raise _invalid("an option", text, "'true' or 'false'")
-    return text.lower() == "true"
-
-
-def _count(text: str) -> int:
-    if not text.strip().isdecimal() or int(text) < 1:
-        raise _invalid("an option", text, "a whole number from 1 on")
-    return int(text)
-
-
-def _mode(text: str) -> EvolutionMode:
-    for mode in EvolutionMode:
-        if mode.lower() == text.lower():
-            return mode
-    raise _invalid(
-        "cloudFiles.schemaEvolutionMode",
-        text,
-        str([mode.value for mode in EvolutionMode]),
-    )
+def _max_age(text: str) -> timedelta:
+    age = parse_interval(text)
+    if age < _LEAST_MAX_AGE:
+        raise invalid("cloudFiles.maxFileAge", text, "at least 14 days")
+    return age
 
 
 def _bad_files(text: str) -> str:
     if text not in {"fail", "quarantine"}:
-        raise _invalid("sluice.badFiles", text, "'fail' or 'quarantine'")
+        raise invalid("sluice.badFiles", text, "'fail' or 'quarantine'")
     return text
 
 
-def _invalid(subject: str, got: str, expected: str) -> UsageError:
-    return UsageError(
-        Condition.OPTION_INVALID,
-        f"cloudFiles: {subject} has the value {got!r}; expected {expected}",
-    )
-
-
 _PARSERS: Mapping[str, Callable[[str], Any]] = {
-    "max_files": _count,
+    "max_files": parse_count,
     "max_bytes": parse_bytes,
-    "infer_column_types": _flag,
-    "evolution_mode": _mode,
+    "infer_column_types": parse_flag,
+    "evolution_mode": word_of("cloudFiles.schemaEvolutionMode", EvolutionMode),
     "path_glob_filter": str,
-    "recursive": _flag,
+    "recursive": parse_flag,
     "rescued_column": str,
     "corrupt_column": str,
-    "multi_line": _flag,
-    "metadata_column": _flag,
+    "multi_line": parse_flag,
+    "metadata_column": parse_flag,
     "bad_files": _bad_files,
     "max_partition_bytes": parse_bytes,
-    "min_partitions": _count,
+    "min_partitions": parse_count,
     "run_id": str,
+    "allow_overwrites": parse_flag,
+    "backfill_interval": parse_interval,
+    "file_identity": word_of("cloudFiles.fileIdentity", FileIdentity),
+    "include_existing": parse_flag,
+    "max_file_age": _max_age,
+    "min_file_age": parse_interval,
+    "incremental_listing": word_of(
+        "cloudFiles.useIncrementalListing", IncrementalListing
+    ),
+    "clean_source": parse_clean_mode,
+    "clean_retention": parse_retention,
+    "clean_wait": parse_flag,
+    "move_destination": normalize,
+    "strict_globber": parse_flag,
+    "modified_after": parse_moment,
+    "modified_before": parse_moment,
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from io import BufferedReader
@@ -19,9 +19,11 @@ from sluice.source.formats.json import (
     parse_block,
     parse_document,
 )
-from sluice.source.ledger import Ledger, QuarantinedFile
+from sluice.source.ledger import Ledger
 from sluice.source.partition import FileSlice, compression
+from sluice.source.quarantine import LeftOut, QuarantinedFile
 from sluice.source.rescue import rescued_json
+from sluice.source.verify import holds_content, what_changed
 
 METADATA_COLUMN = "_metadata"
 RESCUED_COLUMN = "_rescued_data"
@@ -31,7 +33,12 @@ _BATCH_ROWS = 10_000
 
 @dataclass(frozen=True, kw_only=True)
 class ReadPlan:
-    """What a task must know to read: pickled with the reader, so values only."""
+    """What a task must know to read: pickled with the reader, so values only.
+
+    A file that is not the one discovered is recorded in the ``ledger``, if there is
+    one, as replaced where the ledger ``keeps_versions``, and as bad where the plan
+    ``quarantines``.
+    """
 
     output: pa.Schema
     rescued_column: str = RESCUED_COLUMN
@@ -39,6 +46,8 @@ class ReadPlan:
     multi_line: bool = False
     fail_on_new_fields: bool = False
     ledger: Ledger | None = None
+    quarantines: bool = False
+    keeps_versions: bool = False
     run_id: str = ""
     columns: pa.Schema = field(init=False)
 
@@ -57,15 +66,20 @@ def read_slices(
 ) -> Iterator[pa.RecordBatch]:
     """Yield the rows of ``slices`` in the schema of ``plan.output``.
 
+    Each file is held against its row of the ledger when a slice is opened and after it
+    was read. The rows of a call that raises must not be kept.
+
     Raises:
-        FatalError: a file is gone, has changed since it was discovered, or cannot be
-            decompressed. Where the plan has a ledger to quarantine to, the file is
-            recorded there first, and the next attempt is planned without it.
+        FatalError: a file is gone, is not the one that was discovered, or cannot be
+            decompressed. Where the plan records such files, that comes first, and the
+            next attempt is planned without it.
         RetryableError: the system would not let a file be read.
     """
     waiting: list[pa.Table] = []
     rows = 0
+    seen: set[int] = set()
     for each in slices:
+        seen.add(each.file.seq)
         for table in _read_slice(each, plan):
             waiting.append(table)
             rows += table.num_rows
@@ -73,6 +87,7 @@ def read_slices(
                 yield from _batches(waiting)
                 waiting, rows = [], 0
     yield from _batches(waiting)
+    _require_unrecorded(seen, plan)
 
 
 def _batches(tables: Sequence[pa.Table]) -> Iterator[pa.RecordBatch]:
@@ -80,20 +95,40 @@ def _batches(tables: Sequence[pa.Table]) -> Iterator[pa.RecordBatch]:
         yield from pa.concat_tables(tables).combine_chunks().to_batches()
 
 
+def _require_unrecorded(seqs: Set[int], plan: ReadPlan) -> None:
+    """Refuse the rows of a file that an earlier attempt of this task has recorded.
+
+    It may look whole by now. With its rows in the table and its record in the ledger
+    nobody could tell whether it was read.
+    """
+    recorded = plan.ledger.left_out() if plan.ledger else {}
+    for seq in sorted(seqs & recorded.keys()):
+        file = recorded[seq]
+        refuse = _replaced if file.kind is LeftOut.REPLACED else _bad_file
+        raise refuse(file.path, file.error)
+
+
 def _read_slice(each: FileSlice, plan: ReadPlan) -> Iterator[pa.Table]:
+    _require_unchanged(each, plan)
     try:
         for parsed in _parse(each, plan):
             yield _rows(parsed, each, plan)
     except OSError as error:
+        # What changes while it is read fails in many ways; say which it was.
+        _require_unchanged(each, plan)
         # pyarrow's error for a damaged compressed file has no number; the system's own
         # have one, and may be gone at the next attempt.
         if error.errno is not None:
             raise _unreadable(each, str(error)) from error
-        raise _bad_file(each, str(error), plan) from error
+        raise _refused(each, str(error), plan) from error
+    except FatalError:
+        _require_unchanged(each, plan)
+        raise
+    _require_unchanged(each, plan)
 
 
 def _parse(each: FileSlice, plan: ReadPlan) -> Iterator[ParsedBlock]:
-    with _open(each, plan) as stream:
+    with open_decompressed(each.file.location) as stream:
         if plan.multi_line:
             yield from parse_document(stream.read(), plan.columns)
             return
@@ -102,16 +137,24 @@ def _parse(each: FileSlice, plan: ReadPlan) -> Iterator[ParsedBlock]:
             yield from parse_block(block, plan.columns)
 
 
-def _open(each: FileSlice, plan: ReadPlan) -> BinaryIO:
-    size = storage.size(each.file.path)
-    if size is None and not storage.folder_exists(each.file.path):
+def _require_unchanged(each: FileSlice, plan: ReadPlan) -> None:
+    path = each.file.path
+    try:
+        found = storage.status(each.file.location)
+        changed = what_changed(each.file, found) if found else None
+        if changed and holds_content(each.file):
+            return
+    except OSError as error:
+        raise _unreadable(each, str(error)) from error
+    if found is None and not storage.folder_exists(each.file.location):
         raise _unreadable(each, "its folder is gone, perhaps a mount that dropped")
-    if size is None:
-        raise _bad_file(each, "the file is gone since it was discovered", plan)
-    if size != each.file.size:
-        changed = f"had {each.file.size} bytes when discovered, now {size}"
-        raise _bad_file(each, changed, plan)
-    return open_decompressed(each.file.path)
+    if found is None:
+        raise _refused(each, "the file is gone since it was discovered", plan)
+    if changed and plan.keeps_versions:
+        _record(each, changed, LeftOut.REPLACED, plan)
+        raise _replaced(path, changed)
+    if changed:
+        raise _refused(each, changed, plan)
 
 
 def open_decompressed(path: str) -> BinaryIO:
@@ -132,21 +175,37 @@ def _unreadable(each: FileSlice, reason: str) -> RetryableError:
     )
 
 
-def _bad_file(each: FileSlice, reason: str, plan: ReadPlan) -> FatalError:
-    error = FatalError(
+def _refused(each: FileSlice, reason: str, plan: ReadPlan) -> FatalError:
+    if plan.quarantines:
+        _record(each, reason, LeftOut.QUARANTINED, plan)
+    return _bad_file(each.file.path, reason)
+
+
+def _record(each: FileSlice, reason: str, kind: LeftOut, plan: ReadPlan) -> None:
+    if plan.ledger is None:
+        return
+    seq, path = each.file.seq, each.file.path
+    now = datetime.now(UTC)
+    plan.ledger.quarantine(QuarantinedFile(seq, path, reason, plan.run_id, now, kind))
+
+
+def _bad_file(path: str, reason: str) -> FatalError:
+    return FatalError(
         Condition.BAD_FILE,
-        f"file {each.file.path!r} cannot be read: {reason}; land it again under a new "
-        "name, or set option 'sluice.badFiles' (bronze.bad_files) to 'quarantine' to "
-        "go on without it",
-        {"path": each.file.path, "reason": reason},
+        f"file {path!r} cannot be read: {reason}; land it again under a new name, or "
+        "set option 'sluice.badFiles' (bronze.bad_files) to 'quarantine' to go on "
+        "without it",
+        {"path": path, "reason": reason},
     )
-    if plan.ledger is not None:
-        plan.ledger.quarantine(
-            QuarantinedFile(
-                each.file.seq, each.file.path, reason, plan.run_id, datetime.now(UTC)
-            )
-        )
-    return error
+
+
+def _replaced(path: str, reason: str) -> FatalError:
+    return FatalError(
+        Condition.FILE_REPLACED,
+        f"file {path!r} was replaced before it was read: {reason}; start the query "
+        "again: it leaves this version out and reads the newer one",
+        {"path": path, "reason": reason},
+    )
 
 
 def _rows(parsed: ParsedBlock, each: FileSlice, plan: ReadPlan) -> pa.Table:

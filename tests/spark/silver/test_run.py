@@ -14,10 +14,10 @@ from deltalake import DeltaTable, write_deltalake
 from delta_rows import read_delta
 from oracle import expected_silver, read_silver
 from silver_lake import SilverLake, order
+from sluice.control import query as control_query
 from sluice.errors import Condition, FatalError, UsageError
 from sluice.history import read_steps
 from sluice.sample import land_next_hour
-from sluice.silver import run as silver_run
 from sluice.silver.late import read_archive
 from sluice.silver.run import run_silver
 
@@ -189,7 +189,7 @@ def test_trigger_once_works_and_says_what_it_costs(spark, lake):
 
 def test_a_standing_query_is_archived_while_it_runs(spark, lake, monkeypatch):
     """Spark forgets all but 100 batches, and such a query may run for months."""
-    monkeypatch.setattr(silver_run, "_ARCHIVE_SECONDS", 0.2)
+    monkeypatch.setattr(control_query, "_MEANWHILE_SECONDS", 0.2)
     lake.put(order("00:00:00"), order("01:00:00"))
 
     def stop_once_archived() -> None:

@@ -16,7 +16,8 @@ from sluice.audit.checks import check_facts
 from sluice.audit.gather import gather_facts
 from sluice.history import archive_history, record_step
 from sluice.model import DataRisk, Finding, Severity, StepSummary
-from sluice.source.ledger import FILES_SCHEMA, QuarantinedFile
+from sluice.source.ledger import FILES_SCHEMA
+from sluice.source.quarantine import QuarantinedFile
 
 
 def healthy(lake: Path) -> PipelineBuilder:
@@ -163,7 +164,7 @@ def go_back(pipeline: PipelineBuilder) -> None:
 
 def late_start(pipeline: PipelineBuilder) -> None:
     """Lose the first claim."""
-    DeltaTable(f"{pipeline.ledger.root}/claims").delete("start_seq = 0")
+    DeltaTable(f"{pipeline.ledger.root}/claims").delete("start_seq = -1")
 
 
 def skip_transaction(pipeline: PipelineBuilder) -> None:

@@ -121,6 +121,19 @@ def test_name_must_be_fit_for_a_folder(name: str) -> None:
         PipelineConfig.model_validate({"name": name})
 
 
+def test_one_location_elsewhere_is_seen() -> None:
+    """A session is set up for every place that a job reads or writes."""
+    elsewhere = {
+        "bronze": {"source": {"path": "s3://b/landing"}},
+        "silver": [SILVER | {"table": "s3://b/silver", "checkpoint": "s3://b/state"}],
+    }
+    config = PipelineConfig.model_validate({"name": "orders", **elsewhere})
+    on_s3 = [each for each in config.locations if each.startswith("s3://")]
+    assert on_s3 == ["s3://b/landing", "s3://b/silver", "s3://b/state"]
+    assert config.bronze_location in config.locations
+    assert config.bronze_checkpoint_location in config.locations
+
+
 def test_copied_pipeline_gets_a_silver_table_of_its_own() -> None:
     """Two pipelines that append to one table cannot be told apart again."""
     blocks = [

@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from shutil import rmtree
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
+from deltalake import DeltaTable, write_deltalake
 
 from builders import PipelineBuilder, pipeline_config
+from delta_rows import read_delta
+from sluice.deltalog import read_commits
+from sluice.errors import Condition, FatalError
 from sluice.history import archive_history
-from sluice.history.files import list_files, to_json
-from sluice.model import FileState
-from sluice.source.ledger import QuarantinedFile
+from sluice.history import files as module
+from sluice.history.files import FileFilter, list_files, to_json
+from sluice.history.replayed_rows import REPLAY
+from sluice.history.states import FILE_STATES_SCHEMA
+from sluice.model import FileIdentity, FileState, SeqRange
+from sluice.source.configured import source_options
+from sluice.source.discover import list_landed
+from sluice.source.events import Archived, EventKind, LedgerEvent
+from sluice.source.quarantine import LeftOut, QuarantinedFile
 
 
 @pytest.fixture
@@ -55,7 +70,7 @@ def test_states_are_derived(pipeline: PipelineBuilder, archived: bool) -> None:
 
 def test_only_files_in_a_state(pipeline: PipelineBuilder) -> None:
     """Whoever looks for bad files does not want a million good ones."""
-    rows = list_files(pipeline.config, FileState.QUARANTINED)
+    rows = list_files(pipeline.config, FileFilter(state=FileState.QUARANTINED))
     assert [row.seq for row in rows] == [2]
 
 
@@ -107,8 +122,37 @@ def test_file_has_the_promised_shape(pipeline: PipelineBuilder) -> None:
         "rows",
         "rescued_rows",
         "error",
+        "etag",
+        "discovered_at",
+        "discovery_run_id",
+        "claim_run_id",
+        "query_id",
+        "commit_time",
+        "archived_at",
+        "move_location",
     ]
+    assert list(shape) == FILE_STATES_SCHEMA.names
     assert shape["state"] == "ingested"
+
+
+@pytest.mark.parametrize("archived", [False, True])
+def test_file_is_joined_with_its_runs_and_its_commit(
+    pipeline: PipelineBuilder, archived: bool
+) -> None:
+    """Who found it, who planned it, which query wrote it and when."""
+    if archived:
+        archive_history(pipeline.config)
+    first, _, flying, waiting = list_files(pipeline.config)
+    (commit, *_) = read_commits(pipeline.config.bronze_location)
+    assert (first.discovery_run_id, first.claim_run_id) == ("run-1", "run-1")
+    assert (first.query_id, first.commit_time) == (
+        pipeline.bronze.query_id,
+        commit.committed_at,
+    )
+    assert first.discovered_at is not None
+    assert first.modified_at <= first.discovered_at
+    assert (flying.claim_run_id, flying.commit_time) == ("run-1", None)
+    assert (waiting.claim_run_id, waiting.query_id) == (None, None)
 
 
 def test_newer_checkpoint_that_reads_again_counts(pipeline: PipelineBuilder) -> None:
@@ -129,3 +173,300 @@ def test_newer_checkpoint_that_reads_again_counts(pipeline: PipelineBuilder) -> 
 def test_pipeline_that_never_ran_has_no_files(tmp_path: Path) -> None:
     """Asking before the first run is no mistake."""
     assert list_files(pipeline_config(tmp_path)) == []
+
+
+def states(pipeline: PipelineBuilder) -> list[str]:
+    """Return the state of each file, in order of seq."""
+    return [str(row.state) for row in list_files(pipeline.config)]
+
+
+def happens(
+    pipeline: PipelineBuilder, seq: int, kind: EventKind, detail: str = ""
+) -> datetime:
+    """Let something happen to a file, and return when."""
+    path, now = pipeline.ledger.files(seq - 1, seq)[0].path, datetime.now(UTC)
+    event = LedgerEvent(
+        kind=kind, seq=seq, path=path, detail=detail, run_id="run-2", at=now
+    )
+    pipeline.ledger.append_events([event])
+    return now
+
+
+def leave_out(pipeline: PipelineBuilder, seq: int, kind: LeftOut) -> None:
+    """Record that a file is left out."""
+    path = pipeline.ledger.files(seq - 1, seq)[0].path
+    now = datetime.now(UTC)
+    record = QuarantinedFile(seq, path, "changed", "run-1", now, kind)
+    pipeline.ledger.quarantine(record)
+
+
+def test_replaced_version_is_told_apart_from_a_bad_file(tmp_path: Path) -> None:
+    """Nothing is to be mended: its newer version has a row of its own."""
+    pipeline = PipelineBuilder(pipeline_config(tmp_path))
+    pipeline.land("a.json")
+    pipeline.discover()
+    leave_out(pipeline, 1, LeftOut.REPLACED)
+    (row,) = list_files(pipeline.config)
+    assert (row.state, row.error) == (FileState.REPLACED, "changed")
+
+
+@pytest.mark.parametrize("archived", [False, True])
+def test_rows_in_the_table_prove_more_than_a_record(
+    tmp_path: Path, archived: bool
+) -> None:
+    """Of two drivers one read the file before it changed, and its commit came first."""
+    pipeline = PipelineBuilder(pipeline_config(tmp_path))
+    pipeline.land("a.json", rows=2)
+    pipeline.run_batch()
+    leave_out(pipeline, 1, LeftOut.QUARANTINED)
+    if archived:
+        archive_history(pipeline.config)
+    (row,) = list_files(pipeline.config)
+    assert (row.state, row.rows, row.error) == (FileState.INGESTED, 2, None)
+
+
+def test_moved_and_deleted_files_are_archived(pipeline: PipelineBuilder) -> None:
+    """Clean-up takes the file away, not what became of it."""
+    went = Archived(mode="MOVE", location="/archive/a.json", by="orders")
+    removed = Archived(mode="DELETE", location=None, by="orders")
+    moved = happens(pipeline, 1, EventKind.ARCHIVED, went.detail)
+    deleted = happens(pipeline, 2, EventKind.ARCHIVED, removed.detail)
+    first, second, *_ = list_files(pipeline.config)
+    assert (first.state, first.archived_at) == (FileState.ARCHIVED, moved)
+    assert (first.move_location, first.rows) == ("/archive/a.json", 2)
+    assert (second.archived_at, second.move_location) == (deleted, None)
+
+
+def test_files_that_are_never_read_are_skipped(tmp_path: Path) -> None:
+    """What was there before the stream is known and waits for nothing."""
+    pipeline = PipelineBuilder(pipeline_config(tmp_path))
+    for name in ("a", "b"):
+        pipeline.land(f"{name}.json")
+        pipeline.discover()
+    pipeline.ledger.skip_existing()
+    pipeline.land("c.json")
+    pipeline.discover()
+    pipeline.land("d.json")
+    pipeline.discover()
+    happens(pipeline, 4, EventKind.SKIPPED, "maxFileAge")
+    assert states(pipeline) == ["skipped", "skipped", "discovered", "skipped"]
+
+
+def repeat_replays(pipeline: PipelineBuilder) -> None:
+    """Archive the replays again, as two archivers in one moment may."""
+    table = read_delta(pipeline.config.ops_location("batch_files"))
+    replays = table.filter(pc.equal(table["query_id"], REPLAY))
+    assert replays.num_rows == 2
+    write_deltalake(pipeline.config.ops_location("batch_files"), replays, mode="append")
+
+
+@pytest.mark.parametrize("archived", [False, True])
+def test_replayed_file_has_the_rows_of_its_newest_replay(
+    pipeline: PipelineBuilder, archived: bool
+) -> None:
+    """Also one that was in quarantine: it is in the table now."""
+    good, bad = (file.path for file in pipeline.ledger.files(0, 2))
+    replays = []
+    for path, times in ((good, 1), (bad, 2)):
+        pipeline.write_rows([good] * 3, batch_id=None)  # somebody else's commit
+        Path(path).write_text(Path(path).read_text() * times)
+        Path(pipeline.ledger.root, "quarantine", "2.json").rename(tmp := path + ".q")
+        pipeline.write_rows([path])
+        Path(tmp).rename(Path(pipeline.ledger.root, "quarantine", "2.json"))
+        version = DeltaTable(pipeline.config.bronze_location).version()
+        replays.append(version)
+        happens(pipeline, 1 + (path == bad), EventKind.REPLAYED, str(version))
+    happens(pipeline, 1, EventKind.REPLAYED, str(replays[0]))
+    if archived:
+        archive_history(pipeline.config)
+        archive_history(pipeline.config)
+        repeat_replays(pipeline)
+        table = DeltaTable(pipeline.config.bronze_location)
+        table.optimize.compact()
+        table.vacuum(0, dry_run=False, enforce_retention_duration=False)
+    first, second, *_ = list_files(pipeline.config)
+    assert [
+        (row.state, row.table_version, row.rows, row.error) for row in (first, second)
+    ] == [
+        (FileState.INGESTED, replays[0], 2, None),
+        (FileState.INGESTED, replays[1], 4, None),
+    ]
+    assert second.batch_id == 0
+    assert second.commit_time is not None
+
+
+def compact(pipeline: PipelineBuilder) -> None:
+    """Run OPTIMIZE on bronze."""
+    DeltaTable(pipeline.config.bronze_location).optimize.compact()
+
+
+def delete(pipeline: PipelineBuilder) -> None:
+    """Delete all rows of a file and some of another."""
+    table = DeltaTable(pipeline.config.bronze_location)
+    table.delete("order_id like 'b.json%' or order_id = 'a.json-0'")
+
+
+def vacuum(pipeline: PipelineBuilder) -> None:
+    """Rewrite the table's files and remove the old ones."""
+    compact(pipeline)
+    delete(pipeline)
+    table = DeltaTable(pipeline.config.bronze_location)
+    table.vacuum(0, dry_run=False, enforce_retention_duration=False)
+
+
+def append_elsewhere(pipeline: PipelineBuilder) -> None:
+    """Append as another writer would: rows of a known file, and rows of no file."""
+    table = DeltaTable(pipeline.config.bronze_location)
+    rows = read_delta(table.table_uri).slice(0, 2)
+    write_deltalake(table, rows, mode="append")
+    nameless = rows.set_column(
+        rows.column_names.index("_source_file"),
+        "_source_file",
+        pa.array([None, None], pa.string()),
+    )
+    write_deltalake(table, nameless, mode="append")
+
+
+@pytest.mark.parametrize("done", [compact, delete, vacuum, append_elsewhere])
+def test_what_is_done_to_the_table_changes_no_file(
+    tmp_path: Path, done: Callable[[PipelineBuilder], None]
+) -> None:
+    """Rows are those of the commit that added them, and that is over."""
+    pipeline = PipelineBuilder(pipeline_config(tmp_path))
+    for name in "ab":
+        pipeline.land(f"{name}.json", rows=2)
+        pipeline.run_batch()
+        pipeline.land(f"{name}2.json", rows=1)
+        pipeline.run_batch()
+    archive_history(pipeline.config)
+    before = list_files(pipeline.config)
+    done(pipeline)
+    pipeline.land("c.json")
+    pipeline.run_batch()
+    after = list_files(pipeline.config)
+    assert after[:4] == before
+    assert [row.rows for row in after] == [2, 1, 2, 1, 3]
+    assert [row.batch_id for row in after] == [0, 1, 2, 3, 4]
+    assert {row.state for row in after} == {FileState.INGESTED}
+
+
+def test_two_versions_in_one_batch_are_counted_once(tmp_path: Path) -> None:
+    """A name has one version in a commit, and its rows are that version's."""
+    pipeline = PipelineBuilder(pipeline_config(tmp_path))
+    for rows in (1, 2):
+        pipeline.land("a.json", rows=rows)
+        listed = list_landed(source_options(pipeline.config))
+        pipeline.ledger.append_new(
+            listed, run_id="run-1", identity=FileIdentity.PATH_MTIME
+        )
+    leave_out(pipeline, 1, LeftOut.REPLACED)
+    end = pipeline.ledger.claim(SeqRange(-1, 2), run_id="run-1")
+    pipeline.bronze.plan(0, pipeline.offset(end))
+    pipeline.write_rows([listed[0].path], batch_id=0)
+    pipeline.bronze.commit(0)
+    for archive in (lambda _: None, archive_history):
+        archive(pipeline.config)
+        rows = list_files(pipeline.config)
+        assert [(row.state, row.rows) for row in rows] == [
+            (FileState.REPLACED, 0),
+            (FileState.INGESTED, 2),
+        ]
+
+
+def test_committed_batch_without_history_is_ingested(
+    pipeline: PipelineBuilder,
+) -> None:
+    """Archive and old logs may be lost; that the checkpoint went past them is known."""
+    archive_history(pipeline.config)
+    rmtree(pipeline.config.ops_location("batch_files"))
+    pipeline.bronze.commit(1)
+    pipeline.bronze.plan(2, pipeline.offset(4))
+    for name in ("offsets/0", "commits/0"):
+        pipeline.bronze.remove(name)
+    pipeline.ledger.claim(SeqRange(3, 4), run_id="run-2")
+    assert states(pipeline) == ["ingested", "quarantined", "ingested", "in flight"]
+
+
+def test_files_of_an_earlier_ledger_are_known_by_their_path(
+    pipeline: PipelineBuilder, tmp_path: Path
+) -> None:
+    """A rebuilt ledger numbers the files anew; what was read stays told."""
+    archive_history(pipeline.config)
+    before = {row.path: row for row in list_files(pipeline.config)}
+    pipeline.land("0.json")
+    rmtree(pipeline.ledger.root)
+    os.utime(tmp_path / "landing" / "orders" / "0.json", (0, 0))
+    pipeline.discover()
+    rows = list_files(pipeline.config)
+    assert [Path(row.path).name for row in rows] == [f"{name}.json" for name in "0abcd"]
+    assert rows[0].state is FileState.DISCOVERED
+    assert (rows[0].rows, rows[0].batch_id) == (None, None)
+    for row in rows[1:3]:
+        old = before[row.path]
+        assert (row.batch_id, row.table_version, row.rows) == (
+            old.batch_id,
+            old.table_version,
+            old.rows,
+        )
+
+
+@pytest.mark.parametrize(
+    ("glob", "expected"),
+    [
+        ("a*", ["a.json"]),
+        ("[!a]*", ["b.json", "c.json", "d.json"]),
+        ("{c,d}.json", ["c.json", "d.json"]),
+        ("{landing}/?.json", ["a.json", "b.json", "c.json", "d.json"]),
+        ("{landing}", ["a.json", "b.json", "c.json", "d.json"]),
+        ("{landing}/sub/*", []),
+        ("/elsewhere/*", []),
+    ],
+)
+def test_files_are_asked_for_by_path(
+    pipeline: PipelineBuilder, glob: str, expected: list[str]
+) -> None:
+    """A pattern with a slash is one of whole paths, as a load path is."""
+    glob = glob.replace("{landing}", pipeline.config.landing_location)
+    found = list_files(pipeline.config, FileFilter(path=glob))
+    assert [Path(row.path).name for row in found] == expected
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 3, 100])
+def test_limit_keeps_the_newest(
+    pipeline: PipelineBuilder, chunk: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many parts a large ledger is read in."""
+    monkeypatch.setattr(module, "CHUNK_FILES", chunk)
+    assert [row.seq for row in list_files(pipeline.config)] == [1, 2, 3, 4]
+    for limit in (1, 3, 9):
+        rows = list_files(pipeline.config, FileFilter(limit=limit))
+        assert [row.seq for row in rows] == [1, 2, 3, 4][-limit:]
+        rows = list_files(pipeline.config, FileFilter(limit=limit, path="[abc]*"))
+        assert [row.seq for row in rows] == [1, 2, 3][-limit:]
+
+
+def tear_claims(ledger: Path) -> Path:
+    """Cut off the newest commit of the claims."""
+    newest = max((ledger / "claims" / "_delta_log").glob("*.json"))
+    newest.write_bytes(newest.read_bytes()[:-20])
+    return newest
+
+
+def lose_data(ledger: Path) -> Path:
+    """Lose a data file of the files."""
+    (path, *_) = sorted((ledger / "files").glob("*.parquet"))
+    path.unlink()
+    return path
+
+
+@pytest.mark.parametrize("damage", [tear_claims, lose_data])
+def test_damaged_ledger_is_named(
+    pipeline: PipelineBuilder, damage: Callable[[Path], Path]
+) -> None:
+    """A traceback of delta-rs tells neither the file nor what to do."""
+    path = damage(Path(pipeline.ledger.root))
+    with pytest.raises(FatalError) as caught:
+        list_files(pipeline.config)
+    assert caught.value.condition is Condition.LEDGER_UNREADABLE
+    assert str(path) in caught.value.message
+    assert "sluice ledger rebuild" in caught.value.message

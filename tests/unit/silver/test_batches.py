@@ -9,8 +9,9 @@ import pytest
 
 from builders import CheckpointBuilder
 from sluice.checkpoint import CheckpointFacts, read_checkpoint
+from sluice.checkpoint.watermark import EPOCH, closed_up_to
 from sluice.errors import Condition, FatalError
-from sluice.silver.batches import EPOCH, SilverBatch, closed_up_to, list_batches
+from sluice.silver.batches import SilverBatch, list_batches
 
 
 def offset(version: int, index: int = -1, *, starting: bool = False) -> str:

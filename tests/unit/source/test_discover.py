@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from sluice.errors import Condition, FatalError, UsageError
-from sluice.source.discover import list_landed
+from sluice.source import discover as module
+from sluice.source.discover import list_landed, list_pages
 from sluice.source.options import CloudFilesOptions
 
 
@@ -186,3 +187,60 @@ def test_name_that_is_not_utf8_is_refused_by_name(tmp_path: Path) -> None:
 
     assert caught.value.condition is Condition.BAD_FILE
     assert str(caught.value.context["path"]).endswith("\\udcff.json")
+
+
+def later(folder: Path, after: str) -> list[str]:
+    """Return the paths listed below ``folder`` after a name in it."""
+    pages = list_pages(options(folder), after={str(folder): f"{folder}/{after}"})
+    return sorted(
+        str(Path(page.path(position)).relative_to(folder))
+        for page in pages
+        for position in range(len(page.names))
+    )
+
+
+LATER_NAMES = ["a", "a.json", "a/b", "a/c/d", "a/z", "b-", "b/0", "b/1/2", "c"]
+
+
+@pytest.mark.parametrize("after", [*LATER_NAMES, "", "a/c", "b/", "0", "zz", "a/c/d/e"])
+def test_listing_after_a_path_is_the_rest_of_the_full_one(
+    tmp_path: Path, after: str
+) -> None:
+    """In the order in which object storage lists, where a slash is a character."""
+    names = [name for name in LATER_NAMES if name != "a"]
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+
+    assert later(tmp_path, after) == sorted(name for name in names if name > after)
+
+
+def test_large_folder_comes_in_pages(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ten million names are never in memory at once."""
+    monkeypatch.setattr(module, "PAGE_NAMES", 3)
+    expected = [f"{number}" for number in range(8)]
+    for name in [*expected, "_hidden", "sub/8"]:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+
+    assert names(tmp_path) == [*expected, "sub/8"]
+    assert all(len(page.names) <= 3 for page in list_pages(options(tmp_path)))
+
+
+def test_linked_folder_is_listed_and_one_that_leads_back_is_not(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A link to a folder above would be followed for ever."""
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "a").touch()
+    folder = tmp_path / "in" / "sub"
+    folder.mkdir(parents=True)
+    (folder / "b").touch()
+    (folder / "linked").symlink_to(tmp_path / "elsewhere")
+    (folder / "back").symlink_to(tmp_path / "in")
+    (folder / "self").symlink_to(folder)
+
+    assert names(tmp_path / "in") == ["sub/b", "sub/linked/a"]
+    assert caplog.text.count("leads back") == 2

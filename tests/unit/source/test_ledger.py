@@ -16,7 +16,8 @@ from delta_rows import read_delta
 from sluice.errors import Condition, FatalError
 from sluice.model import FileVersion, SeqRange
 from sluice.source import ledger as module
-from sluice.source.ledger import Ledger, QuarantinedFile
+from sluice.source.ledger import Ledger
+from sluice.source.quarantine import QuarantinedFile
 
 MOMENT = datetime(2026, 1, 1, 12, 30, 15, 123456, tzinfo=UTC)
 
@@ -180,11 +181,11 @@ def test_racing_processes_double_nothing(tmp_path: Path) -> None:
 
 def test_claims_form_one_chain(ledger: Ledger) -> None:
     """Each micro-batch begins where the one before ended."""
-    assert ledger.claim(SeqRange(0, 3), run_id="1") == 3
+    assert ledger.claim(SeqRange(-1, 3), run_id="1") == 3
     assert ledger.claim(SeqRange(3, 5), run_id="2") == 5
 
     assert [claim.range for claim in ledger.claims()] == [
-        SeqRange(0, 3),
+        SeqRange(-1, 3),
         SeqRange(3, 5),
     ]
     assert [claim.run_id for claim in ledger.claims()] == ["1", "2"]
@@ -194,10 +195,10 @@ def test_claims_form_one_chain(ledger: Ledger) -> None:
 
 def test_same_start_has_same_end(ledger: Ledger) -> None:
     """A driver that outlived its lease writes the same rows under the same batch id."""
-    ledger.claim(SeqRange(0, 3), run_id="first")
+    ledger.claim(SeqRange(-1, 3), run_id="first")
 
-    assert ledger.claim(SeqRange(0, 9), run_id="second") == 3
-    assert ledger.claim(SeqRange(0, 1), run_id="third") == 3
+    assert ledger.claim(SeqRange(-1, 9), run_id="second") == 3
+    assert ledger.claim(SeqRange(-1, 1), run_id="third") == 3
     assert len(ledger.claims()) == 1
 
 
@@ -208,19 +209,19 @@ def test_racing_claims_have_one_end(ledger: Ledger) -> None:
 
     def claim(racer: int) -> int:
         together.wait()
-        return ledger.claim(SeqRange(0, racer + 1), run_id=str(racer))
+        return ledger.claim(SeqRange(-1, racer + 1), run_id=str(racer))
 
     with ThreadPoolExecutor(racers) as pool:
         ends = set(pool.map(claim, range(racers)))
 
-    assert ends == {ledger.claimed_end(0)}
+    assert ends == {ledger.claimed_end(-1)}
     assert len(ledger.claims()) == 1
 
 
 @pytest.mark.parametrize("start", [1, 2, 4, 9])
 def test_claim_from_no_end_is_refused(ledger: Ledger, start: int) -> None:
     """A checkpoint of other claims would read files twice or pass over some."""
-    ledger.claim(SeqRange(0, 3), run_id="1")
+    ledger.claim(SeqRange(-1, 3), run_id="1")
 
     with pytest.raises(FatalError) as caught:
         ledger.claim(SeqRange(start, start + 5), run_id="2")
@@ -245,7 +246,7 @@ def test_ledger_replaced_during_a_run_is_refused(
 def test_claims_without_files_are_refused(tmp_path: Path, ledger: Ledger) -> None:
     """A new files table under old claims would number other files into their ranges."""
     ledger.append([version("a")], run_id="1")
-    ledger.claim(SeqRange(0, 1), run_id="1")
+    ledger.claim(SeqRange(-1, 1), run_id="1")
     rmtree(tmp_path / "_ledger" / "files")
 
     with pytest.raises(FatalError) as caught:
@@ -259,7 +260,7 @@ def test_lost_claims_are_refused_at_the_next_plan(
     tmp_path: Path, ledger: Ledger
 ) -> None:
     """Without the chain nobody knows which ranges were planned."""
-    ledger.claim(SeqRange(0, 3), run_id="1")
+    ledger.claim(SeqRange(-1, 3), run_id="1")
     rmtree(tmp_path / "_ledger" / "claims")
 
     with pytest.raises(FatalError) as caught:

@@ -1,8 +1,14 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from sluice.errors import Condition, UsageError
+from sluice.model import FileIdentity
+from sluice.source.filters import AgeRules
+from sluice.source.listing import IncrementalListing
+from sluice.source.option_values import parse_interval
 from sluice.source.options import EvolutionMode, parse_bytes, parse_options
 
 GIVEN = {"path": "/in", "cloudFiles.format": "json", "cloudFiles.schemaLocation": "/s"}
@@ -85,6 +91,15 @@ def test_option_of_later_is_refused_unless_it_changes_nothing() -> None:
         ("cloudFiles.inferColumnTypes", "yes"),
         ("cloudFiles.schemaEvolutionMode", "addColumns"),
         ("sluice.badFiles", "skip"),
+        ("sluice.minFileAge", "30"),
+        ("sluice.minFileAge", "0s"),
+        ("cloudFiles.backfillInterval", "1 month"),
+        ("cloudFiles.backfillInterval", "one day"),
+        ("cloudFiles.maxFileAge", "13 days"),
+        ("cloudFiles.fileIdentity", "mtime"),
+        ("cloudFiles.useIncrementalListing", "yes"),
+        ("cloudFiles.includeExistingFiles", "1"),
+        ("modifiedAfter", "yesterday"),
     ],
 )
 def test_wrong_value_is_refused(name: str, value: str) -> None:
@@ -132,7 +147,14 @@ def test_without_schema_location_it_follows_from_what_is_discovered(
     """Two streams that take different files of a folder must not share a ledger."""
     monkeypatch.setenv("SLUICE_LAKE", "/lake")
     given = {"path": "/in", "cloudFiles.format": "json"}
-    selections = [{}, {"pathGlobFilter": "*.gz"}, {"recursiveFileLookup": "false"}]
+    selections = [
+        {},
+        {"pathGlobFilter": "*.gz"},
+        {"recursiveFileLookup": "false"},
+        {"modifiedAfter": "2026-01-01"},
+        {"modifiedBefore": "2026-01-01"},
+        {"cloudFiles.useStrictGlobber": "true"},
+    ]
 
     options = [parse_options(given | each) for each in selections]
 
@@ -142,3 +164,80 @@ def test_without_schema_location_it_follows_from_what_is_discovered(
     assert not any(each.schema_location_given for each in options)
     tuned = parse_options(given | {"cloudFiles.maxFilesPerTrigger": "3"})
     assert tuned.schema_location == locations[0]
+
+
+def test_discovery_options_are_read_as_documented() -> None:
+    """One line each, as somebody's notebook has them."""
+    options = parse_options(
+        GIVEN
+        | {
+            "cloudFiles.backfillInterval": "1 day",
+            "cloudFiles.fileIdentity": "CONTENT",
+            "cloudFiles.includeExistingFiles": "false",
+            "cloudFiles.maxFileAge": "90 days",
+            "cloudFiles.useIncrementalListing": "Auto",
+            "cloudFiles.useStrictGlobber": "true",
+            "modifiedAfter": "2026-01-01T00:00:00",
+            "modifiedBefore": "2026-01-02 00:00:00+01:00",
+            "sluice.minFileAge": "30s",
+        }
+    )
+
+    assert options.backfill_interval == timedelta(days=1)
+    assert options.file_identity is FileIdentity.CONTENT
+    assert not options.include_existing
+    assert options.incremental_listing is IncrementalListing.AUTO
+    assert options.strict_globber
+    assert options.age_rules == AgeRules(
+        modified_after=datetime(2026, 1, 1, tzinfo=UTC),
+        modified_before=datetime(2026, 1, 1, 23, tzinfo=UTC),
+        max_age=timedelta(days=90),
+        min_age=timedelta(seconds=30),
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("30s", timedelta(seconds=30)),
+        ("5 min", timedelta(minutes=5)),
+        ("interval 2 hours", timedelta(hours=2)),
+        ("1 Day", timedelta(days=1)),
+        ("2w", timedelta(weeks=2)),
+    ],
+)
+def test_interval_is_a_number_and_a_unit(text: str, expected: timedelta) -> None:
+    """Auto Loader spells them out, Spark's triggers are short."""
+    assert parse_interval(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, "path"),
+        ({"cloudFiles.allowOverwrites": "true"}, "path+mtime"),
+        ({"cloudFiles.allowOverwrites": "false"}, "path"),
+        ({"cloudFiles.fileIdentity": "path+mtime"}, "path+mtime"),
+        (
+            {
+                "cloudFiles.allowOverwrites": "true",
+                "cloudFiles.fileIdentity": "content",
+            },
+            "content",
+        ),
+    ],
+)
+def test_overwrites_are_told_by_path_and_time(
+    given: dict[str, str], expected: str
+) -> None:
+    """``allowOverwrites`` means that a name may come again with other content."""
+    assert parse_options(GIVEN | given).file_identity == expected
+
+
+def test_overwrites_with_the_path_alone_are_refused() -> None:
+    """The two say the opposite of each other."""
+    error = refusal(
+        **{"cloudFiles.allowOverwrites": "true", "cloudFiles.fileIdentity": "path"}
+    )
+
+    assert error.condition is Condition.OPTION_INVALID

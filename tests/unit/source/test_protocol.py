@@ -2,6 +2,7 @@
 
 The harm that is looked for: a file ``doubled`` in the table, one ``lost`` once a last
 run has ended, a last run that is ``stuck``, a preflight that refuses without need.
+Where it refuses, the command that it names is given, and then there must be none.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from protocol_search import (
     Bound,
     Mishap,
     empty_logs,
+    empty_table,
     explore,
     lose_checkpoint,
     lose_commit_log,
@@ -51,6 +53,8 @@ REFUSED: dict[Mishap, set[str]] = {
     rewind_ledger: {"LEDGER_REWOUND"},
     rewind_files: {"LEDGER_REWOUND"},
     rewind_table: {"TABLE_REWOUND"},
+    restore_table: {"TABLE_REWOUND"},
+    empty_table: {"TABLE_REWOUND"},
 }
 
 
@@ -77,7 +81,7 @@ def test_checkpoint_that_overwrites_is_safe_by_the_claims() -> None:
 
 @pytest.mark.parametrize("mishap", REFUSED, ids=lambda mishap: mishap.__name__)
 def test_mishap_is_survived_or_refused(mishap: Mishap) -> None:
-    """Whatever is lost or set back: going on is right, or the preflight says no."""
+    """Whatever is lost or set back: going on is right, or so once it is repaired."""
     found = explore(JOB, one_driver(mishap))
 
     assert set(found.harm) <= CAUTIOUS
@@ -89,6 +93,14 @@ def test_two_mishaps_together_are_survived_or_refused() -> None:
     found = explore(JOB, one_driver(*REFUSED, most_mishaps=2))
 
     assert set(found.harm) <= CAUTIOUS
+
+
+def test_repair_killed_anywhere_loses_and_doubles_nothing() -> None:
+    """It is finished by whoever gives the command again, and no run begins before."""
+    found = explore(JOB, one_driver(*REFUSED, most_repairs=2))
+
+    assert set(found.harm) <= CAUTIOUS
+    assert "REPAIR_UNFINISHED" in found.refused
 
 
 def test_checkpoint_set_back_under_a_living_driver_harms_no_row() -> None:
@@ -106,17 +118,6 @@ def test_stream_without_preflight_is_exact(bound: Bound) -> None:
     assert explore(RAW, bound).harm == {}
 
 
-def test_restored_table_is_not_noticed_yet() -> None:
-    """A RESTORE leaves the transaction: what it took back stays lost, in silence.
-
-    Known and listed in docs/delivery_guarantees.md; the audit counts the missing rows.
-    """
-    found = explore(JOB, one_driver(restore_table))
-
-    assert set(found.harm) == {"lost"}
-    assert found.refused == set()
-
-
 @pytest.mark.parametrize(
     ("rules", "bound"),
     [
@@ -125,16 +126,23 @@ def test_restored_table_is_not_noticed_yet() -> None:
     ],
     ids=["emptied", "overwritten"],
 )
-def test_empty_first_batch_has_no_claim_yet(rules: Rules, bound: Bound) -> None:
-    """Spark runs an empty batch 0 where nothing has landed; later it means files.
+def test_empty_first_batch_is_claimed_as_any_other(rules: Rules, bound: Bound) -> None:
+    """Spark runs a batch 0 where nothing has landed; it stays without files for ever.
 
-    Only a stream without our preflight can begin so. Listed as known in
-    docs/delivery_guarantees.md.
+    A stream without our preflight can begin so.
     """
-    assert "lost" in explore(rules, bound).harm
+    assert explore(rules, bound).harm == {}
+
+
+def test_two_first_drivers_have_one_query_id() -> None:
+    """The preflight gives it, where Spark would let the second overwrite the first."""
+    found = explore(replace(JOB, metadata_refuses=False, **OVERWRITING), TWO_DRIVERS)
+
+    assert found.harm == {}
 
 
 TORN = "refused by a torn read: "
+REPAIRED = one_driver(*REFUSED, files=2, most_repairs=2)
 MUTANTS: dict[str, tuple[Rules, Bound, str]] = {
     "rewound without claims": (
         replace(RAW, claims=False),
@@ -187,10 +195,44 @@ MUTANTS: dict[str, tuple[Rules, Bound, str]] = {
         one_driver(),
         "doubled",
     ),
-    "two query ids": (replace(JOB, one_query_id=False), TWO_DRIVERS, "doubled"),
+    "two query ids": (
+        replace(JOB, query_id_by_preflight=False, metadata_refuses=False),
+        TWO_DRIVERS,
+        "doubled",
+    ),
+    "first batch not claimed": (
+        replace(RAW, first_batch_claimed=False),
+        one_driver(empty_logs),
+        "lost",
+    ),
+    "table RESTOREd, rows not looked at": (
+        replace(JOB, rows_looked_at=False),
+        one_driver(restore_table),
+        "lost",
+    ),
+    "table emptied, rows not looked at": (
+        replace(JOB, rows_looked_at=False),
+        one_driver(empty_table),
+        "lost",
+    ),
     "table back, no preflight": (RAW, one_driver(rewind_table), "lost"),
     "checkpoint lost, no preflight": (RAW, one_driver(lose_checkpoint), "doubled"),
     "ledger back, no preflight": (RAW, one_driver(rewind_ledger), "doubled"),
+    "repair not written down first": (
+        replace(JOB, repair_written_down=False),
+        REPAIRED,
+        "doubled",
+    ),
+    "repair under the old query id": (
+        replace(JOB, repair_has_new_query_id=False),
+        REPAIRED,
+        "refused after a repair: TABLE_REWOUND",
+    ),
+    "repair without a transaction": (
+        replace(JOB, repair_tells_the_table=False),
+        REPAIRED,
+        "refused after a repair: TABLE_REWOUND",
+    ),
     "offsets listed before commits": (
         replace(JOB, commits_before_offsets=False),
         TWO_DRIVERS,
@@ -215,6 +257,14 @@ def test_protocol_without_a_rule_does_harm(
 ) -> None:
     """The exploration finds what each rule is there for, so it can fail."""
     assert harm in explore(rules, bound, until=harm).harm
+
+
+@pytest.mark.long
+def test_repairs_between_mishaps_lose_and_double_nothing() -> None:
+    """What was repaired is damaged again, or a repair is cut off and then is."""
+    bound = one_driver(*REFUSED, files=2, most_mishaps=2, most_repairs=2)
+
+    assert set(explore(JOB, bound).harm) <= CAUTIOUS
 
 
 @pytest.mark.long

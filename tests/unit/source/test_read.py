@@ -3,20 +3,27 @@ from __future__ import annotations
 import bz2
 import gzip
 import json
+import os
 import pickle
+from dataclasses import replace
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
+from typing import BinaryIO
 
 import pyarrow as pa
 import pytest
 
 from sluice.errors import Condition, FatalError, RetryableError
 from sluice.model import FileVersion, LedgerFile
+from sluice.source import read as module
 from sluice.source.ledger import Ledger
 from sluice.source.partition import FileSlice, plan_partitions
+from sluice.source.quarantine import LeftOut
 from sluice.source.read import ReadPlan, read_slices
 
 MOMENT = datetime(2026, 1, 1, 12, 0, 0, 123456, tzinfo=UTC)
+MTIME_NS = 1_767_268_800_123_456_789
 METADATA = pa.struct(
     [
         ("file_path", pa.string()),
@@ -37,6 +44,7 @@ def land(folder: Path, name: str, content: bytes = LINES) -> LedgerFile:
     """Write a file and return it as the ledger has it."""
     path = folder / name
     path.write_bytes(content)
+    os.utime(path, ns=(MTIME_NS, MTIME_NS))
     return LedgerFile(1, str(path), len(content), MOMENT)
 
 
@@ -216,7 +224,7 @@ def test_bad_file_is_quarantined_once(tmp_path: Path) -> None:
     ledger = ledger_with(tmp_path, file)
 
     for run in ("first", "second"):
-        refusal(whole(file), ledger=ledger, run_id=run)
+        refusal(whole(file), ledger=ledger, quarantines=True, run_id=run)
 
     (event,) = ledger.quarantined().values()
     assert (event.seq, event.path, event.run_id) == (1, file.path, "first")
@@ -227,12 +235,13 @@ def test_file_that_the_system_withholds_is_not_quarantined(tmp_path: Path) -> No
     """An error of the disk or of rights passes; quarantine is for ever."""
     folder = tmp_path / "a.json"
     folder.mkdir()
+    os.utime(folder, ns=(MTIME_NS, MTIME_NS))
     size = folder.stat().st_size
     file = LedgerFile(1, str(folder), size, MOMENT)
     ledger = ledger_with(tmp_path, file)
 
     with pytest.raises(RetryableError) as caught:
-        read(whole(file), ledger=ledger)
+        read(whole(file), ledger=ledger, quarantines=True)
 
     assert caught.value.context["path"] == file.path
     assert ledger.quarantined() == {}
@@ -243,9 +252,120 @@ def test_bad_file_is_not_quarantined_unless_asked(tmp_path: Path) -> None:
     file = land(tmp_path, "a.gz", b"x")
     ledger = ledger_with(tmp_path, file)
 
-    refusal(whole(file))
+    refusal(whole(file), ledger=ledger)
 
+    assert ledger.left_out() == {}
+
+
+def rewritten(file: LedgerFile, content: bytes, *, nanoseconds: int = 1000) -> None:
+    """Write a file again, dated later by no more than the ledger can tell."""
+    Path(file.path).write_bytes(content)
+    moment = MTIME_NS + nanoseconds
+    os.utime(file.path, ns=(moment, moment))
+
+
+def test_rewrite_of_equal_size_is_named(tmp_path: Path) -> None:
+    """Its size does not tell; its time does, to the microsecond that the ledger has."""
+    file = land(tmp_path, "a")
+    rewritten(file, LINES[::-1])
+
+    error = refusal(whole(file))
+
+    assert error.condition is Condition.BAD_FILE
+    assert error.context["reason"] == (
+        "was modified at 2026-01-01T12:00:00.123456+00:00 when discovered, "
+        "now at 2026-01-01T12:00:00.123457+00:00"
+    )
+
+
+def test_slice_of_a_rewritten_file_gives_no_row(tmp_path: Path) -> None:
+    """What is not the file discovered is not even opened."""
+    file = land(tmp_path, "a", LINES * 300)
+    rewritten(file, LINES * 300)
+    rows = read_slices([whole(file)], ReadPlan(output=OUTPUT))
+
+    with pytest.raises(FatalError):
+        next(rows)
+
+
+def test_rewrite_while_a_slice_is_read_is_named(tmp_path: Path) -> None:
+    """Rows that were handed over already are void, for the task fails."""
+    file = land(tmp_path, "a", LINES * 300)
+    rows = read_slices([whole(file)], ReadPlan(output=OUTPUT))
+    next(rows)
+    rewritten(file, LINES * 300)
+
+    with pytest.raises(FatalError) as caught:
+        list(rows)
+
+    assert caught.value.context["path"] == file.path
+
+
+@pytest.mark.parametrize("name", ["a.gz", "a"])
+def test_rewrite_that_breaks_the_reading_is_told_as_such(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half of two contents fails in many ways: the cause is that the file changed."""
+    file = land(tmp_path, name, gzip.compress(LINES) if name == "a.gz" else LINES)
+    opened = module.open_decompressed
+
+    def late(path: str) -> BinaryIO:
+        rewritten(file, b'{"new": 1}' if name == "a" else LINES)
+        return opened(path)
+
+    monkeypatch.setattr(module, "open_decompressed", late)
+
+    error = refusal(whole(file), fail_on_new_fields=True)
+
+    assert error.condition is Condition.BAD_FILE
+    assert "when discovered, now" in str(error.context["reason"])
+
+
+def test_replaced_version_is_recorded_as_such(tmp_path: Path) -> None:
+    """Where versions count, the newer one is on its way: nothing is bad."""
+    file = land(tmp_path, "a")
+    ledger = ledger_with(tmp_path, file)
+    rewritten(file, LINES)
+
+    error = refusal(whole(file), ledger=ledger, keeps_versions=True, run_id="run")
+
+    assert error.condition is Condition.FILE_REPLACED
+    (record,) = ledger.left_out().values()
+    assert (record.seq, record.kind) == (1, LeftOut.REPLACED)
     assert ledger.quarantined() == {}
+
+
+def test_touched_file_with_the_content_known_is_read(tmp_path: Path) -> None:
+    """No newer version would ever come for it: refused, its rows would be lost."""
+    file = replace(land(tmp_path, "a"), content=sha256(LINES).hexdigest())
+    rewritten(file, LINES)
+
+    assert len(read(whole(file), keeps_versions=True)) == 100
+
+
+def test_file_that_is_gone_is_not_replaced(tmp_path: Path) -> None:
+    """No newer version comes for it, so the policy for bad files holds."""
+    file = land(tmp_path, "a")
+    ledger = ledger_with(tmp_path, file)
+    Path(file.path).unlink()
+
+    error = refusal(whole(file), ledger=ledger, keeps_versions=True)
+
+    assert error.condition is Condition.BAD_FILE
+    assert ledger.left_out() == {}
+
+
+def test_attempt_after_a_record_is_refused(tmp_path: Path) -> None:
+    """A file in quarantine whose rows are in the table would be neither in nor out."""
+    file = land(tmp_path, "a")
+    ledger = ledger_with(tmp_path, file)
+    rewritten(file, LINES, nanoseconds=5_000_000)
+    first = refusal(whole(file), ledger=ledger, quarantines=True)
+    os.utime(file.path, ns=(MTIME_NS, MTIME_NS))
+
+    second = refusal(whole(file), ledger=ledger, quarantines=True)
+
+    assert second.context == first.context
 
 
 def test_new_field_fails_where_asked(tmp_path: Path) -> None:

@@ -1,0 +1,61 @@
+"""How a pipeline's landed files are read: the options and the schema of its source."""
+
+from __future__ import annotations
+
+from pyspark.errors import ParseException
+from pyspark.sql.types import StructType
+
+from sluice.bronze.transform import with_source_columns
+from sluice.config import PipelineConfig
+from sluice.errors import Condition, UsageError
+from sluice.source.datasource import CloudFilesDataSource
+
+
+def source_settings(config: PipelineConfig) -> dict[str, str]:
+    """Return the options of ``cloudFiles`` as the pipeline file has them."""
+    source = config.bronze.source
+    return {
+        **source.options,
+        "cloudFiles.format": source.format,
+        "cloudFiles.schemaLocation": config.schema_location,
+        "sluice.badFiles": config.bronze.bad_files,
+    }
+
+
+def declared_schema(config: PipelineConfig) -> StructType | None:
+    """Return the schema that the pipeline file declares, with the source's columns.
+
+    Raises:
+        UsageError: what it declares is no list of columns.
+    """
+    ddl = config.bronze.source.ddl
+    return None if ddl is None else with_source_columns(_parse(config, ddl))
+
+
+def landed_schema(config: PipelineConfig) -> StructType:
+    """Return the schema in which files are read today: declared, kept or inferred.
+
+    Raises:
+        UsageError: what is declared is no list of columns, or nothing can be inferred.
+    """
+    options = source_settings(config) | {"path": config.landing_location}
+    return declared_schema(config) or CloudFilesDataSource(options).schema()
+
+
+def _parse(config: PipelineConfig, ddl: str) -> StructType:
+    try:
+        schema = StructType.fromDDL(ddl)
+    except ParseException as error:
+        raise _wrong_schema(config, ddl, str(error)) from error
+    if not isinstance(schema, StructType):
+        raise _wrong_schema(config, ddl, f"it is a {schema.simpleString()}")
+    return schema
+
+
+def _wrong_schema(config: PipelineConfig, ddl: str, reason: str) -> UsageError:
+    return UsageError(
+        Condition.CONFIG_INVALID,
+        f"pipeline {config.name!r}: bronze.source.schema {ddl!r} is no list of columns "
+        f"such as 'order_id string, quantity int': {reason}",
+        {"schema": ddl},
+    )

@@ -1,0 +1,261 @@
+"""Replays that are not over: what is left to do, kept until its last step is done.
+
+A replay replaces rows of bronze in one Delta commit. After it the ledger is to say so,
+and silver's windows are to be computed anew, some only when the stream has closed them.
+Each of these is written down as one object before the commit, and the commit names its
+run: so whoever comes next can tell whether there was a commit, and do what is left.
+Doing it twice changes nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+
+from sluice import storage
+from sluice.deltalog import TableCommit, open_table, read_commits
+from sluice.errors import Condition, FatalError
+from sluice.paths import join
+from sluice.source.events import EventKind, LedgerEvent
+from sluice.source.ledger import Ledger
+
+if TYPE_CHECKING:
+    from sluice.config import PipelineConfig
+
+_LOG = logging.getLogger(__name__)
+STEP = "replay"
+Span = tuple[datetime, datetime]
+"""Windows that start in [first, second), in UTC."""
+
+_FILES = "bronze"
+# A replay that has not committed after so long was killed before it could.
+_GIVEN_UP_AFTER = timedelta(days=7)
+
+
+class ReplayedFiles(msgspec.Struct, frozen=True, kw_only=True):
+    """The files whose rows a replay replaces in a version above ``after_version``.
+
+    A run that is tried again under its old ``run_id`` is another replay.
+    """
+
+    replay_id: str
+    run_id: str
+    at: datetime
+    after_version: int
+    files: tuple[tuple[int, str], ...]
+
+
+class TouchedWindows(msgspec.Struct, frozen=True, kw_only=True):
+    """The windows of one silver table that are not computed anew yet."""
+
+    replay_id: str
+    run_id: str
+    at: datetime
+    after_version: int
+    spans: tuple[Span, ...]
+
+
+_Part = TypeVar("_Part", ReplayedFiles, TouchedWindows)
+
+
+def begin_replay(
+    config: PipelineConfig, replay: ReplayedFiles, touched: Mapping[str, Sequence[Span]]
+) -> None:
+    """Write down what is to follow the commit; ``touched`` is by silver table.
+
+    Called again before another attempt to commit, it replaces what was written.
+    """
+    _put(config, _FILES, replay)
+    for silver, spans in touched.items():
+        windows = TouchedWindows(
+            replay_id=replay.replay_id,
+            run_id=replay.run_id,
+            at=replay.at,
+            after_version=replay.after_version,
+            spans=tuple(spans),
+        )
+        if spans:
+            keep_touched(config, silver, windows)
+        else:
+            storage.delete(_root(config), _key(silver, replay.replay_id))
+
+
+def abandon_replay(config: PipelineConfig, replay_id: str) -> None:
+    """Forget a replay that did not commit and never will."""
+    for part in (_FILES, *(silver.name for silver in config.silver)):
+        storage.delete(_root(config), _key(part, replay_id))
+
+
+def finish_replays(config: PipelineConfig) -> list[ReplayedFiles]:
+    """Tell the ledger of every replay that has committed and not told it yet.
+
+    Costs the listing of an empty folder where there is none. A replay that was killed
+    after its commit is finished so by whichever run comes next.
+    """
+    finished = []
+    for replay in _read_parts(config, _FILES, ReplayedFiles):
+        commit = _commit_of(config, replay)
+        ledger = Ledger.open(config.schema_location)
+        if commit is None or ledger is None:
+            continue
+        ledger.append_events(_events(replay, commit))
+        storage.delete(_root(config), _key(_FILES, replay.replay_id))
+        finished.append(replay)
+    return finished
+
+
+def list_touched(config: PipelineConfig, silver: str) -> list[TouchedWindows]:
+    """Return the windows that committed replays left to be computed anew."""
+    return [
+        each
+        for each in _read_parts(config, silver, TouchedWindows)
+        if _commit_of(config, each) is not None
+    ]
+
+
+def has_closed(
+    config: PipelineConfig, silver: str, duration: timedelta, closed_up_to: datetime
+) -> bool:
+    """Tell whether windows that a replay touched are closed and not computed anew."""
+    spans = [span for each in list_touched(config, silver) for span in each.spans]
+    closed, _ = split_closed(spans, duration, closed_up_to)
+    return bool(closed)
+
+
+def keep_touched(config: PipelineConfig, silver: str, touched: TouchedWindows) -> None:
+    """Keep the windows that are still left; with none, all is done."""
+    if touched.spans:
+        _put(config, silver, touched)
+    else:
+        storage.delete(_root(config), _key(silver, touched.replay_id))
+
+
+def split_closed(
+    spans: Sequence[Span], duration: timedelta, closed_up_to: datetime
+) -> tuple[list[Span], list[Span]]:
+    """Part windows by whether they end at or before ``closed_up_to``.
+
+    Bounds of spans are starts of windows, which Spark counts from 1970 on.
+    """
+    epoch = datetime(1970, 1, 1, tzinfo=UTC)
+    first_open = epoch + (closed_up_to - epoch) // duration * duration
+    closed = [(start, min(end, first_open)) for start, end in spans]
+    waiting = [(max(start, first_open), end) for start, end in spans]
+    return [s for s in closed if s[0] < s[1]], [s for s in waiting if s[0] < s[1]]
+
+
+def commit_metadata(config: PipelineConfig, replay: ReplayedFiles) -> str:
+    """Return the user metadata of a replay's commit, by which it is found again."""
+    return json.dumps(
+        {
+            "step": STEP,
+            "pipeline": config.name,
+            "run_id": replay.run_id,
+            "replay_id": replay.replay_id,
+            "files": len(replay.files),
+        }
+    )
+
+
+def find_commit(
+    config: PipelineConfig, replay_id: str, *, after: int
+) -> TableCommit | None:
+    """Return the commit of bronze in which a replay replaced rows, if it did."""
+    for commit in read_commits(config.bronze_location, after=after):
+        told = _told(commit.user_metadata)
+        if told.get("step") == STEP and told.get("replay_id") == replay_id:
+            return commit
+    return None
+
+
+def transaction_id(config: PipelineConfig) -> str:
+    """Return the application id under which all replays of a table commit.
+
+    Its version counts them, so of two replays that began on one version of the table
+    the second is refused, whatever files they replace.
+    """
+    return f"sluice-replay-{config.name}"
+
+
+def _commit_of(
+    config: PipelineConfig, part: ReplayedFiles | TouchedWindows
+) -> TableCommit | None:
+    commit = find_commit(config, part.replay_id, after=part.after_version)
+    if commit is None and datetime.now(UTC) - part.at > _GIVEN_UP_AFTER:
+        _give_up(config, part)
+    return commit
+
+
+def _give_up(config: PipelineConfig, part: ReplayedFiles | TouchedWindows) -> None:
+    commits = read_commits(config.bronze_location, after=part.after_version)
+    table = open_table(config.bronze_location)
+    newest = table.version() if table else part.after_version
+    if len(commits) < newest - part.after_version:
+        # Log cleanup has taken commits, and the replay's may have been among them.
+        _LOG.warning(
+            "replay %r: whether it replaced rows can no longer be told from the log of "
+            "%r; repeat it: 'sluice replay'",
+            part.run_id,
+            config.bronze_location,
+        )
+    abandon_replay(config, part.replay_id)
+
+
+def _events(replay: ReplayedFiles, commit: TableCommit) -> list[LedgerEvent]:
+    return [
+        LedgerEvent(
+            kind=EventKind.REPLAYED,
+            seq=seq,
+            path=path,
+            detail=str(commit.version),
+            run_id=replay.run_id,
+            at=commit.committed_at,
+        )
+        for seq, path in replay.files
+    ]
+
+
+def _told(metadata: str | None) -> dict[str, object]:
+    try:
+        told = json.loads(metadata or "{}")
+    except ValueError:  # another writer's, in words of its own
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def _root(config: PipelineConfig) -> str:
+    return join(config.schema_location, "_replays")
+
+
+def _key(part: str, replay_id: str) -> str:
+    return f"{part}/{replay_id}.json"
+
+
+def _put(
+    config: PipelineConfig, part: str, content: ReplayedFiles | TouchedWindows
+) -> None:
+    key = _key(part, content.replay_id)
+    storage.put(_root(config), key, msgspec.json.encode(content))
+
+
+def _read_parts(config: PipelineConfig, part: str, kind: type[_Part]) -> list[_Part]:
+    root = _root(config)
+    contents = {key: storage.read(root, key) for key in storage.list_keys(root, part)}
+    return [_decode(root, key, each, kind) for key, each in contents.items() if each]
+
+
+def _decode(root: str, key: str, content: bytes, kind: type[_Part]) -> _Part:
+    try:
+        return msgspec.json.decode(content, type=kind)
+    except msgspec.DecodeError as error:
+        raise FatalError(
+            Condition.LEDGER_UNREADABLE,
+            f"record {join(root, key)!r} of a replay is not what was written: {error}; "
+            "remove it and repeat the replay: 'sluice replay'",
+            {"path": join(root, key)},
+        ) from error

@@ -1,0 +1,154 @@
+"""Whether a table still has the rows that a query wrote: RESTORE keeps transactions.
+
+Delta remembers the newest micro-batch of a query whatever happens to the rows, so a
+table that was set back looks complete to everybody who asks it for that batch only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sluice.deltalog import TableCommit, open_table, read_commits
+from sluice.tables import equal, query_table
+
+if TYPE_CHECKING:
+    from deltalake import DeltaTable
+
+    from sluice.config import PipelineConfig
+    from sluice.history.queries import Query
+
+_SHOWN = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArchivedCommits:
+    """What the archive knows of a query's commits to its table, versions or rows.
+
+    Rows were whole up to ``newest`` when that was archived; -1 where nothing is.
+    """
+
+    first: int | None = None
+    newest: int = -1
+    newest_with_rows: int | None = None
+    rows: int = 0
+
+
+def find_taken_back(
+    config: PipelineConfig, query: Query, query_id: str | None
+) -> str | None:
+    """Return how the table lost rows of this query, None where it has them.
+
+    Reads the part of the table's log that is newer than the archive. Where log cleanup
+    has taken some of that, the table's number of rows is compared with the archive's. A
+    DELETE of some rows is somebody's wish; one that leaves none is not taken for one.
+    """
+    table = open_table(query.table)
+    if table is None or query_id is None:
+        return None
+    archived = _read_archived(config, query_id)
+    if table.version() == archived.newest:
+        return None
+    commits = read_commits(query.table, after=archived.newest)
+    lost = rows_taken_back(commits, query_id, archived)
+    if lost:
+        return f"a RESTORE took back what {_versions(lost)} added"
+    if query.reads_ledger and _is_emptied(table, commits, query_id, archived):
+        return "all its rows were removed"
+    if _has_gap(commits, table.version(), archived):
+        return _fewer_rows(table, archived)
+    return None
+
+
+def rows_taken_back(
+    commits: Sequence[TableCommit], query_id: str, archived: ArchivedCommits
+) -> list[int]:
+    """Return the versions with rows of ``query_id`` that a RESTORE took out again.
+
+    ``commits`` are those above ``archived.newest``, oldest first. A RESTORE of a
+    RESTORE gives back what the first one took.
+    """
+    first = archived.first
+    written = [] if archived.newest_with_rows is None else [archived.newest_with_rows]
+    lost: frozenset[int] = frozenset()
+    lost_at: dict[int, frozenset[int]] = {}
+    for commit in commits:
+        if query_id in commit.transactions:
+            first = commit.version if first is None else first
+            written += [commit.version] if commit.added else []
+        elif commit.operation == "RESTORE" and first is not None:
+            target = _restored_version(commit)
+            since = {version for version in written if version > target}
+            # What was there before the query began is not what it began with.
+            since |= {first} if target < first else set()
+            lost = lost_at.get(target, frozenset()) | since
+        lost_at[commit.version] = lost
+    return sorted(lost)
+
+
+def _restored_version(commit: TableCommit) -> int:
+    """Return the version that a RESTORE went back to, -1 where it does not say."""
+    version = str(commit.parameters.get("version") or "")
+    return int(version) if version.isdecimal() else -1
+
+
+def _is_emptied(
+    table: DeltaTable,
+    commits: Sequence[TableCommit],
+    query_id: str,
+    archived: ArchivedCommits,
+) -> bool:
+    own = (commit.version for commit in commits if query_id in commit.transactions)
+    first = archived.first if archived.first is not None else next(own, None)
+    if first is None or table.file_uris():
+        return False
+    return any(commit.removed and commit.version > first for commit in commits)
+
+
+def _has_gap(
+    commits: Sequence[TableCommit], version: int, archived: ArchivedCommits
+) -> bool:
+    """Tell whether log cleanup has taken commits that are newer than the archive."""
+    oldest = commits[0].version if commits else version + 1
+    return archived.newest >= 0 and oldest > archived.newest + 1
+
+
+def _fewer_rows(table: DeltaTable, archived: ArchivedCommits) -> str | None:
+    counts = pa.table(table.get_add_actions(flatten=True))["num_records"]
+    found = int(pc.sum(counts).as_py() or 0)
+    if counts.null_count or found >= archived.rows:
+        return None
+    return (
+        f"it has {found} rows, its micro-batches wrote {archived.rows}, and the log no "
+        "longer tells what took them"
+    )
+
+
+def _read_archived(config: PipelineConfig, query_id: str) -> ArchivedCommits:
+    table = open_table(config.ops_location("batches"))
+    if table is None:
+        return ArchivedCommits()
+    mine = equal(pipeline=config.name, query_id=query_id)
+    sql = (
+        "select min(table_version) as first, max(table_version) as newest, "
+        "max(case when rows is distinct from 0 then table_version end) as with_rows, "
+        f"sum(rows) as rows from t where {mine} and table_version is not null"
+    )
+    (found,) = query_table(table, sql).to_pylist()
+    if found["newest"] is None:
+        return ArchivedCommits()
+    return ArchivedCommits(
+        first=found["first"],
+        newest=found["newest"],
+        newest_with_rows=found["with_rows"],
+        rows=found["rows"] or 0,
+    )
+
+
+def _versions(versions: Sequence[int]) -> str:
+    shown = ", ".join(map(str, versions[:_SHOWN]))
+    return f"versions {shown}{' …' if versions[_SHOWN:] else ''}"

@@ -1,0 +1,235 @@
+"""A Spark standalone cluster on this machine: ``make cluster``, ``make cluster-down``.
+
+    python -m sluice.orchestration.cluster up [--workers N] [--port P]
+    python -m sluice.orchestration.cluster down
+
+One master and some workers, each a process of its own, as on many machines: what runs
+there runs on a real cluster. They listen on the loopback address only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from http.client import HTTPException
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+from rich.console import Console
+
+from sluice.errors import Condition, ExitCode, FatalError, SluiceError
+from sluice.orchestration.environment import local_airflow
+from sluice.orchestration.ports import require_free_port
+from sluice.orchestration.processes import Mark, end_marked, list_marked
+from sluice.session import submit_environment
+
+_HOST = "127.0.0.1"
+_PORT = 7077
+_MARK_NAME = "SLUICE_CLUSTER"
+_MASTER_CLASS = "org.apache.spark.deploy.master.Master"
+_WORKER_CLASS = "org.apache.spark.deploy.worker.Worker"
+_START_SECONDS = 90.0
+_POLL_SECONDS = 0.25
+_STOP_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """What runs: the mark of all its processes, its ports and its processes' ids."""
+
+    mark: Mark
+    port: int
+    pids: Mapping[str, int]
+
+    @property
+    def master(self) -> str:
+        """The address for a Spark session or ``spark-submit --master``."""
+        return f"spark://{_HOST}:{self.port}"
+
+    @property
+    def page(self) -> str:
+        """The address of the master's page."""
+        return f"http://{_HOST}:{self.port + 1}"
+
+    @property
+    def connection(self) -> str:
+        """The Airflow connection that makes the pipelines run here."""
+        facts = {"conn_type": "spark", "host": f"spark://{_HOST}", "port": self.port}
+        return json.dumps(facts)
+
+
+def start_cluster(home: Path, *, workers: int = 2, port: int = _PORT) -> Cluster:
+    """Start a master and ``workers`` of one core and 1 GB each; wait until they serve.
+
+    What they write goes below ``home``, which also remembers them for
+    ``stop_cluster``.
+
+    Raises:
+        RetryableError: something else listens on ``port`` or the next one.
+        FatalError: a process ended, or the workers did not come in time.
+    """
+    for each in (port, port + 1):
+        require_free_port(each, "another: `make cluster SPARK_PORT=7177`")
+    cluster = Cluster(Mark.new(_MARK_NAME), port, {})
+    cluster = _started(cluster, home, "master", _master_command(cluster))
+    for number in range(1, workers + 1):
+        command = _worker_command(cluster, home / f"worker-{number}")
+        cluster = _started(cluster, home, f"worker-{number}", command)
+    _await_workers(cluster, home, workers)
+    return cluster
+
+
+def read_cluster(home: Path) -> Cluster | None:
+    """Return what was started and not stopped, whether or not it still runs."""
+    path = _record(home)
+    if not path.is_file():
+        return None
+    found = json.loads(path.read_text(encoding="utf-8"))
+    return Cluster(Mark(_MARK_NAME, found["mark"]), found["port"], found["pids"])
+
+
+def is_cluster_running(cluster: Cluster) -> bool:
+    """Tell whether the master and every worker run."""
+    return set(cluster.pids.values()) <= set(list_marked(cluster.mark))
+
+
+def stop_cluster(home: Path) -> list[int]:
+    """End master, workers and their executors; return the ids of what was ended."""
+    cluster = read_cluster(home)
+    if cluster is None:
+        return []
+    ended = end_marked(cluster.mark, grace_seconds=_STOP_SECONDS)
+    _record(home).unlink()
+    return ended
+
+
+def count_alive_workers(cluster: Cluster) -> int:
+    """Return how many workers the master counts; 0 while it does not answer."""
+    try:
+        with urlopen(f"{cluster.page}/json/", timeout=2) as answer:
+            return int(json.load(answer)["aliveworkers"])
+    except (URLError, HTTPException, ConnectionError, TimeoutError):
+        return 0
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command and return the exit code."""
+    given = _parser().parse_args(arguments)
+    home = local_airflow().home / "cluster"
+    console = Console(soft_wrap=True, highlight=False)
+    try:
+        if given.command == "down":
+            ended = stop_cluster(home)
+            console.print("The cluster has stopped." if ended else "No cluster runs.")
+        else:
+            _show(console, _up(home, workers=given.workers, port=given.port))
+    except SluiceError as error:
+        Console(stderr=True, soft_wrap=True).print(str(error), markup=False)
+        return error.exit_code
+    return ExitCode.DONE
+
+
+def _up(home: Path, *, workers: int, port: int) -> Cluster:
+    running = read_cluster(home)
+    if running is not None and is_cluster_running(running):
+        return running
+    stop_cluster(home)
+    with ExitStack() as on_failure:
+        on_failure.callback(stop_cluster, home)
+        started = start_cluster(home, workers=workers, port=port)
+        on_failure.pop_all()
+    return started
+
+
+def _show(console: Console, cluster: Cluster) -> None:
+    setting = f"AIRFLOW_CONN_SPARK_DEFAULT={shlex.quote(cluster.connection)}"
+    console.print(f"master    {cluster.master}")
+    console.print(f"page      {cluster.page}")
+    console.print(f"run       {setting} make run", markup=False)
+    console.print("stop      make cluster-down")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="sluice.orchestration.cluster")
+    commands = parser.add_subparsers(dest="command", required=True)
+    up = commands.add_parser("up", help="start the cluster in the background")
+    up.add_argument("--workers", type=int, default=2, help="workers of one core each")
+    up.add_argument("--port", type=int, default=_PORT, help="the next one is its page")
+    commands.add_parser("down", help="stop it")
+    return parser
+
+
+def _master_command(cluster: Cluster) -> list[str]:
+    address = ["--host", _HOST, "--port", str(cluster.port)]
+    return [_MASTER_CLASS, *address, "--webui-port", str(cluster.port + 1)]
+
+
+def _worker_command(cluster: Cluster, folder: Path) -> list[str]:
+    size = ["--cores", "1", "--memory", "1g"]
+    places = ["--host", _HOST, "--webui-port", "0", "--work-dir", str(folder)]
+    return [_WORKER_CLASS, *places, *size, cluster.master]
+
+
+def _started(
+    cluster: Cluster, home: Path, name: str, arguments: Sequence[str]
+) -> Cluster:
+    """Start one process; it is remembered at once, so that it can always be ended."""
+    home.mkdir(parents=True, exist_ok=True)
+    environment = {**os.environ, **submit_environment(cluster.master)}
+    binary = Path(environment["SPARK_HOME"], "bin", "spark-class")
+    with _log(home, name).open("wb") as log:
+        pid = subprocess.Popen(
+            [str(binary), *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            cwd=home,
+            env={**environment, **cluster.mark.as_environment()},
+            start_new_session=True,
+        ).pid
+    started = Cluster(cluster.mark, cluster.port, {**cluster.pids, name: pid})
+    facts = {"mark": cluster.mark.value, "port": cluster.port, "pids": started.pids}
+    _record(home).write_text(json.dumps(facts), encoding="utf-8")
+    return started
+
+
+def _await_workers(cluster: Cluster, home: Path, workers: int) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while count_alive_workers(cluster) < workers:
+        alive = set(list_marked(cluster.mark))
+        for name, pid in cluster.pids.items():
+            if pid not in alive:
+                raise _not_started(f"its {name} ended", _log(home, name))
+        if time.monotonic() > deadline:
+            reason = f"its workers did not come within {_START_SECONDS:.0f} s"
+            raise _not_started(reason, home)
+        time.sleep(_POLL_SECONDS)
+
+
+def _not_started(reason: str, log: Path) -> FatalError:
+    return FatalError(
+        Condition.INSTALLATION_BROKEN,
+        f"the Spark cluster did not start: {reason}; see {str(log)!r}",
+        {"log": str(log)},
+    )
+
+
+def _record(home: Path) -> Path:
+    return home / "cluster.json"
+
+
+def _log(home: Path, name: str) -> Path:
+    return home / f"{name}.log"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,1 @@
+"""Mend a pipeline whose checkpoint, ledger and table no longer belong together."""

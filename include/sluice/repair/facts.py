@@ -1,0 +1,220 @@
+"""What is left of a pipeline: ledger, checkpoint, archive and table, each as it is."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+from deltalake import DeltaTable
+
+from sluice import storage
+from sluice.checkpoint import CheckpointFacts, read_checkpoint
+from sluice.config import PipelineConfig
+from sluice.deltalog import TableCommit, open_table, read_commits
+from sluice.errors import FatalError
+from sluice.history.archive import QueryHistory
+from sluice.history.batch import Batch, ledger_seq
+from sluice.history.batches import archived_batches
+from sluice.history.queries import Query, list_queries
+from sluice.history.readings import (
+    READINGS_SCHEMA,
+    archived_readings,
+    find_not_archived,
+    newer_readings,
+    newest_readings,
+)
+from sluice.history.replayed_rows import replay_readings
+from sluice.history.rows import SOURCE_FILE
+from sluice.history.tables import read_rows
+from sluice.model import LedgerFile, SeqRange
+from sluice.paths import join
+from sluice.repair.plan import HeldFile, HeldRange
+from sluice.source.events import EventKind, newest_events
+from sluice.source.ledger import Ledger
+from sluice.tables import equal, query_table
+
+REBUILT = "ledger-rebuild-"
+"""With what the run id of a claim begins that a rebuilt ledger begins with."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Remains:
+    """What is left; the checkpoint is None where it cannot be read.
+
+    ``rows`` are those of the table by file. ``committed`` are the ends of the ranges
+    that it took, by ledger; ``uncounted`` says that it may have lost rows of which
+    neither archive nor checkpoint tell. ``newer`` is what was read since the archive.
+    """
+
+    checkpoint: CheckpointFacts | None
+    ledger: Ledger | None
+    table: DeltaTable | None
+    rows: Mapping[str | None, int]
+    newer: pa.Table
+    committed: Mapping[str, int]
+    uncounted: bool
+
+
+def read_remains(config: PipelineConfig) -> Remains:
+    """Read what is left of the bronze query; scans one column of its table."""
+    bronze = list_queries(config)[0]
+    checkpoint = read_if_whole(bronze.checkpoint)
+    history = _history(config, bronze, checkpoint)
+    planned = find_not_archived(history) if history else []
+    newer = READINGS_SCHEMA.empty_table()
+    if history is not None:
+        newer = newer_readings(history, planned)
+    batches = [*archived_batches(config, bronze), *(each.batch for each in planned)]
+    table = open_table(bronze.table)
+    return Remains(
+        checkpoint=checkpoint,
+        ledger=Ledger.open(config.schema_location),
+        table=table,
+        rows=_rows_by_file(table),
+        newer=newer,
+        committed=_committed(batches),
+        uncounted=_may_have_lost(bronze.table, batches),
+    )
+
+
+def read_if_whole(location: str) -> CheckpointFacts | None:
+    """Read a checkpoint, None where there is none or a file of it is damaged."""
+    try:
+        return read_checkpoint(location)
+    except FatalError:
+        return None
+
+
+def held_ranges(
+    config: PipelineConfig, remains: Remains, ledger: Ledger
+) -> list[HeldRange]:
+    """Return each planned micro-batch of the ledger with what the table has of it."""
+    expected = _expected(config, remains, ledger)
+    held = list(_held_files(ledger.files(), remains.rows, expected))
+    committed = remains.committed.get(ledger.ledger_id, -1)
+    return [
+        HeldRange(
+            end=each.range.end,
+            # Seqs are without gaps and begin at 1.
+            files=tuple(held[max(each.range.start, 0) : each.range.end]),
+            was_committed=each.range.end <= committed,
+            may_be_committed=each.range.end <= committed or remains.uncounted,
+            is_one=not each.run_id.startswith(REBUILT),
+        )
+        for each in ledger.claims()
+    ]
+
+
+def count_read(config: PipelineConfig) -> dict[str, int]:
+    """Return how many rows each file gave when it was last read, by path."""
+    location = config.ops_location("batch_files")
+    columns = ["path", "rows", "table_version"]
+    found = read_rows(location, equal(pipeline=config.name), columns)
+    counted = [row for row in found if row["rows"] is not None]
+    counted.sort(key=lambda row: int(str(row["table_version"] or -1)))
+    return {str(row["path"]): int(str(row["rows"])) for row in counted}
+
+
+def why_unusable(ledger: Ledger, rows: Mapping[str | None, int]) -> str | None:
+    """Return why a ledger cannot number on from what it has, None where it can.
+
+    ``rows`` are the table's by file. Rows of a file without a seq, or without a claim,
+    would be read once more; one that no longer lies where it landed cannot be.
+    """
+    high, claimed = ledger.high_seq(), ledger.claimed_up_to()
+    if claimed > high:
+        return f"its claims end at seq {claimed}, and its files at {high}"
+    seqs = {file.path: file.seq for file in ledger.files()}
+    unclaimed = [path for path in rows if path and seqs.get(path, high + 1) > claimed]
+    landed = [path for path in unclaimed if storage.status(path) is not None]
+    known = [path for path in unclaimed if path in seqs]
+    if known or landed:
+        return f"the table has rows of {(known or landed)[0]!r}, which it never planned"
+    return None
+
+
+def _history(
+    config: PipelineConfig, bronze: Query, checkpoint: CheckpointFacts | None
+) -> QueryHistory | None:
+    if checkpoint is None or checkpoint.query_id is None:
+        return None
+    return QueryHistory(config, bronze, checkpoint)
+
+
+def _rows_by_file(table: DeltaTable | None) -> dict[str | None, int]:
+    if table is None:
+        return {}
+    sql = f'select "{SOURCE_FILE}" as path, count(*) as n from t group by 1'
+    return {row["path"]: row["n"] for row in query_table(table, sql).to_pylist()}
+
+
+def _committed(batches: Iterable[Batch]) -> dict[str, int]:
+    ends: dict[str, int] = {}
+    for batch in batches:
+        if batch.is_done and batch.end_seq is not None:
+            ledger_id = _ledger_id(batch.end_offsets[0])
+            ends[ledger_id] = max(ends.get(ledger_id, -1), batch.end_seq)
+    return ends
+
+
+def _ledger_id(offset: str | None) -> str:
+    known = offset is not None and ledger_seq(offset) is not None
+    return str(json.loads(offset or "{}").get("ledger", "")) if known else ""
+
+
+def _may_have_lost(table_location: str, batches: Iterable[Batch]) -> bool:
+    """Tell whether rows came after all that is known of, and rows went after that."""
+    versions = [each.table_version for each in batches]
+    newest = max((each for each in versions if each is not None), default=-1)
+    commits = iter(read_commits(table_location, after=newest))
+    return any(map(_is_batch, commits)) and any(map(_takes_rows, commits))
+
+
+def _is_batch(commit: TableCommit) -> bool:
+    return bool(commit.transactions and commit.added)
+
+
+def _takes_rows(commit: TableCommit) -> bool:
+    return bool(commit.removed and commit.data_change)
+
+
+def _expected(
+    config: PipelineConfig, remains: Remains, ledger: Ledger
+) -> dict[int, int]:
+    """Return how many rows each file has given, by seq; the unknown are left out."""
+    within = SeqRange(0, ledger.high_seq())
+    archived = archived_readings(config, ledger, within)
+    found = _counts(newest_readings(archived, remains.newer))
+    left_out = [*ledger.left_out(), *range(1, ledger.first_seq() + 1)]
+    found |= {seq: 0 for seq in left_out if not found.get(seq)}
+    events = newest_events(
+        join(ledger.root, "events"),
+        EventKind.REPLAYED,
+        after=within.start,
+        up_to=within.end,
+    )
+    return found | _counts(replay_readings(config, ledger, events))
+
+
+def _counts(readings: pa.Table) -> dict[int, int]:
+    pairs = zip(readings["seq"].to_pylist(), readings["rows"].to_pylist(), strict=True)
+    return {seq: rows for seq, rows in pairs if rows is not None}
+
+
+def _held_files(
+    files: Sequence[LedgerFile],
+    rows: Mapping[str | None, int],
+    expected: Mapping[int, int],
+) -> Iterator[HeldFile]:
+    """Yield the ledger's files; of a path's versions the older ones came first."""
+    newest = {file.path: file.seq for file in files}
+    left = Counter({path: count for path, count in rows.items() if path is not None})
+    for file in files:
+        wanted = expected.get(file.seq)
+        takes_all = wanted is None or newest[file.path] == file.seq
+        count = left[file.path] if takes_all else min(left[file.path], wanted or 0)
+        left[file.path] -= count
+        yield HeldFile(seq=file.seq, path=file.path, rows=count, expected=wanted)

@@ -1,0 +1,106 @@
+"""What is wrong with a pipeline: what a run refuses, and what an audit would find."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+
+from sluice.audit.batch_checks import check_query, check_ranges
+from sluice.audit.gather import read_ledger, read_query
+from sluice.audit.rules import REBUILD, REPAIR
+from sluice.checkpoint import read_checkpoint
+from sluice.config import PipelineConfig, SilverConfig
+from sluice.consistency import require_bronze_consistent, require_silver_consistent
+from sluice.errors import Condition, FatalError
+from sluice.history.batches import archived_batches
+from sluice.history.queries import Query, list_queries
+from sluice.model import Finding, Severity
+from sluice.preflight import read_up_to
+from sluice.source.ledger import Ledger
+
+_OF_LEDGER = {
+    Condition.LEDGER_MISMATCH,
+    Condition.LEDGER_REWOUND,
+    Condition.LEDGER_UNREADABLE,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Faults:
+    """Why bronze, its ledger and each silver table need a repair; empty where none."""
+
+    bronze: tuple[str, ...] = ()
+    ledger: tuple[str, ...] = ()
+    silver: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def any(self) -> bool:
+        """Whether there is anything to mend."""
+        return bool(self.bronze or self.ledger or any(self.silver.values()))
+
+    def told(self) -> list[str]:
+        """Return every fault once, bronze's first."""
+        silver = (each for found in self.silver.values() for each in found)
+        return list(dict.fromkeys([*self.ledger, *self.bronze, *silver]))
+
+
+def find_faults(config: PipelineConfig) -> Faults:
+    """Look at bronze, ledger and silver as a run's preflight and an audit would.
+
+    Raises:
+        DeltaError: a table of the ledger or of the pipeline is damaged.
+    """
+    bronze, *silver = list_queries(config)
+    refused = _refusal_of_bronze(config)
+    if refused is not None:
+        is_of_ledger = refused.condition in _OF_LEDGER
+        told = (refused.message,)
+        found = Faults(ledger=told) if is_of_ledger else Faults(bronze=told)
+    else:
+        findings = list(_findings(config, bronze))
+        found = Faults(bronze=_told(findings, REPAIR), ledger=_told(findings, REBUILD))
+    windows = {
+        each.name: _faults_of_silver(config, each, query)
+        for each, query in zip(config.silver, silver, strict=True)
+    }
+    return Faults(bronze=found.bronze, ledger=found.ledger, silver=windows)
+
+
+def _refusal_of_bronze(config: PipelineConfig) -> FatalError | None:
+    try:
+        checkpoint = read_checkpoint(config.bronze_checkpoint_location)
+        ledger = Ledger.open(config.schema_location)
+        require_bronze_consistent(config, checkpoint, ledger)
+        read_up_to(checkpoint)
+    except FatalError as error:
+        return error
+    return None
+
+
+def _faults_of_silver(
+    config: PipelineConfig, silver: SilverConfig, query: Query
+) -> tuple[str, ...]:
+    try:
+        require_silver_consistent(config, silver)
+    except FatalError as error:
+        return (error.message,)
+    return _told(_findings(config, query), REPAIR)
+
+
+def _findings(config: PipelineConfig, query: Query) -> Iterator[Finding]:
+    facts = read_query(query, partial(archived_batches, config, query))
+    yield from check_query(config.name, facts)
+    ledger = read_ledger(config) if query.reads_ledger else None
+    if ledger is not None:
+        for found, _ in check_ranges(config.name, facts, ledger):
+            yield found
+
+
+def _told(findings: Iterable[Finding], remedy: str) -> tuple[str, ...]:
+    command = remedy.partition("{")[0]
+    return tuple(
+        f"{each.code} {each.subject}: {each.evidence}"
+        for each in findings
+        if each.severity is Severity.ERROR and each.remedy.startswith(command)
+    )

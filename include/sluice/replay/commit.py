@@ -1,0 +1,137 @@
+"""The commit of a replay: tried again where another came first, found where it was."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from sluice.config import PipelineConfig
+from sluice.deltalog import TableCommit
+from sluice.errors import Condition, RetryableError, SluiceError
+from sluice.failures import translated
+from sluice.history.replays import (
+    ReplayedFiles,
+    Span,
+    abandon_replay,
+    begin_replay,
+    commit_metadata,
+    find_commit,
+    transaction_id,
+)
+from sluice.replay.result import Starts, to_spans
+from sluice.replay.rows import Outgoing, read_outgoing, replace_rows
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+_LOG = logging.getLogger(__name__)
+_ROUNDS = 5
+
+
+@dataclass(frozen=True)
+class Replacement:
+    """What is to be committed: ``rows`` of the files of ``replay``, and their windows.
+
+    The session is the replay's own, for what a commit says of itself is a setting.
+    """
+
+    spark: SparkSession
+    config: PipelineConfig
+    rows: DataFrame
+    starts: Starts
+    replay: ReplayedFiles
+
+    @property
+    def paths(self) -> list[str]:
+        """The paths of the files."""
+        return [path for _, path in self.replay.files]
+
+
+def commit_rows(
+    replacement: Replacement, outgoing: Outgoing
+) -> tuple[TableCommit, Outgoing]:
+    """Replace the rows; return the commit and what it took out.
+
+    What is to follow is written down first. Where another commit came in between, what
+    goes out is looked at again, for it may be other rows by now.
+
+    Raises:
+        RetryableError: others committed all the time; nothing was changed.
+        FatalError: the commit failed; nothing was changed.
+    """
+    for _ in range(_ROUNDS):
+        replay = msgspec.structs.replace(
+            replacement.replay, after_version=outgoing.version
+        )
+        begin_replay(replacement.config, replay, _touched(replacement, outgoing))
+        if _try(replacement, outgoing):
+            commit = find_commit(
+                replacement.config, replay.replay_id, after=outgoing.version
+            )
+            if commit is not None:
+                return commit, outgoing
+        config, paths = replacement.config, replacement.paths
+        outgoing = read_outgoing(replacement.spark, config, paths)
+    abandon_replay(replacement.config, replacement.replay.replay_id)
+    location = replacement.config.bronze_location
+    raise RetryableError(
+        Condition.COMMIT_CONFLICT,
+        f"table {location!r}: {_ROUNDS} commits by others came first; nothing was "
+        "replaced, run again",
+        {"table": location},
+    )
+
+
+def _try(replacement: Replacement, outgoing: Outgoing) -> bool:
+    """Commit once; false where another came first.
+
+    Delta also passes over a commit whose number is taken, without an error.
+    """
+    config, replay = replacement.config, replacement.replay
+    told = {
+        "commitInfo.userMetadata": commit_metadata(config, replay),
+        "write.txnAppId": transaction_id(config),
+        "write.txnVersion": str(outgoing.number),
+    }
+    try:
+        with translated(config.bronze_location), _settings(replacement.spark, told):
+            replace_rows(
+                replacement.spark, config, replacement.rows, replacement.paths, outgoing
+            )
+    except RetryableError as error:
+        _LOG.info("replay %s: %s", replay.run_id, error)
+        return False
+    except SluiceError:
+        after = outgoing.version
+        if find_commit(config, replay.replay_id, after=after) is None:
+            abandon_replay(config, replay.replay_id)
+        raise
+    return True
+
+
+@contextmanager
+def _settings(spark: SparkSession, told: Mapping[str, str]) -> Iterator[None]:
+    """Have the commits of the block say what is told; MERGE takes it from settings."""
+    names = {f"spark.databricks.delta.{name}": value for name, value in told.items()}
+    for name, value in names.items():
+        spark.conf.set(name, value)
+    try:
+        yield
+    finally:
+        for name in names:
+            spark.conf.unset(name)
+
+
+def _touched(replacement: Replacement, outgoing: Outgoing) -> dict[str, list[Span]]:
+    """Return by silver table the windows with rows that come or go."""
+    return {
+        silver.name: to_spans(
+            replacement.starts[silver.name] | outgoing.starts[silver.name], silver
+        )
+        for silver in replacement.config.silver
+    }

@@ -1,0 +1,163 @@
+"""The files that a replay asks for, as the ledger knows them and as they are now."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+
+from sluice import storage
+from sluice.checkpoint import read_checkpoint
+from sluice.config import PipelineConfig
+from sluice.errors import Condition, FatalError, RetryableError, UsageError
+from sluice.history.batches import query_batches
+from sluice.history.files import list_files
+from sluice.history.queries import list_queries
+from sluice.model import FileIdentity, LedgerFile
+from sluice.replay.select import (
+    KnownVersion,
+    LeftOutFile,
+    LeftOutReason,
+    Selection,
+    choose,
+    matching_paths,
+)
+from sluice.source.configured import source_options
+from sluice.source.events import EventKind
+from sluice.source.ledger import Ledger
+from sluice.source.verify import holds_content, what_changed
+
+_PARALLEL_LOOKS = 16
+_NAMED = 5
+
+
+@dataclass(frozen=True)
+class ChosenFiles:
+    """What is read again, with sizes and times as they are now, and what is not."""
+
+    files: tuple[LedgerFile, ...]
+    left_out: tuple[LeftOutFile, ...]
+
+
+def choose_files(config: PipelineConfig, selection: Selection) -> ChosenFiles:
+    """Return the files that a replay of ``selection`` reads; changes nothing.
+
+    Raises:
+        UsageError: the ledger has no such file.
+        RetryableError: all of them are still to be read, or being read.
+        FatalError: none of them can be read any more.
+    """
+    ledger = Ledger.open(config.schema_location)
+    if ledger is None:
+        raise _no_such_file(config)
+    versions = _versions(ledger)
+    newest = matching_paths(versions, selection, config.landing_location)
+    if not newest:
+        raise _no_such_file(config)
+    states = {row.seq: row.state for row in list_files(config)}
+    ready, left_out = choose(newest, states, committed_up_to=_committed_up_to(config))
+    looked = _look_at(config, ledger, ready)
+    files = tuple(each for each in looked if isinstance(each, LedgerFile))
+    left_out += [each for each in looked if isinstance(each, LeftOutFile)]
+    if not files:
+        raise nothing_left(left_out)
+    return ChosenFiles(files, tuple(left_out))
+
+
+def nothing_left(left_out: Sequence[LeftOutFile]) -> RetryableError | FatalError:
+    """Return the error for a replay of which every file is left out."""
+    told = "; ".join(map(str, left_out[:_NAMED]))
+    more = f"; and {len(left_out) - _NAMED} more" if left_out[_NAMED:] else ""
+    context = {"paths": [each.path for each in left_out]}
+    if any(each.reason.passes for each in left_out):
+        return RetryableError(
+            Condition.NOTHING_TO_REPLAY,
+            f"replay: no file can be read again yet: {told}{more}; repeat it after the "
+            "next run",
+            context,
+        )
+    return FatalError(
+        Condition.NOTHING_TO_REPLAY,
+        f"replay: no file can be read again: {told}{more}; nothing was changed: land "
+        "the file again, or choose others by 'sluice files'",
+        context,
+    )
+
+
+def _no_such_file(config: PipelineConfig) -> UsageError:
+    return UsageError(
+        Condition.NOTHING_TO_REPLAY,
+        f"replay: no file of pipeline {config.name!r} is the one asked for; "
+        f"'sluice files {config.name}' lists those that there are",
+        {"pipeline": config.name},
+    )
+
+
+def _versions(ledger: Ledger) -> Iterator[KnownVersion]:
+    columns = ("seq", "path", "discovered_at")
+    for batch in ledger.snapshot().batches(columns):
+        for row in batch.to_pylist():
+            yield KnownVersion(**row)
+
+
+def _committed_up_to(config: PipelineConfig) -> int:
+    """Return the end of the newest micro-batch of bronze that the table has."""
+    bronze = list_queries(config)[0]
+    checkpoint = read_checkpoint(bronze.checkpoint)
+    if checkpoint is None:
+        return 0
+    ends = (
+        batch.end_seq or 0
+        for batch in query_batches(config, bronze)
+        if batch.is_done and batch.query_id == checkpoint.query_id
+    )
+    return max(ends, default=0)
+
+
+def _look_at(
+    config: PipelineConfig, ledger: Ledger, seqs: Sequence[int]
+) -> list[LedgerFile | LeftOutFile]:
+    """Find each file, where it landed or where clean-up has put it."""
+    if not seqs:
+        return []
+    wanted = set(seqs)
+    files = ledger.files(after=min(seqs) - 1, up_to=max(seqs))
+    has_versions = source_options(config).file_identity is not FileIdentity.PATH
+    look = partial(_look, moved=_moved(ledger), has_versions=has_versions)
+    with ThreadPoolExecutor(_PARALLEL_LOOKS) as pool:
+        return list(pool.map(look, [file for file in files if file.seq in wanted]))
+
+
+def _look(
+    file: LedgerFile, *, moved: Mapping[int, str | None], has_versions: bool
+) -> LedgerFile | LeftOutFile:
+    found = storage.status(file.path)
+    moved_to = moved.get(file.seq) if found is None else None
+    if moved_to:
+        found = storage.status(moved_to)
+    if found is None:
+        detail = f"clean-up moved it to {moved_to!r}" if moved_to else None
+        return LeftOutFile(file.seq, file.path, LeftOutReason.GONE, detail)
+    changed = what_changed(file, found) if has_versions and not moved_to else None
+    if changed and not holds_content(file):
+        return LeftOutFile(file.seq, file.path, LeftOutReason.CHANGED, changed)
+    return replace(
+        file,
+        size=found.size,
+        modified=found.modified,
+        etag=found.etag,
+        content=None,
+        moved_to=moved_to,
+    )
+
+
+def _moved(ledger: Ledger) -> dict[int, str | None]:
+    """Return where clean-up put each file that it took, None for a deleted one."""
+    events = ledger.events(EventKind.ARCHIVED)
+    return {
+        each.seq: json.loads(each.detail).get("location")
+        for each in events
+        if each.seq is not None
+    }

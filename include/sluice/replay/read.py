@@ -1,0 +1,85 @@
+"""Read chosen files in one batch, by what the stream reads them with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+from pyspark.sql.pandas.types import to_arrow_schema
+
+from sluice import storage
+from sluice.bronze.source import landed_schema, source_settings
+from sluice.bronze.transform import to_bronze
+from sluice.paths import join
+from sluice.source.datasource import plan_reading
+from sluice.source.ledger import Ledger
+from sluice.source.options import parse_options
+from sluice.source.partition import FileSlice, plan_partitions
+from sluice.source.read import ReadPlan, read_slices
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+    from sluice.config import PipelineConfig
+    from sluice.model import LedgerFile
+
+Partitions = Sequence[Sequence[FileSlice]]
+
+
+def read_files(
+    spark: SparkSession,
+    config: PipelineConfig,
+    files: Sequence[LedgerFile],
+    notes: Ledger,
+) -> DataFrame:
+    """Return the rows of ``files`` as bronze has them, in the schema of today.
+
+    A task that cannot read a file fails. Where the pipeline puts such files in
+    quarantine, it first keeps a record in ``notes``, which is not the ledger: there the
+    file may be ingested long since.
+    """
+    settings = source_settings(config) | {"path": config.landing_location}
+    options = parse_options(settings)
+    schema = landed_schema(config)
+    output = to_arrow_schema(schema, timezone="UTC")
+    quarantines = options.bad_files == "quarantine"
+    plan = replace(
+        plan_reading(options, output),
+        ledger=notes if quarantines else None,
+        quarantines=quarantines,
+    )
+    partitions = plan_partitions(
+        files,
+        max_bytes=options.max_partition_bytes,
+        min_partitions=options.min_partitions,
+        splittable=not options.multi_line,
+    )
+    count = len(partitions)
+    read = _reader(partitions, plan)
+    # One number a partition tells the task which slices are its own.
+    numbers = spark.range(0, count, 1, count)
+    return to_bronze(numbers.mapInArrow(read, schema))
+
+
+def open_notes(config: PipelineConfig, replay_id: str) -> Ledger:
+    """Return where the tasks of one replay record the files that they cannot read."""
+    return Ledger(join(config.schema_location, "_replays", "read", replay_id), "")
+
+
+def discard_notes(notes: Ledger) -> None:
+    """Remove the records of a replay that is over."""
+    for key in storage.list_keys(notes.root):
+        storage.delete(notes.root, key)
+
+
+def _reader(
+    partitions: Partitions, plan: ReadPlan
+) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    def read(numbers: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in numbers:
+            for number in batch.column(0).to_pylist():
+                yield from read_slices(partitions[number], plan)
+
+    return read

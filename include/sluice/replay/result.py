@@ -1,0 +1,109 @@
+"""What a replay did, or would do: files, rows out and in, windows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sluice.config import PipelineConfig, SilverConfig
+from sluice.config.pipeline import parse_duration
+from sluice.history.replays import Span, split_closed
+from sluice.model import LedgerFile
+from sluice.replay.select import LeftOutFile
+
+Starts = Mapping[str, frozenset[datetime]]
+"""By silver table the starts of windows."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReplayedFile:
+    """One file with its rows in the table before and after."""
+
+    seq: int
+    path: str
+    rows_out: int
+    rows_in: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReplayedTable:
+    """How many windows of a silver table have rows that came or went.
+
+    The stream has yet to emit those that are open; they are computed anew after that.
+    """
+
+    table: str
+    windows: int
+    windows_open: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReplayResult:
+    """What a replay did, or would do where ``table_version`` is None."""
+
+    run_id: str
+    files: tuple[ReplayedFile, ...]
+    left_out: tuple[LeftOutFile, ...]
+    windows: tuple[ReplayedTable, ...]
+    table_version: int | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """The sums, as they are kept with the run."""
+        return {
+            "files": len(self.files),
+            "left_out": len(self.left_out),
+            "rows_out": sum(each.rows_out for each in self.files),
+            "rows_in": sum(each.rows_in for each in self.files),
+        }
+
+
+def describe_files(
+    files: Iterable[LedgerFile], rows_out: Mapping[str, int], rows_in: Mapping[str, int]
+) -> tuple[ReplayedFile, ...]:
+    """Return each file with its rows in the table before and after."""
+    return tuple(
+        ReplayedFile(
+            seq=file.seq,
+            path=file.path,
+            rows_out=rows_out.get(file.path, 0),
+            rows_in=rows_in.get(file.path, 0),
+        )
+        for file in files
+    )
+
+
+def describe_windows(
+    config: PipelineConfig, touched: Starts, closed: Mapping[str, datetime]
+) -> tuple[ReplayedTable, ...]:
+    """Return how many windows of each silver table are touched, and still open."""
+    return tuple(
+        _describe(silver, touched[silver.name], closed[silver.name])
+        for silver in config.silver
+    )
+
+
+def to_spans(starts: Iterable[datetime], silver: SilverConfig) -> list[Span]:
+    """Return as few spans as hold exactly the windows that begin at ``starts``."""
+    duration = parse_duration(silver.window.duration)
+    spans: list[Span] = []
+    for start in sorted(starts):
+        if spans and spans[-1][1] == start:
+            spans[-1] = (spans[-1][0], start + duration)
+        else:
+            spans.append((start, start + duration))
+    return spans
+
+
+def _describe(
+    silver: SilverConfig, starts: frozenset[datetime], closed: datetime
+) -> ReplayedTable:
+    duration = parse_duration(silver.window.duration)
+    _, waiting = split_closed(to_spans(starts, silver), duration, closed)
+    return ReplayedTable(
+        table=silver.name,
+        windows=len(starts),
+        windows_open=sum((end - start) // duration for start, end in waiting),
+    )

@@ -1,0 +1,161 @@
+"""The rows of bronze that a replay replaces, and the one commit that does it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import reduce
+from operator import and_, or_
+from typing import TYPE_CHECKING
+
+from delta.tables import DeltaTable
+from pyspark.sql import Row
+from pyspark.sql import functions as F  # noqa: N812 - what everybody calls it
+
+from sluice.checkpoint.watermark import EPOCH
+from sluice.deltalog import open_table
+from sluice.errors import Condition, FatalError
+from sluice.history.replays import transaction_id
+from sluice.history.rows import SOURCE_FILE
+from sluice.silver.transform import EVENT_TIME, event_window, with_event_time
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column, DataFrame, SparkSession
+
+    from sluice.config import PipelineConfig, SilverConfig
+
+_KEY = "_replayed_file"
+_IS_KEY = "_is_replayed_file"
+# Beyond this many partitions the condition costs more than it saves.
+_MAX_PARTITIONS = 100
+
+
+@dataclass(frozen=True)
+class Outgoing:
+    """What one version of bronze has of the files: rows by path, where, and when.
+
+    ``number`` is that of the next replay, as of that version.
+    """
+
+    version: int
+    number: int
+    rows: Counter[str]
+    partitions: tuple[Row, ...]
+    starts: Mapping[str, frozenset[datetime]]
+
+
+def read_outgoing(
+    spark: SparkSession, config: PipelineConfig, paths: Sequence[str]
+) -> Outgoing:
+    """Look at the rows of ``paths`` in the newest version of bronze.
+
+    Raises:
+        FatalError: there is no bronze table.
+    """
+    location = config.bronze_location
+    table = open_table(location)
+    if table is None:
+        raise FatalError(
+            Condition.TABLE_UNREADABLE,
+            f"replay: table {location!r} is gone, but its checkpoint has read the "
+            "files: restore it, or see 'sluice audit'",
+            {"table": location},
+        )
+    version, by = table.version(), table.metadata().partition_columns
+    number = (table.transaction_version(transaction_id(config)) or 0) + 1
+    rows = spark.read.format("delta").option("versionAsOf", version).load(location)
+    wanted = {SOURCE_FILE, *by, *(each.event_time.column for each in config.silver)}
+    needed = rows.select(*(_column(each) for each in rows.columns if each in wanted))
+    keys = F.broadcast(_paths(spark, paths, SOURCE_FILE))
+    found = needed.join(keys, SOURCE_FILE, "left_semi").persist()
+    try:
+        counts = count_by_file(found)
+        partitions = found.select(*map(_column, by)).distinct().collect() if by else []
+        # A table without partition columns is one partition.
+        whole = [Row()] if counts and not by else []
+        starts = window_starts(found, config)
+        return Outgoing(version, number, counts, (*partitions, *whole), starts)
+    finally:
+        found.unpersist()
+
+
+def count_by_file(rows: DataFrame) -> Counter[str]:
+    """Return how many of ``rows`` come from each file."""
+    counts = rows.groupBy(SOURCE_FILE).count().collect()
+    return Counter({row[SOURCE_FILE]: row["count"] for row in counts})
+
+
+def window_starts(
+    rows: DataFrame, config: PipelineConfig
+) -> dict[str, frozenset[datetime]]:
+    """Return by silver table the starts of the windows that ``rows`` fall into."""
+    return {
+        silver.name: _starts(rows, silver)
+        if silver.event_time.column in rows.columns
+        else frozenset()
+        for silver in config.silver
+    }
+
+
+def replace_rows(
+    spark: SparkSession,
+    config: PipelineConfig,
+    rows: DataFrame,
+    paths: Sequence[str],
+    outgoing: Outgoing,
+) -> None:
+    """Take out the rows of ``paths`` and put in ``rows``, in one commit.
+
+    Only the partitions that have such rows are read, so whatever is appended to others
+    meanwhile is no conflict. A MERGE, because a condition that lists thousands of paths
+    takes longer to analyse than the table to write, and ends up in the log.
+    """
+    keys = _paths(spark, paths, _KEY).withColumn(_IS_KEY, F.expr("true"))
+    # No row has the key of another, or a shuffle would put them all in one place.
+    number = F.concat(F.lit("\0"), F.monotonically_increasing_id().cast("string"))
+    source = rows.withColumn(_KEY, number).unionByName(keys, allowMissingColumns=True)
+    is_outgoing = F.col(f"t.{SOURCE_FILE}") == F.col(f"s.{_KEY}")
+    merge = (
+        DeltaTable.forPath(spark, config.bronze_location)
+        .alias("t")
+        .merge(source.alias("s"), _in_partitions(outgoing) & is_outgoing)
+        .withSchemaEvolution()
+        .whenMatchedDelete()
+        .whenNotMatchedInsert(
+            F.col(f"s.{_IS_KEY}").isNull(),
+            {f"`{name}`": F.col(f"s.`{name}`") for name in rows.columns},
+        )
+    )
+    merge.execute()
+
+
+def _in_partitions(outgoing: Outgoing) -> Column:
+    if len(outgoing.partitions) > _MAX_PARTITIONS:
+        return F.expr("true")
+    return reduce(or_, map(_in_partition, outgoing.partitions), F.expr("false"))
+
+
+def _in_partition(values: Row) -> Column:
+    conditions = [
+        F.col(f"t.`{name}`").eqNullSafe(F.lit(value))
+        for name, value in values.asDict().items()
+    ]
+    return reduce(and_, conditions, F.expr("true"))
+
+
+def _starts(rows: DataFrame, silver: SilverConfig) -> frozenset[datetime]:
+    timed = with_event_time(rows, silver).where(F.col(EVENT_TIME).isNotNull())
+    start = event_window(F.col(EVENT_TIME), silver)["start"]
+    # As a number: PySpark would give a moment in the time zone of this process.
+    found = timed.select(F.unix_micros(start).alias("start")).distinct().collect()
+    return frozenset(EPOCH + timedelta(microseconds=row["start"]) for row in found)
+
+
+def _paths(spark: SparkSession, paths: Sequence[str], name: str) -> DataFrame:
+    return spark.createDataFrame([(path,) for path in paths], f"`{name}` string")
+
+
+def _column(name: str) -> Column:
+    return F.col(f"`{name}`")

@@ -1,0 +1,178 @@
+"""A replay, in order: choose, read, commit, tell the ledger, compute windows anew.
+
+A kill before the commit leaves bronze as it was. One after it leaves what is still to
+do written down (``sluice.history.replays``), and the next run does it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from sluice.config import PipelineConfig
+from sluice.errors import SluiceError
+from sluice.failures import translated
+from sluice.history import record_step
+from sluice.history.replays import STEP, ReplayedFiles, finish_replays
+from sluice.model import LedgerFile, StepSummary
+from sluice.replay.commit import Replacement, commit_rows
+from sluice.replay.files import ChosenFiles, choose_files, nothing_left
+from sluice.replay.read import discard_notes, open_notes, read_files
+from sluice.replay.result import (
+    ReplayResult,
+    Starts,
+    describe_files,
+    describe_windows,
+)
+from sluice.replay.rows import Outgoing, count_by_file, read_outgoing, window_starts
+from sluice.replay.select import LeftOutFile, LeftOutReason, Selection
+from sluice.session import spark_session, storage_conf
+from sluice.silver.backfill import closed_windows
+from sluice.silver.replayed import recompute_replayed
+from sluice.source.ledger import Ledger
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Incoming:
+    """The rows that the files hold now, kept: parsing them is the longest part."""
+
+    rows: DataFrame
+    counts: Counter[str]
+    starts: Starts
+    chosen: ChosenFiles
+
+    @property
+    def files(self) -> tuple[LedgerFile, ...]:
+        """The files that could be read."""
+        return self.chosen.files
+
+
+def run_replay(
+    config: PipelineConfig,
+    selection: Selection,
+    *,
+    run_id: str,
+    confirmed: Callable[[ReplayResult], bool] = lambda _: True,
+) -> ReplayResult:
+    """Read files again and replace their rows in bronze, in one commit; silver follows.
+
+    ``confirmed`` is asked when it is known what would change; where it says no, nothing
+    does. Running again leaves the same rows. Windows that the stream has yet to emit
+    are computed anew by the run that emits them.
+
+    Raises:
+        UsageError: no such file is known.
+        RetryableError: the files are still being read, or others wrote all the time.
+        FatalError: none of the files can be read, or the commit failed.
+    """
+    started, replay_id = datetime.now(UTC), uuid4().hex
+    finish_replays(config)
+    chosen = choose_files(config, selection)
+    # Of its own, for what a commit says of itself is a setting of the session.
+    conf = storage_conf(config.locations)
+    spark = spark_session(f"{config.name}_replay", **conf).newSession()
+    with _incoming(spark, config, chosen, replay_id) as incoming:
+        paths = [file.path for file in incoming.files]
+        outgoing = read_outgoing(spark, config, paths)
+        result = _describe(config, run_id, incoming, outgoing)
+        if not confirmed(result):
+            return result
+        replay = ReplayedFiles(
+            replay_id=replay_id,
+            run_id=run_id,
+            at=started,
+            after_version=outgoing.version,
+            files=tuple((file.seq, file.path) for file in incoming.files),
+        )
+        todo = Replacement(spark, config, incoming.rows, incoming.starts, replay)
+        commit, outgoing = commit_rows(todo, outgoing)
+    result = _describe(config, run_id, incoming, outgoing)
+    notes = _follow(config, run_id)
+    result = replace(result, table_version=commit.version, notes=notes)
+    summary = StepSummary(STEP, run_id, result.counts, result.notes)
+    record_step(config, summary, started=started, finished=datetime.now(UTC))
+    return result
+
+
+@contextmanager
+def _incoming(
+    spark: SparkSession, config: PipelineConfig, chosen: ChosenFiles, replay_id: str
+) -> Iterator[_Incoming]:
+    """Read the files, without those that turn out to be unreadable."""
+    notes = open_notes(config, replay_id)
+    try:
+        rows, counts, chosen = _read(spark, config, chosen, notes)
+    finally:
+        discard_notes(notes)
+    try:
+        yield _Incoming(rows, counts, window_starts(rows, config), chosen)
+    finally:
+        rows.unpersist()
+
+
+def _read(
+    spark: SparkSession, config: PipelineConfig, chosen: ChosenFiles, notes: Ledger
+) -> tuple[DataFrame, Counter[str], ChosenFiles]:
+    while True:
+        rows = read_files(spark, config, chosen.files, notes).persist()
+        try:
+            with translated(config.bronze_location):
+                return rows, count_by_file(rows), chosen
+        except SluiceError:
+            rows.unpersist()
+            before, chosen = chosen, _without_unreadable(chosen, notes)
+            if len(chosen.files) == len(before.files):
+                raise
+            if not chosen.files:
+                raise nothing_left(chosen.left_out) from None
+
+
+def _without_unreadable(chosen: ChosenFiles, notes: Ledger) -> ChosenFiles:
+    unreadable = notes.left_out()
+    left_out = [
+        LeftOutFile(seq, each.path, LeftOutReason.UNREADABLE, each.error)
+        for seq, each in unreadable.items()
+        if any(file.seq == seq for file in chosen.files)
+    ]
+    for each in left_out:
+        _LOG.warning("replay goes on without %s", each)
+    return ChosenFiles(
+        tuple(file for file in chosen.files if file.seq not in unreadable),
+        (*chosen.left_out, *left_out),
+    )
+
+
+def _describe(
+    config: PipelineConfig, run_id: str, incoming: _Incoming, outgoing: Outgoing
+) -> ReplayResult:
+    touched = {
+        name: starts | outgoing.starts[name] for name, starts in incoming.starts.items()
+    }
+    closed = {each.name: closed_windows(config, each) for each in config.silver}
+    return ReplayResult(
+        run_id=run_id,
+        files=describe_files(incoming.files, outgoing.rows, incoming.counts),
+        left_out=incoming.chosen.left_out,
+        windows=describe_windows(config, touched, closed),
+    )
+
+
+def _follow(config: PipelineConfig, run_id: str) -> tuple[str, ...]:
+    """Do what follows the commit, as far as it can be done now."""
+    finish_replays(config)
+    return tuple(
+        note
+        for silver in config.silver
+        for note in recompute_replayed(config, silver, run_id=run_id)
+    )

@@ -1,0 +1,202 @@
+"""Find what a pipeline made, where its configuration has it, and measure it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sluice.checkpoint.deletion import read_deletion
+from sluice.config import PipelineConfig
+from sluice.deltalog import open_table
+from sluice.history.queries import list_queries
+from sluice.paths import control_location, join
+from sluice.resources.folders import list_names, measure, siblings
+from sluice.source.clean.consumers import Consumer, registrations
+from sluice.source.configured import source_options
+from sluice.source.discover import selection_of
+from sluice.tables import equal, query_table
+
+ASIDE = ".replaced-"
+"""What follows the name of what a repair has moved aside."""
+_CHECKPOINT = {"metadata", "offsets", "commits", "sources", "state"}
+
+
+class Fate(StrEnum):
+    """What a deletion of the pipeline does with a resource."""
+
+    DELETED = "deleted"
+    KEPT = "kept"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resource:
+    """One thing that a pipeline made or uses; sizes in bytes.
+
+    ``files`` and ``bytes`` are None where only some ``rows`` of a shared table are the
+    pipeline's.
+    """
+
+    kind: str
+    location: str
+    fate: Fate
+    files: int | None = None
+    bytes: int | None = None
+    rows: int | None = None
+    note: str | None = None
+
+
+def list_resources(config: PipelineConfig) -> list[Resource]:
+    """Return everything there is of a pipeline: what it made, and what it uses.
+
+    Raises:
+        UsageError: the options of its source are wrong.
+    """
+    return [
+        *_tables(config),
+        *_checkpoints(config),
+        *_schemas(config),
+        *_ops_rows(config),
+        *_folder("reports", config.reports_location, Fate.DELETED),
+        *_registrations(config),
+        *_used(config),
+    ]
+
+
+def deletable(config: PipelineConfig) -> Iterator[str]:
+    """Yield the folders that a deletion removes, in this order.
+
+    Tables go before the checkpoints that stand for their rows, bronze after what reads
+    it, and the ledger, by which all is told, last.
+    """
+    for resources in (_tables(config), _checkpoints(config)):
+        for resource in reversed(list(resources)):
+            if resource.fate is Fate.DELETED:
+                yield resource.location
+    yield from (each.location for each in _schemas(config))
+    if measure(config.reports_location):
+        yield config.reports_location
+
+
+def own_registrations(config: PipelineConfig) -> list[Consumer]:
+    """Return how landing folders name the ledgers that this pipeline has or had."""
+    return [
+        each
+        for root in selection_of(source_options(config)).roots
+        for each in registrations(root)
+        if each.schema_location == config.schema_location
+    ]
+
+
+def _tables(config: PipelineConfig) -> Iterator[Resource]:
+    begun = _being_deleted(config)
+    for query in list_queries(config):
+        is_table = "_delta_log" in _names(query.table) or query.table in begun
+        yield from _recognised("table", query.table, is_ours=is_table)
+
+
+def _checkpoints(config: PipelineConfig) -> Iterator[Resource]:
+    begun = _being_deleted(config)
+    for query in list_queries(config):
+        location = query.checkpoint
+        is_checkpoint = bool(_CHECKPOINT & _names(location)) or location in begun
+        yield from _recognised("checkpoint", location, is_ours=is_checkpoint)
+        for aside in siblings(location, ASIDE):
+            yield from _folder("moved aside", aside, Fate.DELETED)
+        control = control_location(location)
+        yield from _folder("lease and requests", control, Fate.DELETED)
+
+
+def _schemas(config: PipelineConfig) -> Iterator[Resource]:
+    root = config.schema_location
+    for name in sorted(_names(root)):
+        if name == "_ledger":
+            yield from _folder("ledger", join(root, name), Fate.DELETED)
+        elif name == "_schemas":
+            yield from _folder("schemas", join(root, name), Fate.DELETED)
+        elif name.startswith(f"_ledger{ASIDE}"):
+            yield from _folder("moved aside", join(root, name), Fate.DELETED)
+
+
+def _ops_rows(config: PipelineConfig) -> Iterator[Resource]:
+    for location in ops_tables(config):
+        table = open_table(location)
+        where = equal(pipeline=config.name)
+        if table is not None:
+            counted = query_table(table, f"select count(*) as n from t where {where}")
+            rows = int(counted["n"][0].as_py())
+            if rows:
+                yield Resource(
+                    kind="rows of a shared table",
+                    location=location,
+                    fate=Fate.DELETED,
+                    rows=rows,
+                )
+
+
+def ops_tables(config: PipelineConfig) -> list[str]:
+    """Return the lake's operational tables that tell rows by pipeline."""
+    root = config.ops_location("batches").rpartition("/")[0]
+    found = [(join(root, name), open_table(join(root, name))) for name in _names(root)]
+    return sorted(
+        location
+        for location, table in found
+        if table is not None
+        and "pipeline" in {field.name for field in table.schema().fields}
+    )
+
+
+def _registrations(config: PipelineConfig) -> Iterator[Resource]:
+    for consumer in own_registrations(config):
+        yield Resource(
+            kind="registration",
+            location=consumer.location,
+            fate=Fate.DELETED,
+            files=1,
+        )
+
+
+def _used(config: PipelineConfig) -> Iterator[Resource]:
+    yield from _folder("landing folder", config.landing_location, Fate.KEPT)
+    destination = source_options(config).move_destination
+    if destination is not None:
+        yield from _folder("archive of cleanSource", destination, Fate.KEPT)
+    yield Resource(
+        kind="Dag in Airflow",
+        location=config.name,
+        fate=Fate.KEPT,
+        note=f"remove its pipeline file, then 'airflow dags delete {config.name}'",
+    )
+
+
+def _being_deleted(config: PipelineConfig) -> tuple[str, ...]:
+    """Return the folders of which a killed deletion may have left a part."""
+    deletion = read_deletion(config.bronze_checkpoint_location)
+    return deletion.locations if deletion else ()
+
+
+def _recognised(kind: str, location: str, *, is_ours: bool) -> Iterator[Resource]:
+    if is_ours:
+        yield from _folder(kind, location, Fate.DELETED)
+    else:
+        note = f"this is no {kind}: look at it, and remove it by hand"
+        yield from _folder(kind, location, Fate.KEPT, note)
+
+
+def _folder(
+    kind: str, location: str, fate: Fate, note: str | None = None
+) -> Iterator[Resource]:
+    found = measure(location)
+    if found is not None:
+        yield Resource(
+            kind=kind,
+            location=location,
+            fate=fate,
+            files=found.files,
+            bytes=found.bytes,
+            note=note,
+        )
+
+
+def _names(location: str) -> set[str]:
+    return {name.rstrip("/").rpartition("/")[2] for name in list_names(location)}

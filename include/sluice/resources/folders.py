@@ -1,0 +1,91 @@
+"""Folders on a disk and prefixes in a bucket: measure them, list them, remove them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import obstore
+
+from sluice import storage
+from sluice.paths import is_local, join
+
+
+@dataclass(frozen=True)
+class Measure:
+    """How many files or objects there are, and how many bytes in all."""
+
+    files: int
+    bytes: int
+
+
+def measure(location: str) -> Measure | None:
+    """Return what lies in the folder or below the prefix, None where nothing does."""
+    if is_local(location):
+        sizes = list(_sizes_on_disk(location)) if Path(location).exists() else None
+    else:
+        pages = obstore.list(storage.open_store(location))
+        sizes = [int(entry["size"]) for page in pages for entry in page] or None
+    return None if sizes is None else Measure(len(sizes), sum(sizes))
+
+
+def list_names(location: str) -> list[str]:
+    """Return the names of the files and folders right below ``location``, sorted."""
+    if is_local(location):
+        folder = Path(location)
+        return sorted(os.listdir(folder)) if folder.is_dir() else []  # noqa: PTH208
+    listing = obstore.list_with_delimiter(storage.open_store(location))
+    folders = [str(each) for each in listing["common_prefixes"]]
+    return sorted([*folders, *(str(entry["path"]) for entry in listing["objects"])])
+
+
+def siblings(location: str, beginning: str) -> list[str]:
+    """Return what lies beside ``location`` under its name and then ``beginning``."""
+    parent, _, name = location.rpartition("/")
+    found = (each.rstrip("/").rpartition("/")[2] for each in list_names(parent))
+    return [join(parent, each) for each in found if each.startswith(name + beginning)]
+
+
+def remove(location: str) -> None:
+    """Remove the folder or prefix with all in it; what is not there is removed."""
+    if is_local(location):
+        with suppress(FileNotFoundError):
+            shutil.rmtree(location)
+        return
+    store = storage.open_store(location)
+    for page in obstore.list(store):
+        obstore.delete(store, [str(entry["path"]) for entry in page])
+
+
+def remove_empty(location: str, *, up_to: str) -> None:
+    """Remove the folder if it is empty, and those above it, but not ``up_to``."""
+    if not is_local(location):
+        return
+    folder, last = Path(location), Path(up_to)
+    while last in folder.parents:
+        try:
+            folder.rmdir()
+        except FileNotFoundError:
+            pass
+        except OSError:
+            return  # somebody keeps something else there
+        folder = folder.parent
+
+
+def _sizes_on_disk(location: str) -> Iterator[int]:
+    if Path(location).is_file():
+        yield Path(location).stat().st_size
+        return
+    for folder, _, names in os.walk(location):
+        for name in names:
+            with suppress(FileNotFoundError):
+                yield Path(folder, name).stat().st_size
+
+
+def overlaps(location: str, others: Iterable[str]) -> list[str]:
+    """Return which of ``others`` are ``location`` itself, or lie within it."""
+    return [each for each in others if join(each, "").startswith(join(location, ""))]

@@ -1,0 +1,90 @@
+"""Windows whose rows a replay replaced: computed anew once the stream has emitted them.
+
+Silver's stream does not see a replay. Delta's source passes over a commit that removes
+rows (``skipChangeCommits``), so a window that was open then is emitted with the rows as
+they were. Bronze has the truth at any time, and a closed window is never emitted again:
+so each window with rows that came or went is computed from bronze as soon as it is
+closed, by the code of the backfill. It does not matter then what the stream knew of it:
+
+- closed before the replay: computed anew right after it;
+- open then: the stream emits it later with the old rows, and it is computed anew;
+- rows that a commit only added (a file that had been in quarantine): the stream reads
+  that commit as any other, drops what is late, and the window is computed anew.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from sluice.config.pipeline import parse_duration
+from sluice.deltalog import open_table
+from sluice.errors import Condition, RetryableError
+from sluice.history.replays import (
+    STEP,
+    Span,
+    TouchedWindows,
+    keep_touched,
+    list_touched,
+    split_closed,
+)
+from sluice.silver.backfill import Recomputation, closed_windows, recompute
+from sluice.silver.interval import Interval, join_intervals
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from sluice.config import PipelineConfig, SilverConfig
+
+_LOG = logging.getLogger(__name__)
+# What a condition in SQL may hold without slowing its analysis down.
+_MAX_INTERVALS = 64
+
+
+def recompute_replayed(
+    config: PipelineConfig, silver: SilverConfig, *, run_id: str
+) -> list[str]:
+    """Compute the replayed windows anew that are closed by now; say what was done.
+
+    May be called at any time and by several processes; the rest is left to the next
+    call. Where another process writes the table in this moment, all is.
+
+    Raises:
+        FatalError: the table is gone while its stream goes on, or the query failed.
+    """
+    # Before bronze is read: a replay that is in the list has committed.
+    touched = list_touched(config, silver.name)
+    closed = closed_windows(config, silver)
+    due, rest = _split(touched, silver, closed)
+    if not due or open_table(config.silver_location(silver)) is None:
+        return []
+    intervals = [Interval(start, end) for start, end in due]
+    joined = tuple(join_intervals(intervals, at_most=_MAX_INTERVALS))
+    asked = Recomputation(config, silver, joined, run_id, STEP)
+    try:
+        found = recompute(asked, closed)
+    except RetryableError as error:
+        if error.condition is not Condition.COMMIT_CONFLICT:
+            raise
+        _LOG.warning("silver %s: replayed windows wait: %s", silver.name, error)
+        return [f"replayed windows of {silver.name!r} wait for the next run: {error}"]
+    for each in rest:
+        keep_touched(config, silver.name, each)
+    return [f"replay: {found.windows_replaced} windows of {silver.name!r} recomputed"]
+
+
+def _split(
+    touched: Sequence[TouchedWindows], silver: SilverConfig, closed: datetime
+) -> tuple[list[Span], list[TouchedWindows]]:
+    """Return the windows that are closed, and of each replay those that are not."""
+    duration = parse_duration(silver.window.duration)
+    due: list[Span] = []
+    rest = []
+    for each in touched:
+        ready, waiting = split_closed(each.spans, duration, closed)
+        due += ready
+        rest.append(msgspec.structs.replace(each, spans=tuple(waiting)))
+    return due, rest

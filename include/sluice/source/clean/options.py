@@ -1,0 +1,120 @@
+"""The options of ``cloudFiles.cleanSource``, checked as Auto Loader documents them."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from enum import StrEnum
+
+from sluice.errors import Condition, UsageError
+from sluice.paths import is_local, join
+from sluice.source.option_values import invalid, word_of
+
+DEFAULT_RETENTION = timedelta(days=30)
+_LEAST_FOR_DELETE = timedelta(days=7)
+_PART = re.compile(r"(\d+)\s*(second|minute|hour|day|week|month|year)s?")
+# A file may stay longer than asked, never shorter: the longest month and year.
+_UNITS = {
+    "second": timedelta(seconds=1),
+    "minute": timedelta(minutes=1),
+    "hour": timedelta(hours=1),
+    "day": timedelta(days=1),
+    "week": timedelta(weeks=1),
+    "month": timedelta(days=31),
+    "year": timedelta(days=366),
+}
+
+
+class CleanMode(StrEnum):
+    """What becomes of a landed file once its rows are in the table."""
+
+    OFF = "OFF"
+    MOVE = "MOVE"
+    DELETE = "DELETE"
+
+
+def parse_clean_mode(text: str) -> CleanMode:
+    """Parse ``OFF``, ``MOVE`` or ``DELETE``, in any case.
+
+    ``false`` is ``OFF`` too: YAML reads a bare OFF so.
+
+    Raises:
+        UsageError: anything else.
+    """
+    if text.strip().lower() == "false":
+        return CleanMode.OFF
+    return word_of("cloudFiles.cleanSource", CleanMode)(text)
+
+
+def parse_retention(text: str) -> timedelta:
+    """Parse an interval as ``14 days``, ``2 weeks`` or ``1 month 12 hours``.
+
+    A month counts 31 days, a year 366.
+
+    Raises:
+        UsageError: anything else.
+    """
+    plain = text.strip().lower().removeprefix("interval ").strip()
+    parts = _PART.findall(plain)
+    if not parts or _PART.sub("", plain).strip():
+        raise invalid(
+            "cloudFiles.cleanSource.retentionDuration",
+            text,
+            "an interval such as '14 days'",
+        )
+    return sum((int(count) * _UNITS[unit] for count, unit in parts), timedelta())
+
+
+def require_cleanable(
+    path: str, mode: CleanMode, retention: timedelta, destination: str | None
+) -> None:
+    """Refuse options by which files would be lost or read again.
+
+    Raises:
+        UsageError: MOVE without a destination, or with one that is not apart from the
+            source ``path``; DELETE after 7 days or less.
+    """
+    if mode is CleanMode.DELETE and retention <= _LEAST_FOR_DELETE:
+        raise invalid(
+            "cloudFiles.cleanSource.retentionDuration",
+            str(retention),
+            "more than 7 days",
+        )
+    if mode is not CleanMode.MOVE:
+        return
+    if destination is None:
+        raise UsageError(
+            Condition.OPTION_MISSING,
+            "cloudFiles: cloudFiles.cleanSource is MOVE and says not where to; set "
+            "cloudFiles.cleanSource.moveDestination",
+        )
+    require_apart(path, destination)
+    if _bucket(path) != _bucket(destination):
+        raise invalid(
+            "cloudFiles.cleanSource.moveDestination",
+            destination,
+            f"a place in the storage of the source, {_bucket(path) or 'a disk'!r}",
+        )
+
+
+def require_apart(path: str, destination: str) -> None:
+    """Refuse a destination within the source, or around it.
+
+    Raises:
+        UsageError: moved files would land in the source, or another's source, again.
+    """
+    if _is_within(destination, path) or _is_within(path, destination):
+        raise invalid(
+            "cloudFiles.cleanSource.moveDestination",
+            destination,
+            f"a folder that is not within the source {path!r}, nor around it: moved "
+            "files would be read again",
+        )
+
+
+def _is_within(inner: str, outer: str) -> bool:
+    return join(inner, "").startswith(join(outer, ""))
+
+
+def _bucket(location: str) -> str:
+    return "" if is_local(location) else "/".join(location.split("/")[:3])

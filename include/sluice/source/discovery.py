@@ -1,0 +1,219 @@
+"""Discover what has landed: the one module that knows the order of the steps.
+
+List names, compare them with the ledger, look at those that are new, group them by age,
+append them through the snapshot that was compared, tell what was passed over. Only the
+append changes anything that matters; whatever fails before it is simply done again.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from sluice.model import FileIdentity, FileVersion, LedgerFile
+from sluice.source.clean.stream import register_stream
+from sluice.source.content import digest_files, known_contents, split_copies
+from sluice.source.discover import list_landed
+from sluice.source.files import FilesSnapshot
+from sluice.source.filters import AgeGroups, group_by_age
+from sluice.source.heartbeat import Heartbeat, read_heartbeat
+from sluice.source.ledger import Ledger
+from sluice.source.listing import (
+    Listing,
+    ListingState,
+    load_state,
+    plan_listing,
+    save_state,
+)
+from sluice.source.options import CloudFilesOptions
+from sluice.source.progress import (
+    Shown,
+    is_kept,
+    selection_id,
+    state_after_full,
+    state_after_increment,
+)
+from sluice.source.report import (
+    Discovery,
+    describe_events,
+    missed_files,
+    warnings_of,
+)
+from sluice.source.reused import find_reused
+from sluice.source.scan import scan_new
+
+__all__ = ["Discovery", "Found", "discover", "find_among", "find_new", "record_found"]
+_LOG = logging.getLogger("sluice")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """New files, before anything is changed, and what they were compared with."""
+
+    began: datetime
+    snapshot: FilesSnapshot | None
+    files: AgeGroups
+    copies: Sequence[FileVersion] = ()
+    listing: Listing = Listing.FULL
+    state: ListingState | None = None
+    watcher: Heartbeat | None = None
+
+
+def discover(
+    ledger: Ledger,
+    options: CloudFilesOptions,
+    *,
+    run_id: str,
+    listing: Listing | None = None,
+) -> Discovery:
+    """Append what is new to the ledger, and count what was passed over.
+
+    May be repeated and may run beside others: no file and no seq comes twice. How much
+    is listed follows from the options and what was kept, unless ``listing`` says it.
+
+    Raises:
+        UsageError: there is no such folder.
+        FatalError: a file's name is not UTF-8, or the ledger lacks rows.
+        RetryableError: other discoverers were faster all the time.
+    """
+    _prepare(ledger, options)
+    register_stream(options, ledger)
+    found = find_new(ledger, options, listing=listing)
+    return record_found(ledger, options, found, run_id=run_id)
+
+
+def record_found(
+    ledger: Ledger, options: CloudFilesOptions, found: Found, *, run_id: str
+) -> Discovery:
+    """Append the files of ``found`` that are to be read, and tell of the others.
+
+    Raises:
+        RetryableError: other discoverers were faster all the time.
+    """
+    new = ledger.append_new(
+        found.files.taken,
+        run_id=run_id,
+        identity=options.file_identity,
+        compared=found.snapshot,
+    )
+    if not options.include_existing:
+        ledger.skip_existing()
+    missed = _missed(found, new)
+    reused = _reused(ledger, options, found)
+    events = describe_events(missed, reused, found.copies, run_id)
+    ledger.append_events(list(events))
+    done = _summary(found, new, missed=len(missed), reused=len(reused))
+    _keep(ledger, options, found)
+    for text in warnings_of(done):
+        _LOG.warning("discovery in %r: %s", options.path, text)
+    return done
+
+
+def find_new(
+    ledger: Ledger | None,
+    options: CloudFilesOptions,
+    *,
+    listing: Listing | None = None,
+) -> Found:
+    """Return the files that the ledger does not hold; changes nothing.
+
+    Raises:
+        UsageError: there is no such folder.
+        FatalError: a file's name is not UTF-8, or the ledger lacks rows.
+    """
+    if ledger is None:
+        return find_among(None, options, list_landed(options))
+    began = datetime.now(UTC)
+    selection = selection_id(options)
+    state = load_state(ledger.root, ledger.ledger_id, selection)
+    watcher = read_heartbeat(ledger.root, ledger.ledger_id, selection, began)
+    listing = listing or plan_listing(
+        options.incremental_listing,
+        options.backfill_interval,
+        state,
+        watched=watcher is not None,
+        now=began,
+    )
+    snapshot = ledger.snapshot()
+    files: Iterable[FileVersion] = ()
+    if listing is not Listing.NONE:
+        start = state if listing is Listing.INCREMENTAL else None
+        files = scan_new(ledger, snapshot, options, start)
+    found = find_among(ledger, options, files, snapshot=snapshot)
+    return replace(found, listing=listing, began=began, state=state, watcher=watcher)
+
+
+def find_among(
+    ledger: Ledger | None,
+    options: CloudFilesOptions,
+    files: Iterable[FileVersion],
+    *,
+    snapshot: FilesSnapshot | None = None,
+) -> Found:
+    """Return what becomes of ``files``, none of which is in ``snapshot``."""
+    began = datetime.now(UTC)
+    groups = group_by_age(list(files), options.age_rules, began)
+    copies: list[FileVersion] = []
+    if options.file_identity is FileIdentity.CONTENT:
+        known = known_contents(ledger)
+        originals, copies = split_copies(digest_files(groups.taken), known)
+        groups = replace(groups, taken=originals)
+    return Found(began=began, snapshot=snapshot, files=groups, copies=copies)
+
+
+def _prepare(ledger: Ledger, options: CloudFilesOptions) -> None:
+    """Let a ledger made before contents were compared hold their digests."""
+    if options.file_identity is FileIdentity.CONTENT:
+        ledger.snapshot().add_contents()
+
+
+def _missed(found: Found, new: Sequence[LedgerFile]) -> list[tuple[LedgerFile, str]]:
+    if found.listing is not Listing.FULL:
+        return []
+    return missed_files(new, found.state, found.watcher, found.began)
+
+
+def _reused(
+    ledger: Ledger, options: CloudFilesOptions, found: Found
+) -> list[tuple[int, FileVersion]]:
+    """Look at known names, too, where the full listing of each interval is due."""
+    by_path = options.file_identity is FileIdentity.PATH
+    is_backfill = options.backfill_interval and found.listing is Listing.FULL
+    if not (by_path and is_backfill and found.snapshot):
+        return []
+    return find_reused(ledger, found.snapshot, options)
+
+
+def _summary(
+    found: Found, new: Sequence[LedgerFile], *, missed: int, reused: int
+) -> Discovery:
+    base = found.snapshot.high if found.snapshot else 0
+    high = new[-1].seq if new else base
+    full = found.state if found.listing is Listing.FULL else None
+    return Discovery(
+        listing=found.listing,
+        files=len(new),
+        bytes=sum(file.size for file in new),
+        high=high,
+        waiting=len(found.files.waiting),
+        outside=len(found.files.outside),
+        too_old=len(found.files.too_old),
+        copies=len(found.copies),
+        reused=reused,
+        missed=missed,
+        since_full=high - full.full_seq if full else None,
+    )
+
+
+def _keep(ledger: Ledger, options: CloudFilesOptions, found: Found) -> None:
+    """Keep what the listing has shown, where a later one may list less for it."""
+    watched = found.watcher is not None
+    if found.snapshot is None or not is_kept(options, watched=watched):
+        return
+    shown = Shown(found.snapshot, found.began, found.files.waiting)
+    if found.listing is Listing.FULL:
+        save_state(ledger.root, state_after_full(ledger, options, shown, found.state))
+    elif found.listing is Listing.INCREMENTAL and found.state:
+        save_state(ledger.root, state_after_increment(ledger, shown, found.state))

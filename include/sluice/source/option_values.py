@@ -1,0 +1,115 @@
+"""How the values of options are spelled: sizes, durations, moments, flags, words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import TypeVar
+
+from sluice.errors import Condition, UsageError
+from sluice.times import parse_utc
+
+_BYTES = re.compile(r"(\d+)\s*([kmgt]?)b?", re.IGNORECASE)
+_BYTE_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+_INTERVAL = re.compile(r"(?:interval\s+)?(\d+)\s*([a-z]+)", re.IGNORECASE)
+_INTERVAL_UNITS = {
+    "s": "seconds",
+    "sec": "seconds",
+    "second": "seconds",
+    "m": "minutes",
+    "min": "minutes",
+    "minute": "minutes",
+    "h": "hours",
+    "hour": "hours",
+    "d": "days",
+    "day": "days",
+    "w": "weeks",
+    "week": "weeks",
+}
+_Word = TypeVar("_Word", bound=StrEnum)
+
+
+def parse_bytes(text: str) -> int:
+    """Parse ``10g``, ``512 MB`` or a plain number of bytes, from 1 on.
+
+    Raises:
+        UsageError: anything else.
+    """
+    match = _BYTES.fullmatch(text.strip())
+    if not match or int(match[1]) == 0:
+        raise invalid("a size in bytes", text, "a number such as 1048576, 512m or 10g")
+    return int(match[1]) * _BYTE_UNITS[match[2].lower()]
+
+
+def parse_interval(text: str) -> timedelta:
+    """Parse ``30s``, ``1 day`` or ``interval 2 weeks``: a whole number and one unit.
+
+    Raises:
+        UsageError: anything else; months and years have no fixed length.
+    """
+    match = _INTERVAL.fullmatch(text.strip())
+    word = match[2].lower() if match else ""
+    unit = _INTERVAL_UNITS.get(word) or _INTERVAL_UNITS.get(word.removesuffix("s"))
+    if not match or unit is None or int(match[1]) == 0:
+        raise invalid(
+            "an interval", text, "a number and a unit up to weeks, such as 30s or 1 day"
+        )
+    return timedelta(**{unit: int(match[1])})
+
+
+def parse_moment(text: str) -> datetime:
+    """Parse an ISO 8601 date or time; one without an offset is UTC.
+
+    Raises:
+        UsageError: anything else.
+    """
+    try:
+        return parse_utc(text.strip())
+    except ValueError:
+        raise invalid(
+            "a modification time", text, "an ISO 8601 time such as 2026-01-31T12:00:00"
+        ) from None
+
+
+def parse_flag(text: str) -> bool:
+    """Parse ``true`` or ``false``, in any case.
+
+    Raises:
+        UsageError: anything else.
+    """
+    if text.lower() not in {"true", "false"}:
+        raise invalid("an option", text, "'true' or 'false'")
+    return text.lower() == "true"
+
+
+def parse_count(text: str) -> int:
+    """Parse a whole number from 1 on.
+
+    Raises:
+        UsageError: anything else.
+    """
+    if not text.strip().isdecimal() or int(text) < 1:
+        raise invalid("an option", text, "a whole number from 1 on")
+    return int(text)
+
+
+def word_of(option: str, words: type[_Word]) -> Callable[[str], _Word]:
+    """Return the parser of an ``option`` that takes one of some words, in any case."""
+
+    def parse(text: str) -> _Word:
+        for word in words:
+            if word.lower() == text.strip().lower():
+                return word
+        raise invalid(option, text, str([word.value for word in words]))
+
+    return parse
+
+
+def invalid(subject: str, got: str, expected: str) -> UsageError:
+    """Return the error that an option has a value it cannot have."""
+    return UsageError(
+        Condition.OPTION_INVALID,
+        f"cloudFiles: {subject} has the value {got!r}; expected {expected}",
+    )

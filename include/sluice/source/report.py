@@ -1,0 +1,131 @@
+"""What a discovery did, passed over or found too late: counts, events, warnings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from sluice.model import FileVersion, LedgerFile
+from sluice.source.content import note_of
+from sluice.source.events import EventKind, LedgerEvent
+from sluice.source.heartbeat import Heartbeat
+from sluice.source.listing import Listing, ListingState, precedes
+
+# A watcher may not have got to a younger file yet, so such a file is no miss.
+_WATCH_DELAY = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Discovery:
+    """What one discovery did, counted in files; ``high`` is the ledger's highest seq.
+
+    ``waiting`` are younger than ``minFileAge``, ``outside`` not between
+    ``modifiedAfter`` and ``modifiedBefore``, ``too_old`` beyond ``maxFileAge``,
+    ``copies`` have bytes that are known, ``reused`` names have a new content that is
+    not read. ``missed`` were found by this full listing only, of the ``since_full``
+    files that the ledger got since the last one; None where that is not known.
+    """
+
+    listing: Listing
+    files: int
+    bytes: int
+    high: int
+    waiting: int = 0
+    outside: int = 0
+    too_old: int = 0
+    copies: int = 0
+    reused: int = 0
+    missed: int = 0
+    since_full: int | None = None
+
+    @property
+    def miss_rate(self) -> str | None:
+        """The measured miss rate in words, None where this listing measured none."""
+        if self.since_full is None:
+            return None
+        return (
+            f"full listing: {self.missed} of the {self.since_full} files since the "
+            "last one had been missed"
+        )
+
+
+def missed_files(
+    new: Sequence[LedgerFile],
+    state: ListingState | None,
+    watcher: Heartbeat | None,
+    began: datetime,
+) -> list[tuple[LedgerFile, str]]:
+    """Return which files of a full listing should have come before, and by what.
+
+    Those that incremental listing passes over, where one was made since the last full
+    listing; and those that landed a while ago under a watcher as old as that.
+    """
+    if state is None or state.full_at is None:
+        return []
+    if watcher is not None and watcher.since <= state.full_at:
+        late = (file for file in new if file.modified < began - _WATCH_DELAY)
+        return [(file, "watch") for file in late]
+    if not state.increments:
+        return []
+    before = (file for file in new if precedes(file.path, state.cursors))
+    return [(file, "incremental listing") for file in before]
+
+
+def describe_events(
+    missed: Sequence[tuple[LedgerFile, str]],
+    reused: Sequence[tuple[int, FileVersion]],
+    copies: Sequence[FileVersion],
+    run_id: str,
+) -> Iterator[LedgerEvent]:
+    """Yield what the ledger keeps of files beyond their rows.
+
+    A reused name and a copy are told with the whole version: it is not told again.
+    """
+    at = datetime.now(UTC)
+    for row, cause in missed:
+        yield LedgerEvent(
+            kind=EventKind.MISSED,
+            seq=row.seq,
+            path=row.path,
+            detail=cause,
+            run_id=run_id,
+            at=at,
+        )
+    noted = [(EventKind.REUSED_NAME, seq, file) for seq, file in reused]
+    noted += [(EventKind.SKIPPED, 0, file) for file in copies]
+    for kind, seq, file in noted:
+        yield LedgerEvent(
+            kind=kind,
+            seq=seq or None,
+            path=file.path,
+            detail=note_of(file),
+            run_id=run_id,
+            at=at,
+        )
+
+
+def warnings_of(done: Discovery) -> Iterator[str]:
+    """Yield a sentence for each count of files that are read late or not at all."""
+    if done.too_old:
+        yield (
+            f"{done.too_old} new files are older than cloudFiles.maxFileAge and were "
+            "passed over; leave the option out: the ledger never forgets a file"
+        )
+    if done.missed:
+        yield (
+            f"{done.miss_rate}; a shorter cloudFiles.backfillInterval finds such files "
+            "earlier"
+        )
+    if done.reused:
+        yield (
+            f"{done.reused} known names have new content, which is not read; "
+            "cloudFiles.allowOverwrites=true reads it as new versions"
+        )
+    if done.copies:
+        yield f"{done.copies} new files hold bytes that are known: not read again"
+    if done.outside:
+        yield (
+            f"{done.outside} new files were modified outside of modifiedAfter and "
+            "modifiedBefore and were passed over"
+        )

@@ -1,0 +1,93 @@
+"""From a listing to the files that a ledger does not hold: names first, then a look."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+from sluice.model import FileIdentity, FileVersion
+from sluice.source.content import noted_versions
+from sluice.source.discover import Page, list_pages, wanted_names
+from sluice.source.events import EventKind
+from sluice.source.files import FilesSnapshot
+from sluice.source.known import Known
+from sluice.source.ledger import Ledger
+from sluice.source.listing import ListingState
+from sluice.source.options import CloudFilesOptions
+
+# Their names take about 50 MB.
+_COMPARED_AT_ONCE = 1 << 19
+
+
+def scan_new(
+    ledger: Ledger,
+    snapshot: FilesSnapshot,
+    options: CloudFilesOptions,
+    start: ListingState | None,
+) -> Iterator[FileVersion]:
+    """Yield the listed files that ``snapshot`` does not hold, or those after ``start``.
+
+    Where the path is the identity only new names are looked at. Otherwise each file is,
+    which on a disk costs a system call for every file that has ever landed.
+    """
+    known = load_known(ledger, snapshot, options.file_identity, start)
+    after = start.cursors if start else None
+    yield from new_in(list_pages(options, after=after), known, options)
+
+
+def load_known(
+    ledger: Ledger,
+    snapshot: FilesSnapshot,
+    identity: FileIdentity,
+    start: ListingState | None = None,
+) -> Known:
+    """Return what ``snapshot`` holds, or what it holds beyond ``start``."""
+    by_version = identity is not FileIdentity.PATH
+    known = Known(by_version=by_version, after=start.seq if start else 0)
+    known.catch_up(snapshot)
+    if identity is FileIdentity.CONTENT:
+        known.add_versions(noted_versions(ledger, EventKind.SKIPPED))
+    return known
+
+
+def new_in(
+    pages: Iterable[Page], known: Known, options: CloudFilesOptions
+) -> Iterator[FileVersion]:
+    """Yield the files of ``pages`` that are wanted, still there and not ``known``."""
+    wanted = wanted_names(options)
+    for group in _grouped(pages):
+        if options.file_identity is FileIdentity.PATH:
+            fresh = known.new_names([(page.folder, page.names) for page in group])
+            for page, positions in zip(group, fresh, strict=True):
+                yield from look_at_wanted(page, positions, wanted)
+        else:
+            files = [
+                file
+                for page in group
+                for file in look_at_wanted(page, range(len(page.names)), wanted)
+            ]
+            yield from (files[position] for position in known.new_files(files))
+
+
+def _grouped(pages: Iterable[Page]) -> Iterator[list[Page]]:
+    """Yield pages together until they hold enough names to be compared at once."""
+    group: list[Page] = []
+    count = 0
+    for page in pages:
+        group.append(page)
+        count += len(page.names)
+        if count >= _COMPARED_AT_ONCE:
+            yield group
+            group, count = [], 0
+    if group:
+        yield group
+
+
+def look_at_wanted(
+    page: Page, positions: Iterable[int], wanted: Callable[[str], bool]
+) -> Iterator[FileVersion]:
+    """Yield what the storage says of the names that are wanted and still there."""
+    for position in positions:
+        if wanted(page.path(position)):
+            file = page.look(position)
+            if file:
+                yield file

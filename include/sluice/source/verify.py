@@ -1,0 +1,54 @@
+"""Whether a file still is the one that was discovered: its size, its time, its etag.
+
+Asked when a slice is opened and again after it was read: what changed in between is
+found before the micro-batch can commit, and all slices of a file are held against the
+one row of the ledger, so no batch has half of the old content and half of the new.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from hashlib import sha256
+
+from sluice import storage
+from sluice.model import LedgerFile
+from sluice.paths import is_local
+from sluice.storage import FileStatus
+
+_BLOCK_BYTES = 1 << 20
+
+
+def what_changed(file: LedgerFile, found: FileStatus) -> str | None:
+    """Say how a file differs from the one that was discovered, None where it does not.
+
+    A bucket's times are compared in whole seconds: its listing may tell more of them
+    than the answer for one object does.
+    """
+    told = []
+    if found.size != file.size:
+        told.append(f"had {file.size} bytes when discovered, now {found.size}")
+    if _time(file.path, found.modified) != _time(file.path, file.modified):
+        before, after = file.modified.isoformat(), found.modified.isoformat()
+        told.append(f"was modified at {before} when discovered, now at {after}")
+    if file.etag and found.etag and found.etag != file.etag:
+        told.append(f"had etag {file.etag} when discovered, now {found.etag}")
+    return "; ".join(told) or None
+
+
+def holds_content(file: LedgerFile) -> bool:
+    """Tell whether a file has the bytes that were discovered, whatever its time says.
+
+    Reads all of it, and only where the ledger has the digest: the file identity is
+    ``content``, and then a file that was only touched comes under no other seq.
+    """
+    if file.content is None:
+        return False
+    digest = sha256()
+    with storage.open_input(file.location) as stream:
+        while block := bytes(stream.read(_BLOCK_BYTES)):
+            digest.update(block)
+    return digest.hexdigest() == file.content
+
+
+def _time(path: str, moment: datetime) -> datetime:
+    return moment if is_local(path) else moment.replace(microsecond=0)

@@ -1,0 +1,83 @@
+"""A run without JVM, crashed at every write to storage: every row once."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+import every_write
+from delta_rows import read_delta
+from held_writes import can_hold
+from recovery_lake import Lake
+from sluice.audit.run import run_audit
+from sluice.model import Severity
+
+pytestmark = [
+    pytest.mark.timeout(900),
+    pytest.mark.skipif(not can_hold(), reason="needs Linux's seccomp notifications"),
+]
+
+# Of each the end of the name that is about to be written when the run is killed.
+STEPS = {
+    "query id": "checkpoints/orders/bronze/metadata",
+    "ledger made": f"_ledger/files/_delta_log/{0:020}.json",
+    "ledger append": f"_ledger/files/_delta_log/{1:020}.json",
+    "lease": "_control/bronze/lease/1.json",
+    "claim": f"_ledger/claims/_delta_log/{1:020}.json",
+    "offset log": "checkpoints/orders/bronze/offsets/1",
+    "quarantine": "_ledger/quarantine/3.json",
+    "Delta commit": f"bronze/orders/_delta_log/{1:020}.json",
+    "commit log": "checkpoints/orders/bronze/commits/1",
+    "batches archived": f"ops/batches/_delta_log/{1:020}.json",
+    "files archived": f"ops/batch_files/_delta_log/{1:020}.json",
+    "step recorded": f"ops/steps/_delta_log/{1:020}.json",
+}
+
+
+@pytest.mark.parametrize("only", ["names", pytest.param("all", marks=pytest.mark.long)])
+def test_run_crashed_at_every_write_reads_every_file_once(
+    tmp_path: Path, only: str
+) -> None:
+    """Whatever the crash left half done, the next run finds it and goes on from it."""
+    attempts = crash_at_every_write("crash_scenarios:RUN", tmp_path, only)
+
+    missed = [
+        step
+        for step, end in STEPS.items()
+        if not any(path.endswith(end) for path in attempts)
+    ]
+    assert not missed
+    for number in range(1, len(attempts) + 2):
+        assert_read_once(Lake(tmp_path / str(number)))
+
+
+def crash_at_every_write(scenario: str, folder: Path, only: str) -> list[str]:
+    """Return the paths before whose writing the scenario was killed, in order."""
+    command = [sys.executable, every_write.__file__, scenario, str(folder), only]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"after {done.stdout}\n{done.stderr}"
+    *killed, whole = [json.loads(line)["path"] for line in done.stdout.splitlines()]
+    assert whole is None
+    return killed
+
+
+def assert_read_once(lake: Lake) -> None:
+    """Hold table, ledger, archive and audit against what has landed."""
+    assert lake.bronze_rows() == lake.landed_rows(), lake.folder
+    files = read_delta(lake.ledger / "files")
+    assert sorted(files["seq"].to_pylist()) == [1, 2, 3], lake.folder
+    assert len(set(files["path"].to_pylist())) == 3, lake.folder
+    claims = read_delta(lake.ledger / "claims").to_pylist()
+    chain = sorted((each["start_seq"], each["end_seq"]) for each in claims)
+    assert chain == [(-1, 2), (2, 3)], lake.folder
+    archived = read_delta(lake.config.ops_location("batches"))["batch_id"]
+    assert sorted(archived.to_pylist()) == [0, 1], lake.folder
+    counted = read_delta(lake.config.ops_location("batch_files")).to_pylist()
+    assert Counter(each["seq"] for each in counted) == {1: 1, 2: 1, 3: 1}, lake.folder
+    report = run_audit(lake.config, run_id="audit")
+    assert report.verdict is not Severity.ERROR, report.findings

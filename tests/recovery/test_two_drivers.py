@@ -1,0 +1,80 @@
+"""A driver that is paused, outlives its lease and goes on beside its successor."""
+
+from __future__ import annotations
+
+import re
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from held_writes import HeldRun, can_hold
+from killing import (
+    JOBS,
+    Claimed,
+    run_job,
+    signal_session,
+    stop_session,
+)
+from recovery_lake import Lake
+
+pytestmark = [
+    pytest.mark.needs_java,
+    pytest.mark.timeout(900),
+    pytest.mark.skipif(not can_hold(), reason="needs Linux's seccomp notifications"),
+]
+
+# What the first driver is about to write when it is paused: the file of its second
+# batch in the offset log, begun and named; its Delta commit; its file in the commit log.
+BEGUN = re.compile(r"checkpoints/orders/bronze/offsets/\.1\..*\.tmp")
+NAMED = re.compile(r"checkpoints/orders/bronze/offsets/1")
+DELTA_COMMIT = re.compile(rf"bronze/orders/_delta_log/{1:020}\.json")
+COMMIT_LOG = re.compile(r"checkpoints/orders/bronze/commits/1")
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    """Return a pipeline with four files, two in a batch."""
+    lake = Lake(tmp_path, **{"cloudFiles.maxFilesPerTrigger": 2})
+    lake.land(4)
+    return lake
+
+
+@pytest.mark.parametrize(
+    "about_to_write",
+    [
+        BEGUN,
+        pytest.param(NAMED, marks=pytest.mark.long),
+        pytest.param(DELTA_COMMIT, marks=pytest.mark.long),
+        pytest.param(COMMIT_LOG, marks=pytest.mark.long),
+    ],
+)
+def test_driver_paused_beside_its_successor_writes_every_row_once(
+    lake: Lake, about_to_write: re.Pattern[str]
+) -> None:
+    """Whoever plans from a claimed start writes what the other does, or nothing."""
+    first = [sys.executable, str(JOBS / "bronze.py"), *lake.arguments("first")]
+    claimed = Claimed(lake.bronze, lake.config.schema_location, least=1)
+    with HeldRun.start(first, lake.folder) as run:
+        for write in run.writes():
+            if about_to_write.fullmatch(str(write.path.relative_to(lake.folder))):
+                break
+        stop_session(run.process.pid)
+        assert claimed.is_hit() == (about_to_write in {BEGUN, NAMED})
+        assert not write.path.exists()
+
+        assert run_job("bronze.py", *lake.arguments("second")) == 0
+        assert lake.bronze_rows() == lake.landed_rows()
+
+        signal_session(run.process.pid, signal.SIGCONT)
+        for _ in run.writes():
+            pass
+        # It may have found nothing to do, or learnt that another one was there.
+        assert run.process.wait() in {0, 75, 99}
+
+    assert lake.bronze.cut_off() is None
+    assert lake.bronze_rows() == lake.landed_rows()
+    lake.land(1)
+    assert run_job("bronze.py", *lake.arguments("third")) == 0
+    assert lake.bronze_rows() == lake.landed_rows()

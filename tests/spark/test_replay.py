@@ -1,0 +1,345 @@
+"""Files read again on a real Spark: rows replaced in one commit, each file once.
+
+What the runs before left is made without Spark where that serves.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from deltalake import DeltaTable, write_deltalake
+
+from builders import (
+    BRONZE_SCHEMA,
+    PipelineBuilder,
+    bronze_row,
+    order,
+    pipeline_config,
+)
+from delta_rows import read_delta
+from sluice.audit import run_audit
+from sluice.bronze.run import run_bronze
+from sluice.errors import Condition, FatalError, RetryableError
+from sluice.history.replays import finish_replays
+from sluice.replay import commit as replay_commit
+from sluice.replay.result import ReplayResult
+from sluice.replay.run import run_replay
+from sluice.replay.select import LeftOutReason, Selection
+from sluice.source.events import EventKind
+from sluice.source.quarantine import QuarantinedFile
+
+pytestmark = [pytest.mark.needs_java, pytest.mark.usefixtures("spark")]
+
+DDL = "order_id string, order_date string, payment_method string"
+
+
+@pytest.fixture
+def pipeline(tmp_path: Path) -> PipelineBuilder:
+    """Return a pipeline whose table has three rows of ``a`` and of ``b`` each."""
+    builder = declared(tmp_path, DDL)
+    builder.land("a.json")
+    builder.land("b.json")
+    builder.run_batch()
+    return builder
+
+
+def declared(lake: Path, ddl: str, **more: object) -> PipelineBuilder:
+    """Return a pipeline over ``lake`` with a schema."""
+    config = pipeline_config(lake, bronze={"source": {"schema": ddl}}, **more)
+    return PipelineBuilder(config)
+
+
+def rewrite(pipeline: PipelineBuilder, name: str, *methods: str, **more: str) -> Path:
+    """Write a landed file again, with one order for each payment method."""
+    path = Path(pipeline.config.landing_location, name)
+    lines = [
+        json.dumps(order(name, number) | {"payment_method": method} | more)
+        for number, method in enumerate(methods)
+    ]
+    content = "\n".join(lines).encode()
+    path.write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
+    return path
+
+
+def cut_off(path: Path) -> bytes:
+    """Damage a compressed file and return what it held."""
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-12])
+    return whole
+
+
+def replay(pipeline: PipelineBuilder, glob: str, **options: object) -> ReplayResult:
+    """Replay the files that a glob means."""
+    selection = Selection(globs=(glob,))
+    return run_replay(pipeline.config, selection, run_id="replay", **options)
+
+
+def rows(pipeline: PipelineBuilder) -> list[dict]:
+    """Return the rows of bronze."""
+    return read_delta(pipeline.config.bronze_location).to_pylist()
+
+
+def methods(pipeline: PipelineBuilder) -> Counter[tuple[str, str]]:
+    """Return file and payment method of each row of bronze."""
+    return Counter(
+        (Path(row["_source_file"]).name, row["payment_method"])
+        for row in rows(pipeline)
+    )
+
+
+def version(pipeline: PipelineBuilder) -> int:
+    """Return the version of bronze."""
+    return DeltaTable(pipeline.config.bronze_location).version()
+
+
+def checkpoint_files(pipeline: PipelineBuilder) -> dict[Path, bytes]:
+    """Return every file of the bronze checkpoint."""
+    root = Path(pipeline.config.bronze_checkpoint_location)
+    return {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
+
+
+def test_rows_are_replaced_by_those_of_the_file_now(pipeline: PipelineBuilder) -> None:
+    """In one commit; rows of other files, checkpoint and claims stay as they were."""
+    before = [row for row in rows(pipeline) if row["order_id"].startswith("b")]
+    checkpoint, claims = checkpoint_files(pipeline), pipeline.ledger.claims()
+    path = rewrite(pipeline, "a.json", "cash", "cash")
+    started = datetime.now(UTC)
+
+    result = replay(pipeline, "a.json")
+
+    assert methods(pipeline) == {("a.json", "cash"): 2, ("b.json", "card"): 3}
+    kept = [row for row in rows(pipeline) if row["order_id"].startswith("b")]
+    assert kept == before
+    (read_at,) = {row["_processing_time"] for row in rows(pipeline) if row not in kept}
+    assert started <= read_at <= datetime.now(UTC)
+    assert result.counts == {"files": 1, "left_out": 0, "rows_out": 3, "rows_in": 2}
+    assert result.table_version == version(pipeline) == 1
+    (commit,) = DeltaTable(pipeline.config.bronze_location).history(1)
+    told = json.loads(commit["userMetadata"])
+    assert (told["step"], told["run_id"], told["files"]) == ("replay", "replay", 1)
+    assert checkpoint_files(pipeline) == checkpoint
+    assert pipeline.ledger.claims() == claims
+    (event,) = pipeline.ledger.events(EventKind.REPLAYED)
+    assert (event.seq, event.path, event.detail) == (1, str(path), "1")
+
+
+def test_a_replay_twice_leaves_the_same_rows(tmp_path: Path) -> None:
+    """Whoever is not sure that it ran may run it again, and the runs go on."""
+    pipeline = declared(tmp_path, DDL)
+    pipeline.land("a.json")
+    pipeline.land("b.json")
+    run_bronze(pipeline.config, run_id="run-1")
+    rewrite(pipeline, "a.json", "cash")
+    replay(pipeline, "a.json")
+    once = methods(pipeline)
+
+    replay(pipeline, "*.json")
+    again = methods(pipeline)
+    pipeline.land("c.json")
+    run_bronze(pipeline.config, run_id="run-2")
+
+    assert again == once == {("a.json", "cash"): 1, ("b.json", "card"): 3}
+    assert methods(pipeline) == once + Counter({("c.json", "card"): 3})
+    assert run_audit(pipeline.config).verdict == "ok"
+
+
+def test_files_are_read_in_the_schema_of_today(
+    pipeline: PipelineBuilder, tmp_path: Path
+) -> None:
+    """A column that was declared since is filled where a file is read again."""
+    rewrite(pipeline, "a.json", "card", customer="c-1")
+
+    replay(declared(tmp_path, f"{DDL}, customer string"), "a.json")
+
+    found = {row["order_id"]: row["customer"] for row in rows(pipeline)}
+    assert found["a.json-0"] == "c-1"
+    assert found["b.json-0"] is None
+
+
+def test_a_quarantined_file_comes_in_once_it_is_mended(tmp_path: Path) -> None:
+    """Its rows are added, and ledger and audit count it as ingested."""
+    pipeline = with_quarantined(tmp_path)
+
+    result = replay(pipeline, "a.json.gz")
+    replay(pipeline, "a.json.gz")
+
+    assert result.counts == {"files": 1, "left_out": 0, "rows_out": 0, "rows_in": 2}
+    assert methods(pipeline) == {("a.json.gz", "cash"): 2, ("b.json", "card"): 3}
+    assert run_audit(pipeline.config).verdict == "ok"
+
+
+def with_quarantined(lake: Path) -> PipelineBuilder:
+    """Return a pipeline with a mended file of two rows that is still in quarantine."""
+    pipeline = declared(lake, DDL)
+    pipeline.land("b.json")
+    path = rewrite(pipeline, "a.json.gz", "cash", "cash")
+    pipeline.discover()
+    (seq,) = [each.seq for each in pipeline.ledger.files() if each.path == str(path)]
+    pipeline.ledger.quarantine(
+        QuarantinedFile(seq, str(path), "cut off", "run-1", datetime.now(UTC))
+    )
+    pipeline.run_batch()
+    return pipeline
+
+
+def test_a_file_that_still_cannot_be_read_is_left_out(
+    pipeline: PipelineBuilder,
+) -> None:
+    """The others are replayed, and nothing of it is replaced or put in quarantine."""
+    path = rewrite(pipeline, "a.json.gz", "card", "card")
+    cut_off(path)
+    pipeline.run_batch(written=False)
+    rewrite(pipeline, "b.json", "cash")
+
+    result = replay(pipeline, "*")
+
+    assert methods(pipeline) == {("a.json", "card"): 3, ("b.json", "cash"): 1}
+    (left_out,) = result.left_out
+    assert (left_out.path, left_out.reason) == (str(path), LeftOutReason.UNREADABLE)
+    assert pipeline.ledger.quarantined() == {}
+    with pytest.raises(FatalError) as caught:
+        replay(pipeline, "a.json.gz")
+    assert caught.value.condition is Condition.NOTHING_TO_REPLAY
+
+
+def test_a_dry_run_changes_nothing(tmp_path: Path) -> None:
+    """It tells files, rows out, rows in and windows; no version, event or record."""
+    pipeline = PipelineBuilder(pipeline_config(tmp_path, silver=True))
+    pipeline.land("a.json")
+    pipeline.run_batch()
+    rewrite(pipeline, "a.json", "cash")
+
+    result = replay(pipeline, "a.json", confirmed=lambda _: False)
+
+    assert result.table_version is None
+    assert result.counts == {"files": 1, "left_out": 0, "rows_out": 3, "rows_in": 1}
+    (windows,) = result.windows
+    assert (windows.windows, windows.windows_open) == (1, 1)
+    assert version(pipeline) == 0
+    assert pipeline.ledger.events() == []
+    assert not list(Path(pipeline.config.schema_location).glob("_replays/**/*.json"))
+
+
+def test_a_kill_before_the_commit_changes_nothing(
+    pipeline: PipelineBuilder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was written down for it is not acted on, for there is no such commit."""
+    rewrite(pipeline, "a.json", "cash")
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(replay_commit, "replace_rows", killed)
+        with pytest.raises(KeyboardInterrupt):
+            replay(pipeline, "a.json")
+
+    assert list(Path(pipeline.config.schema_location).glob("_replays/**/*.json"))
+    assert finish_replays(pipeline.config) == []
+    assert pipeline.ledger.events(EventKind.REPLAYED) == []
+    assert version(pipeline) == 0
+    replay(pipeline, "a.json")
+    assert methods(pipeline) == {("a.json", "cash"): 1, ("b.json", "card"): 3}
+
+
+def test_two_replays_at_once_double_nothing(tmp_path: Path) -> None:
+    """Also where neither finds a row to take out: the second is refused and looks."""
+    pipeline = with_quarantined(tmp_path)
+
+    def another_first(_: ReplayResult) -> bool:
+        replay(pipeline, "*.gz")
+        return True
+
+    result = replay(pipeline, "*.gz", confirmed=another_first)
+
+    assert methods(pipeline) == {("a.json.gz", "cash"): 2, ("b.json", "card"): 3}
+    assert result.counts["rows_out"] == 2
+    told = [each.detail for each in pipeline.ledger.events(EventKind.REPLAYED)]
+    assert told == ["1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("day", "conflicts"), [(date(2026, 1, 1), True), (date(2026, 1, 2), False)]
+)
+def test_an_append_in_between_is_kept(
+    pipeline: PipelineBuilder,
+    monkeypatch: pytest.MonkeyPatch,
+    day: date,
+    conflicts: bool,
+) -> None:
+    """The replay looks again, unless no row goes out of the partition it came into."""
+    rewrite(pipeline, "a.json", "cash")
+    tries = count_tries(monkeypatch)
+
+    with appending(pipeline, day, until=lambda: len(tries) > 1):
+        replay(pipeline, "a.json")
+
+    assert (len(tries) > 1) is conflicts
+    found = methods(pipeline)
+    assert found[("a.json", "cash")] == 1
+    assert found[("b.json", "card")] == 3
+    assert found[("x.json", "card")] == version(pipeline) - 1
+
+
+def test_appends_all_the_time_mean_to_try_again(
+    pipeline: PipelineBuilder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exit code 75, and nothing is half done."""
+    rewrite(pipeline, "a.json", "cash")
+    monkeypatch.setattr(replay_commit, "_ROUNDS", 1)
+
+    with (
+        appending(pipeline, date(2026, 1, 1), until=lambda: False),
+        pytest.raises(RetryableError) as caught,
+    ):
+        replay(pipeline, "a.json")
+
+    assert caught.value.condition is Condition.COMMIT_CONFLICT
+    assert methods(pipeline)[("a.json", "card")] == 3
+    assert pipeline.ledger.events() == []
+    assert not list(Path(pipeline.config.schema_location).glob("_replays/**/*.json"))
+
+
+def count_tries(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """Return a list that grows with each attempt to commit."""
+    real, tries = replay_commit.replace_rows, []
+
+    def counted(*arguments: object) -> None:
+        tries.append(None)
+        real(*arguments)
+
+    monkeypatch.setattr(replay_commit, "replace_rows", counted)
+    return tries
+
+
+@contextmanager
+def appending(
+    pipeline: PipelineBuilder, day: date, *, until: Callable[[], bool]
+) -> Iterator[None]:
+    """Append rows of another file, a commit each, while the block runs."""
+    line = json.dumps(order("x.json", 0))
+    row = bronze_row("/landing/x.json", line) | {"_processing_date": day}
+    table = pa.Table.from_pylist([row], schema=BRONZE_SCHEMA)
+    stop = threading.Event()
+
+    def append() -> None:
+        while not stop.is_set() and not until():
+            write_deltalake(pipeline.config.bronze_location, table, mode="append")
+            stop.wait(0.05)
+
+    writer = threading.Thread(target=append)
+    writer.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        writer.join()

@@ -1,0 +1,92 @@
+"""A real Spark standalone cluster for tests: its processes, and how to lose some."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+
+from sluice.orchestration.cluster import Cluster, start_cluster, stop_cluster
+from sluice.session import properties_file, submit_environment
+
+JOBS = Path(__file__).parents[1] / "jobs"
+_EXECUTOR = "org.apache.spark.executor.CoarseGrainedExecutorBackend"
+
+
+@contextmanager
+def running_cluster(home: Path) -> Iterator[Cluster]:
+    """Run a master and two workers while the block runs; nothing is left behind."""
+    try:
+        yield start_cluster(home, port=free_ports())
+    finally:
+        stop_cluster(home)
+
+
+def free_ports() -> int:
+    """Return a port that is free and whose next one is free too."""
+    while True:
+        with socket.socket() as first, socket.socket() as second:
+            first.bind(("127.0.0.1", 0))
+            port = int(first.getsockname()[1])
+            try:
+                second.bind(("127.0.0.1", port + 1))
+            except OSError:
+                continue
+            return port
+
+
+def submit(
+    cluster: Cluster, log: Path, job: str, *arguments: str, **conf: str
+) -> subprocess.Popen[bytes]:
+    """Submit a job to the cluster as Airflow does, in a session of its own."""
+    environment = os.environ | submit_environment(cluster.master)
+    settings = [text for each in conf.items() for text in ("--conf", "=".join(each))]
+    command = [
+        f"{environment['SPARK_HOME']}/bin/spark-submit",
+        *("--master", cluster.master, "--properties-file", str(properties_file())),
+        *settings,
+        str(JOBS / job),
+        *arguments,
+    ]
+    with log.open("wb") as output:
+        return subprocess.Popen(
+            command, env=environment, start_new_session=True, stderr=output
+        )
+
+
+def executors(cluster: Cluster) -> dict[int, str]:
+    """Return the executors that run, with the name of the worker of each."""
+    workers = {pid: name for name, pid in cluster.pids.items()}
+    found = {}
+    for process in psutil.process_iter(["cmdline"]):
+        if _EXECUTOR not in (process.info["cmdline"] or ()):
+            continue
+        try:
+            parents = [each.pid for each in process.parents()]
+        except psutil.NoSuchProcess:
+            continue
+        name = next((workers[pid] for pid in parents if pid in workers), None)
+        if name is not None:
+            found[process.pid] = name
+    return found
+
+
+def kill(*pids: int) -> None:
+    """Kill processes at once."""
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+
+
+def interpreter_without_packages(folder: Path) -> Path:
+    """Make a Python that has nothing installed, and return it."""
+    subprocess.run(
+        [sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True
+    )
+    return folder / "bin" / "python"

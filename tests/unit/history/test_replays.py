@@ -1,0 +1,235 @@
+"""What is left to do of a replay, over a real ledger and a real table."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pyarrow as pa
+import pytest
+from deltalake import CommitProperties, DeltaTable, write_deltalake
+
+from builders import PipelineBuilder, pipeline_config
+from sluice.errors import Condition, FatalError
+from sluice.history.replays import (
+    ReplayedFiles,
+    TouchedWindows,
+    abandon_replay,
+    begin_replay,
+    commit_metadata,
+    finish_replays,
+    has_closed,
+    keep_touched,
+    list_touched,
+    split_closed,
+)
+from sluice.preflight import preflight
+from sluice.source.events import EventKind
+
+MINUTE = timedelta(minutes=1)
+FIVE = 5 * MINUTE
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def pipeline(tmp_path) -> PipelineBuilder:
+    """Return a pipeline with one file in its table and a silver table."""
+    builder = PipelineBuilder(pipeline_config(tmp_path, silver=True))
+    builder.land("a.json")
+    builder.run_batch()
+    return builder
+
+
+def a_replay(pipeline: PipelineBuilder, **values: object) -> ReplayedFiles:
+    """Return a replay of the file."""
+    (file,) = pipeline.ledger.files()
+    given = {
+        "replay_id": "r-1",
+        "run_id": "run-1",
+        "at": datetime.now(UTC),
+        "after_version": 0,
+        "files": ((file.seq, file.path),),
+    }
+    return ReplayedFiles(**given | values)
+
+
+def minutes(*bounds: int) -> list[tuple[datetime, datetime]]:
+    """Return spans from pairs of minutes."""
+    pairs = zip(bounds[::2], bounds[1::2], strict=True)
+    return [(START + first * MINUTE, START + last * MINUTE) for first, last in pairs]
+
+
+def commit(pipeline: PipelineBuilder, replay: ReplayedFiles) -> None:
+    """Commit to bronze as the replay would, but without a row."""
+    table = DeltaTable(pipeline.config.bronze_location)
+    told = commit_metadata(pipeline.config, replay)
+    write_deltalake(
+        table,
+        pa.schema(table.schema()).empty_table(),
+        mode="append",
+        commit_properties=CommitProperties(custom_metadata={"userMetadata": told}),
+    )
+
+
+def test_a_committed_replay_is_told_to_the_ledger_once(pipeline) -> None:
+    """By whoever comes first; the event names the version that holds the rows."""
+    replay = a_replay(pipeline)
+    begin_replay(pipeline.config, replay, {})
+    commit(pipeline, replay)
+
+    assert finish_replays(pipeline.config) == [replay]
+    assert finish_replays(pipeline.config) == []
+    (event,) = pipeline.ledger.events(EventKind.REPLAYED)
+    assert (event.seq, event.path, event.detail, event.run_id) == (
+        *replay.files[0],
+        "1",
+        "run-1",
+    )
+
+
+def test_a_replay_without_commit_is_not_acted_on(pipeline) -> None:
+    """It may still be running, or was killed before it could commit."""
+    replay = a_replay(pipeline)
+    begin_replay(pipeline.config, replay, {"windows": minutes(0, 5)})
+    commit(pipeline, a_replay(pipeline, replay_id="another"))
+
+    assert finish_replays(pipeline.config) == []
+    assert list_touched(pipeline.config, "windows") == []
+    assert pipeline.ledger.events() == []
+    commit(pipeline, replay)
+    assert finish_replays(pipeline.config) == [replay]
+    assert [each.spans for each in list_touched(pipeline.config, "windows")] == [
+        tuple(minutes(0, 5))
+    ]
+
+
+def test_an_earlier_commit_of_the_run_is_not_taken_for_this_one(pipeline) -> None:
+    """A run that is tried again has its old id, and other rows to replace."""
+    commit(pipeline, a_replay(pipeline))
+    begin_replay(pipeline.config, a_replay(pipeline, after_version=1), {})
+
+    assert finish_replays(pipeline.config) == []
+
+
+def test_windows_stay_until_they_are_computed_anew(pipeline) -> None:
+    """What is left is kept, and with nothing left the record goes."""
+    replay = a_replay(pipeline)
+    begin_replay(pipeline.config, replay, {"windows": minutes(0, 10)})
+    commit(pipeline, replay)
+    (touched,) = list_touched(pipeline.config, "windows")
+
+    keep_touched(pipeline.config, "windows", change(touched, minutes(5, 10)))
+    assert [each.spans for each in list_touched(pipeline.config, "windows")] == [
+        tuple(minutes(5, 10))
+    ]
+    keep_touched(pipeline.config, "windows", change(touched, []))
+    assert list_touched(pipeline.config, "windows") == []
+
+
+def test_another_attempt_replaces_what_was_written_down(pipeline) -> None:
+    """A table that is no longer touched is not computed anew."""
+    replay = a_replay(pipeline)
+    begin_replay(pipeline.config, replay, {"windows": minutes(0, 10)})
+    begin_replay(pipeline.config, replay, {"windows": []})
+    commit(pipeline, replay)
+
+    assert list_touched(pipeline.config, "windows") == []
+
+
+def test_an_abandoned_replay_leaves_nothing(pipeline) -> None:
+    """Its commit was refused for good."""
+    replay = a_replay(pipeline)
+    begin_replay(pipeline.config, replay, {"windows": minutes(0, 10)})
+    abandon_replay(pipeline.config, replay.replay_id)
+    commit(pipeline, replay)
+
+    assert finish_replays(pipeline.config) == []
+    assert list_touched(pipeline.config, "windows") == []
+
+
+@pytest.mark.parametrize(("days", "is_kept"), [(6, True), (8, False)])
+def test_a_replay_that_never_committed_is_given_up(
+    pipeline, days: int, is_kept: bool
+) -> None:
+    """Nothing of a killed replay is left behind for ever."""
+    replay = a_replay(pipeline, at=datetime.now(UTC) - timedelta(days=days))
+    begin_replay(pipeline.config, replay, {})
+    finish_replays(pipeline.config)
+    commit(pipeline, replay)
+
+    assert bool(finish_replays(pipeline.config)) == is_kept
+
+
+def test_preflight_finishes_a_replay(pipeline) -> None:
+    """So the next run does, whatever the replay was killed in."""
+    replay = a_replay(pipeline)
+    begin_replay(pipeline.config, replay, {})
+    commit(pipeline, replay)
+    preflight(pipeline.config, run_id="run-2")
+
+    assert len(pipeline.ledger.events(EventKind.REPLAYED)) == 1
+
+
+@pytest.mark.parametrize(("watermark", "has_work"), [(4, False), (5, True)])
+def test_replayed_windows_that_are_closed_are_work_for_silver(
+    pipeline, watermark: int, has_work: bool
+) -> None:
+    """With no new file nobody else would compute them."""
+    closed_up_to = START + watermark * MINUTE
+    watermark_ms = int(closed_up_to.timestamp() * 1000)
+    replay = a_replay(pipeline)
+    begin_replay(pipeline.config, replay, {"windows": minutes(0, 5)})
+    commit(pipeline, replay)
+    pipeline.run_silver_batch(watermark_ms=watermark_ms)
+    pipeline.run_silver_batch(watermark_ms=watermark_ms)
+
+    assert has_closed(pipeline.config, "windows", FIVE, closed_up_to) is has_work
+    assert preflight(pipeline.config, run_id="run-2").silver_has_work is has_work
+
+
+def test_a_damaged_record_is_named(pipeline, tmp_path) -> None:
+    """Passing over it would leave the ledger or silver wrong, in silence."""
+    replay = a_replay(pipeline)
+    begin_replay(pipeline.config, replay, {})
+    (record,) = (tmp_path / "schemas/orders/_replays").rglob("*.json")
+    record.write_text("{}")
+
+    with pytest.raises(FatalError) as caught:
+        finish_replays(pipeline.config)
+    assert caught.value.condition is Condition.LEDGER_UNREADABLE
+
+
+@pytest.mark.parametrize(
+    ("spans", "closed_up_to", "closed", "waiting"),
+    [
+        ((0, 5), 5, (0, 5), ()),
+        ((0, 5), 4, (), (0, 5)),
+        ((0, 15), 12, (0, 10), (10, 15)),
+        ((0, 5, 10, 20), 15, (0, 5, 10, 15), (15, 20)),
+        ((0, 5), 100, (0, 5), ()),
+    ],
+)
+def test_windows_are_parted_by_the_watermark(
+    spans, closed_up_to: int, closed, waiting
+) -> None:
+    """A window is closed by the watermark at its end.
+
+    0         5         10        15        20
+    |---------|---------|---------|---------|
+    closed up to 12: the windows of 0 and 5; that of 10 ends at 15.
+    """
+    found = split_closed(minutes(*spans), FIVE, START + closed_up_to * MINUTE)
+
+    assert found == (minutes(*closed), minutes(*waiting))
+
+
+def change(
+    touched: TouchedWindows, spans: list[tuple[datetime, datetime]]
+) -> TouchedWindows:
+    """Return ``touched`` with other windows left."""
+    return TouchedWindows(
+        replay_id=touched.replay_id,
+        run_id=touched.run_id,
+        at=touched.at,
+        after_version=touched.after_version,
+        spans=tuple(spans),
+    )

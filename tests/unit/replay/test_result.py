@@ -1,0 +1,45 @@
+"""The windows of a replay, as spans and as counts."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from builders import pipeline_config
+from sluice.replay.result import describe_windows, to_spans
+
+CONFIG = pipeline_config(Path("/lake"), silver=True)
+(SILVER,) = CONFIG.silver
+START = datetime(2026, 1, 1, tzinfo=UTC)
+FIVE = timedelta(minutes=5)
+
+
+@given(st.frozensets(st.integers(0, 40)))
+def test_spans_hold_exactly_the_windows_and_never_touch(
+    numbers: frozenset[int],
+) -> None:
+    """Whatever windows there are: none is lost, none comes in, and spans are few."""
+    starts = frozenset(START + number * FIVE for number in numbers)
+    spans = to_spans(starts, SILVER)
+
+    held = {
+        first + number * FIVE
+        for first, last in spans
+        for number in range((last - first) // FIVE)
+    }
+    assert held == starts
+    assert all(one[1] < after[0] for one, after in pairwise(spans))
+
+
+def test_windows_are_open_until_the_watermark_passes_their_end() -> None:
+    """0, 5 and 10 with a watermark at 10: the window that begins at 10 is open."""
+    starts = frozenset(START + number * FIVE for number in range(3))
+    (told,) = describe_windows(
+        CONFIG, {"windows": starts}, {"windows": START + 2 * FIVE}
+    )
+
+    assert (told.table, told.windows, told.windows_open) == ("windows", 3, 1)

@@ -1,0 +1,151 @@
+"""A stream that somebody starts by hand: its claims are all that is known of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from sluice.model import CHAIN_START, FileVersion, SeqRange
+from sluice.source.clean.stream import (
+    clean_stream,
+    note_second_reader,
+    register_stream,
+)
+from sluice.source.events import EventKind
+from sluice.source.ledger import Ledger
+from sluice.source.options import CloudFilesOptions, parse_options
+from sluice.source.quarantine import QuarantinedFile
+from sluice.storage import status
+
+
+@dataclass(frozen=True)
+class Stream:
+    """A stream over a landing folder, of which a test plays Spark's part."""
+
+    folder: Path
+    name: str = "mine"
+
+    @property
+    def options(self) -> CloudFilesOptions:
+        """Its options: what it has is moved at once."""
+        return parse_options(
+            {
+                "path": str(self.folder / "landing"),
+                "cloudFiles.format": "json",
+                "cloudFiles.schemaLocation": str(self.folder / self.name),
+                "cloudFiles.cleanSource": "MOVE",
+                "cloudFiles.cleanSource.retentionDuration": "0 seconds",
+                "cloudFiles.cleanSource.moveDestination": str(self.folder / "archive"),
+            }
+        )
+
+    @property
+    def ledger(self) -> Ledger:
+        """Its ledger."""
+        return Ledger.open_or_create(self.options.schema_location)
+
+    def land(self, name: str) -> None:
+        """Land a file."""
+        path = self.folder / "landing" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("{}\n")
+
+    def plan(self) -> int:
+        """Discover what has landed, claim it and return where the claim begins."""
+        listed = []
+        for path in (self.folder / "landing").glob("*.json"):
+            found = status(str(path))
+            assert found is not None
+            listed.append(FileVersion(str(path), found.size, found.modified))
+        ledger = self.ledger
+        register_stream(self.options, ledger)
+        ledger.append(listed, run_id="run-1")
+        start = ledger.claimed_up_to()
+        ledger.claim(SeqRange(start, ledger.high_seq()), run_id="run-1")
+        return start
+
+    def clean(self, read_up_to: int) -> None:
+        """Clean as at the start of a micro-batch."""
+        clean_stream(self.options, self.ledger, read_up_to)
+
+    def landed(self) -> list[str]:
+        """Return the names in the landing folder."""
+        return sorted(each.name for each in (self.folder / "landing").glob("*.json"))
+
+
+@pytest.fixture
+def stream(tmp_path: Path) -> Stream:
+    """Return a stream with one file in its first micro-batch."""
+    stream = Stream(tmp_path)
+    stream.land("a.json")
+    stream.plan()
+    return stream
+
+
+def test_batch_is_cleaned_when_the_next_is_planned(stream: Stream) -> None:
+    """Spark plans a micro-batch once the one before is in the sink, and not earlier."""
+    stream.clean(CHAIN_START)
+    assert stream.landed() == ["a.json"]
+    stream.land("b.json")
+    stream.clean(stream.plan())
+    assert stream.landed() == ["b.json"]
+    (event,) = stream.ledger.events(EventKind.ARCHIVED)
+    assert Path(event.path).name == "a.json"
+
+
+def test_stream_that_was_set_back_cleans_only_what_it_has_passed(
+    stream: Stream,
+) -> None:
+    """The claims tell how far it once was; its start tells how far it is."""
+    stream.land("b.json")
+    stream.plan()
+    stream.clean(CHAIN_START)
+    assert stream.landed() == ["a.json", "b.json"]
+
+
+def test_other_stream_holds_its_last_batch(stream: Stream, tmp_path: Path) -> None:
+    """Whether that one has it is known when it plans the next."""
+    other = Stream(tmp_path, "other")
+    other.plan()
+    stream.land("b.json")
+    stream.clean(stream.plan())
+    assert stream.landed() == ["a.json", "b.json"]
+    other.plan()
+    stream.clean(stream.ledger.claimed_up_to())
+    assert stream.landed() == ["b.json"]
+
+
+@pytest.mark.parametrize("holder", ["mine", "other"])
+def test_second_checkpoint_on_a_ledger_ends_its_proofs(
+    stream: Stream, tmp_path: Path, holder: str
+) -> None:
+    """Which of the two made a claim, nobody can tell."""
+    other = Stream(tmp_path, "other")
+    other.plan()
+    stream.land("b.json")
+    start = stream.plan()
+    other.plan()
+    note_second_reader(Stream(tmp_path, holder).ledger, "run-2")
+    stream.clean(start)
+    assert stream.landed() == ["a.json", "b.json"]
+
+
+def test_first_start_is_no_second_checkpoint(stream: Stream) -> None:
+    """Spark asks for the first offset again when the first batch is repeated."""
+    note_second_reader(stream.ledger, "run-1")
+    stream.land("b.json")
+    stream.clean(stream.plan())
+    assert stream.landed() == ["b.json"]
+
+
+def test_file_in_quarantine_stays(stream: Stream) -> None:
+    """It is in a claimed range, and none of its rows was written."""
+    (file,) = stream.ledger.files()
+    bad = QuarantinedFile(file.seq, file.path, "bad", "run-1", datetime.now(UTC))
+    stream.ledger.quarantine(bad)
+    stream.land("b.json")
+    stream.clean(stream.plan())
+    assert stream.landed() == ["a.json", "b.json"]
