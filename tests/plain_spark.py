@@ -39,7 +39,8 @@ def run_bronze(config: PipelineConfig, *, run_id: str, max_files: int) -> bool:
     if not found.bronze_has_work:
         return False
     checkpoint = config.bronze_checkpoint_location
-    with hold_lease(checkpoint, query="orders_bronze", run_id=run_id):
+    expiry = config.lease_duration
+    with hold_lease(checkpoint, query="bronze", run_id=run_id, expiry=expiry):
         while not _run_query(config, run_id, max_files):
             pass
         archive_history(config)

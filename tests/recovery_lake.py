@@ -15,7 +15,7 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 PIPELINE = """\
 name: orders
 lake: {lake}
-lease_expiry: 2 seconds
+lease_expiry: {lease}
 bronze:
   source:
     schema: "order_id string, order_date string, payment_method string"
@@ -31,12 +31,19 @@ silver:
 class Lake:
     """A pipeline in a folder of its own; its files land in order of their times."""
 
-    def __init__(self, folder: Path, **options: int) -> None:
-        """Write the pipeline file unless it is there; ``options`` are its source's."""
+    def __init__(
+        self, folder: Path, *, lease: str = "10 minutes", **options: int
+    ) -> None:
+        """Write the pipeline file unless it is there; ``options`` are its source's.
+
+        A ``lease`` that expires late is renewed seldom, and its writes are few.
+        """
         self.folder = folder / "lake"
         self.file = folder / "orders.yaml"
         if not self.file.is_file():
-            text = PIPELINE.format(lake=self.folder, options=json.dumps(options))
+            text = PIPELINE.format(
+                lake=self.folder, lease=lease, options=json.dumps(options)
+            )
             self.file.write_text(text)
         self.config: PipelineConfig = load_pipeline(str(self.file))
         self.landing = Path(self.config.landing_location)

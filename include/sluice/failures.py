@@ -31,9 +31,9 @@ _CONFLICTS = (
     "MetadataChangedException",
     "Multiple streaming queries are concurrently using",
 )
-# How Spark tells that a task's or the source's Python process ended without a word.
+# How Spark tells that a Python process of its own ended, or could not even begin.
 _PROCESS_GONE = re.compile(
-    r"Python worker exited unexpectedly"
+    r"Python worker (exited unexpectedly|failed to connect back)"
     r"|^(caused by: )?java\.(io\.EOFException|net\.SocketException: .+)$",
     re.MULTILINE,
 )
@@ -88,9 +88,9 @@ def translate(table_location: str, message: str) -> SluiceError:
     if _PROCESS_GONE.search(message):
         return RetryableError(
             Condition.QUERY_FAILED,
-            f"table {table_location!r}: a Python process of its query is gone, killed "
-            "or out of memory; nothing of the micro-batch was written: run again, with "
-            "more memory if need be",
+            f"table {table_location!r}: a Python process of its query is gone, killed, "
+            "out of memory or too slow to begin; nothing of the micro-batch was "
+            "written: run again, with more memory if need be",
             {"table": table_location},
         )
     # The first line of each cause says what it is; the plan that follows helps nobody.

@@ -75,8 +75,8 @@ def _look(config: PipelineConfig, run_id: str) -> Preflight:
     first = ledger.first_seq() if options.include_existing else ledger.skip_existing()
     waiting = ledger.files(after=max(read_up_to(checkpoint), first))
     unfinished = checkpoint is not None and checkpoint.uncommitted is not None
-    archive_history(config)
     finish_replays(config)
+    archive_history(config)
     return Preflight(
         new_files=len(waiting),
         new_bytes=sum(file.size for file in waiting),

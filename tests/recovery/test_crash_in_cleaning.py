@@ -68,7 +68,7 @@ class Cleaned:
     def kill_where(self, is_it: Callable[[int, Write], bool]) -> bool:
         """Kill a cleaning before the first write that is meant; False without one."""
         command = [sys.executable, "-c", COMMAND, str(self.pipeline)]
-        with HeldRun(command, self.work) as run:
+        with HeldRun.start(command, self.work) as run:
             for number, write in enumerate(run.writes()):
                 if is_it(number, write):
                     run.kill()

@@ -25,18 +25,24 @@ pytestmark = [
     pytest.mark.skipif(not can_hold(), reason="needs Linux's seccomp notifications"),
 ]
 
-# What the first driver is about to write when it is paused: the file of its second
-# batch in the offset log, begun and named; its Delta commit; its file in the commit log.
+# What the first driver is about to write of its second batch when it is paused: the
+# file in the offset log, begun or named; the Delta commit; the file in the commit log.
 BEGUN = re.compile(r"checkpoints/orders/bronze/offsets/\.1\..*\.tmp")
 NAMED = re.compile(r"checkpoints/orders/bronze/offsets/1")
 DELTA_COMMIT = re.compile(rf"bronze/orders/_delta_log/{1:020}\.json")
 COMMIT_LOG = re.compile(r"checkpoints/orders/bronze/commits/1")
 
+_REPLACED = pytest.mark.xfail(
+    strict=True,
+    reason="Delta looks and then renames on a disk: a commit that came between is "
+    "replaced, and its checksum is not",
+)
+
 
 @pytest.fixture
 def lake(tmp_path: Path) -> Lake:
     """Return a pipeline with four files, two in a batch."""
-    lake = Lake(tmp_path, **{"cloudFiles.maxFilesPerTrigger": 2})
+    lake = Lake(tmp_path, lease="2 seconds", **{"cloudFiles.maxFilesPerTrigger": 2})
     lake.land(4)
     return lake
 
@@ -46,7 +52,7 @@ def lake(tmp_path: Path) -> Lake:
     [
         BEGUN,
         pytest.param(NAMED, marks=pytest.mark.long),
-        pytest.param(DELTA_COMMIT, marks=pytest.mark.long),
+        pytest.param(DELTA_COMMIT, marks=[pytest.mark.long, _REPLACED]),
         pytest.param(COMMIT_LOG, marks=pytest.mark.long),
     ],
 )

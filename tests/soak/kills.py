@@ -75,7 +75,7 @@ def watched_folders(config: PipelineConfig) -> dict[str, Path]:
 
 def plan_kills(chance: random.Random, folders: Mapping[str, Path]) -> list[Plan]:
     """Choose the kills of one run: some of tasks, which it survives, and a last one."""
-    tasks = chance.choice([0, 0, 0, 2, 4, 6])
+    tasks = chance.choice([0, 0, 0, 1, 2, 4])
     victim = chance.choices([Victim.DRIVER, Victim.JVM, Victim.SOURCE], [6, 2, 1])[0]
     at_work = [Plan(Victim.WORKER, None, chance.randint(1, 8)) for _ in range(tasks)]
     return [*at_work, _plan_last(chance, folders, victim)]

@@ -19,7 +19,7 @@ from sluice.checkpoint import read_checkpoint
 from sluice.checkpoint.write import give_query_id
 from sluice.config import PipelineConfig
 from sluice.errors import FatalError
-from sluice.history.files import list_files
+from sluice.history.files import FileFilter, list_files
 from sluice.model import FileState
 from sluice.preflight import preflight
 from sluice.repair.run import carry_out, plan_checkpoint_repair, plan_ledger_rebuild
@@ -95,7 +95,7 @@ class Lake:
         """Compare bronze and silver with what has landed."""
         assert self.orders() == Counter(each["order_id"] for each in self.landed())
         assert self.windows() == self.closed_windows()
-        ingested = list_files(self.config, FileState.INGESTED)
+        ingested = list_files(self.config, FileFilter(state=FileState.INGESTED))
         assert len(ingested) == len(list(self.landing.glob("*.json")))
 
 

@@ -18,6 +18,7 @@ from pyspark.sql.streaming.query import StreamingQuery
 
 from sluice.errors import Condition
 from sluice.failures import own_error
+from sluice.model import SeqRange
 from sluice.source.ledger import Ledger
 
 pytestmark = pytest.mark.needs_java
@@ -406,6 +407,49 @@ def test_rewound_checkpoint_loses_nothing(stream: Stream) -> None:
 
     assert ids(rows) == ["o0", "o1", "o2", "o3"]
     assert stream.ends() == [1, 2, 3, 4]
+
+
+def test_empty_first_batch_is_claimed(stream: Stream) -> None:
+    """Spark runs one where nothing has landed; it stays without files for ever."""
+    stream.landing.mkdir()
+    stream.run()
+    for log in ("offsets", "commits"):
+        for path in (stream.root / "checkpoint" / log).iterdir():
+            path.unlink()
+    stream.land("a.json", order(1))
+
+    assert ids(stream.run()) == ["o1"]
+
+    ledger = Ledger.open(str(stream.root / "schemas"))
+    assert ledger is not None
+    ranges = [claim.range for claim in ledger.claims()]
+    assert ranges == [SeqRange(-1, 0), SeqRange(0, 1)]
+    assert stream.ends() == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("lost", "expected"),
+    [
+        (["checkpoint"], ["o1", "o1", "o2"]),
+        (["schemas/_schemas"], ["o1", "o2"]),
+        (["checkpoint", "schemas"], ["o1", "o1", "o2"]),
+    ],
+    ids=["checkpoint", "schemas", "both"],
+)
+def test_stream_by_hand_begins_anew_as_auto_loader_does(
+    stream: Stream, lost: list[str], expected: list[str]
+) -> None:
+    """Without a checkpoint all is read again; schemas are inferred again.
+
+    Only our jobs have a preflight that knows the table and refuses.
+    """
+    stream.land("a.json", order(1))
+    stream.run(schema=None)
+    for each in lost:
+        rmtree(stream.root / each)
+    stream.land("b.json", order(2))
+
+    assert ids(stream.run(schema=None)) == expected
 
 
 def test_large_file_is_read_by_many_tasks(stream: Stream) -> None:

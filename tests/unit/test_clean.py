@@ -541,3 +541,13 @@ def test_commit_of_another_ledger_proves_nothing(tmp_path: Path) -> None:
     pipeline.discover()
     assert run(pipeline) == {}
     assert landed(tmp_path) == ["a.json"]
+
+
+def test_reader_does_not_hold_what_is_hidden_from_it(tmp_path: Path) -> None:
+    """Below a name that begins with an underscore it lists nothing."""
+    fast = mover(tmp_path / "_in")
+    slow = reader(tmp_path, "slow", tmp_path, {"pathGlobFilter": "*.json"})
+    fast.land("a.json")
+    ingest(fast)
+    assert slow.discover() == 0
+    assert run(fast) == {"files_cleaned": 1}

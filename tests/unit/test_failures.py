@@ -57,6 +57,7 @@ def test_error_of_others_is_not_ours() -> None:
         "Multiple streaming queries are concurrently using file:/x/offsets.",
         "[DELTA_CONCURRENT_TRANSACTION] transaction is there",
         "Job aborted: Python worker exited unexpectedly (crashed).",
+        "Python worker failed to connect back.",
         "java.io.EOFException",
         "java.net.SocketException: Broken pipe",
     ],

@@ -1,14 +1,23 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from shutil import copytree, rmtree
 
 import pytest
 from deltalake import DeltaTable
 
-from builders import PipelineBuilder, pipeline_config
+from builders import (
+    START,
+    CheckpointBuilder,
+    PipelineBuilder,
+    pipeline_config,
+    window,
+)
 from sluice.checkpoint import read_checkpoint
-from sluice.consistency import require_consistent
+from sluice.checkpoint.write import write_adopting
+from sluice.consistency import require_consistent, require_silver_consistent
 from sluice.errors import Condition, FatalError, UsageError
 from sluice.plan import plan_run
 from sluice.preflight import Preflight, preflight
@@ -330,3 +339,139 @@ def test_plan_tells_and_writes_nothing(tmp_path: Path) -> None:
     then = plan_run(pipeline.config)
     assert (then.files, then.batches, then.undiscovered) == (2, 1, 1)
     assert DeltaTable(pipeline.config.bronze_location).version() == 0
+
+
+def test_every_query_has_its_id_before_spark_starts(tmp_path: Path) -> None:
+    """Two very first drivers then share one, whatever their storage lets Spark do."""
+    pipeline = PipelineBuilder(pipeline_config(tmp_path, silver=True))
+    pipeline.land("a.json")
+    check(pipeline)
+    ids = [query_id(each) for each in (pipeline.bronze, pipeline.silver)]
+
+    check(pipeline)
+
+    assert ids == [query_id(each) for each in (pipeline.bronze, pipeline.silver)]
+    assert len({*ids, None}) == 3
+
+
+def query_id(checkpoint: CheckpointBuilder) -> str | None:
+    """Return the query id of a checkpoint."""
+    facts = read_checkpoint(str(checkpoint.location))
+    return facts.query_id if facts else None
+
+
+def test_restored_table_is_refused(pipeline: PipelineBuilder) -> None:
+    """RESTORE keeps the transaction, so Delta would skip what was taken back."""
+    for name in ("a.json", "b.json"):
+        pipeline.land(name)
+        pipeline.run_batch()
+    check(pipeline)
+    DeltaTable(pipeline.config.bronze_location).restore(0)
+
+    error = refusal(pipeline)
+
+    assert error.condition is Condition.TABLE_REWOUND
+    assert "RESTORE took back what versions 1 added" in error.message
+    assert "sluice checkpoint repair orders" in error.message
+
+
+def test_emptied_table_is_refused(pipeline: PipelineBuilder) -> None:
+    """Only what lands from now on would be in it."""
+    pipeline.land("a.json")
+    pipeline.run_batch()
+    DeltaTable(pipeline.config.bronze_location).delete()
+
+    assert refusal(pipeline).condition is Condition.TABLE_REWOUND
+
+
+def test_repaired_checkpoint_needs_its_commit(pipeline: PipelineBuilder) -> None:
+    """Spark would run its first micro-batch again, which is none."""
+    pipeline.land("a.json")
+    pipeline.run_batch()
+    location = str(pipeline.bronze.location)
+    write_adopting(
+        location, pipeline.bronze.query_id, pipeline.offset(1), conf={}, at=START
+    )
+    (pipeline.bronze.location / "commits" / "0").unlink()
+
+    assert refusal(pipeline).context["missing"] == ["commits/0"]
+
+
+@pytest.fixture
+def silver(tmp_path: Path) -> PipelineBuilder:
+    """Return a pipeline whose silver has emitted windows in two micro-batches."""
+    pipeline = PipelineBuilder(pipeline_config(tmp_path, silver=True))
+    pipeline.land("a.json")
+    pipeline.run_batch()
+    pipeline.run_silver_batch([window(0)])
+    pipeline.run_silver_batch([window(5)])
+    return pipeline
+
+
+def test_silver_that_fits_is_let_pass(silver: PipelineBuilder) -> None:
+    """Also where its newest batch was cut off after its Delta commit."""
+    check(silver)
+    silver.silver.remove("commits/1")
+
+    check(silver)
+
+
+def lose_silver_checkpoint(pipeline: PipelineBuilder) -> None:
+    """Delete silver's checkpoint."""
+    rmtree(pipeline.silver.location)
+
+
+def rewind_silver_checkpoint(pipeline: PipelineBuilder) -> None:
+    """Take silver's checkpoint back by a batch."""
+    for key in ("offsets/1", "commits/1"):
+        pipeline.silver.remove(key)
+
+
+def lose_silver_table(pipeline: PipelineBuilder) -> None:
+    """Delete silver's table."""
+    rmtree(pipeline.config.silver_location(pipeline.windows))
+
+
+def restore_silver_table(pipeline: PipelineBuilder) -> None:
+    """RESTORE silver's table."""
+    DeltaTable(pipeline.config.silver_location(pipeline.windows)).restore(0)
+
+
+@pytest.mark.parametrize(
+    ("damage", "condition"),
+    [
+        (lose_silver_checkpoint, Condition.CHECKPOINT_LOST),
+        (rewind_silver_checkpoint, Condition.CHECKPOINT_REWOUND),
+        (lose_silver_table, Condition.TABLE_REWOUND),
+        (restore_silver_table, Condition.TABLE_REWOUND),
+    ],
+)
+def test_silver_that_does_not_fit_is_refused(
+    silver: PipelineBuilder,
+    damage: Callable[[PipelineBuilder], None],
+    condition: Condition,
+) -> None:
+    """It has no claims: under an old batch id it would read other rows."""
+    damage(silver)
+
+    error = refusal(silver)
+
+    assert error.condition is condition
+    assert "sluice checkpoint repair orders" in error.message
+
+
+def test_silver_that_goes_on_meanwhile_is_not_refused(
+    silver: PipelineBuilder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its checkpoint was read before its table; then it is read once more."""
+    location = str(silver.silver.location)
+    before = read_checkpoint(location)
+    assert before is not None
+    older = replace(before, offsets={0: before.offsets[0]}, commits={})
+    answers = iter([older])
+    monkeypatch.setattr(
+        "sluice.consistency.read_checkpoint",
+        lambda asked: next(answers, None) or read_checkpoint(asked),
+    )
+
+    require_silver_consistent(silver.config, silver.windows)

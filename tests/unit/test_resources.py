@@ -246,6 +246,16 @@ def test_folder_with_somebody_elses_things_is_refused(
     assert files(tmp_path, "") == before
 
 
+def test_table_around_the_landing_folder_is_refused(tmp_path: Path) -> None:
+    """What landed cannot be made again."""
+    source = {"path": str(tmp_path / "lake/bronze/orders/landing")}
+    pipeline = make(tmp_path / "lake", source=source)
+    with pytest.raises(FatalError) as caught:
+        delete(pipeline)
+    assert caught.value.condition is Condition.DELETION_REFUSED
+    assert Path(pipeline.config.landing_location, "a.json").is_file()
+
+
 def test_unreadable_pipeline_file_stops_a_deletion(
     pipeline: PipelineBuilder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

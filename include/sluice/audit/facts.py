@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from sluice.audit.removals import Removals
 from sluice.checkpoint import CheckpointFacts
 from sluice.history.batch import Batch
 from sluice.history.queries import Query
@@ -16,7 +17,9 @@ from sluice.model import Claim, LedgerFile
 class LandedFile:
     """One file of the landing folder; ``records`` is None where it cannot be counted.
 
-    ``arrived`` is when it came under its name, which a copied modification time hides.
+    ``arrived`` is when it came under its name, which a copied modification time hides;
+    with ``minFileAge``, when it was old enough. The options on modification times have
+    a file that is ``passed_over`` not be discovered.
     """
 
     path: str
@@ -24,6 +27,15 @@ class LandedFile:
     arrived: datetime
     records: int | None
     error: str | None = None
+    passed_over: bool = False
+
+
+@dataclass(frozen=True)
+class Written:
+    """The rows of a file in the commit that added them; None where nobody counted."""
+
+    rows: int | None
+    version: int
 
 
 @dataclass(frozen=True)
@@ -33,7 +45,10 @@ class LedgerFacts:
     ``looked_at`` is the newest moment at which a discovery is known to have begun. The
     rows of the files in ``replayed`` are those that they had when they were read again,
     and of these none is ``quarantined`` any more. Those in ``archived`` were taken out
-    of the landing folder by ``cleanSource``.
+    of the landing folder by ``cleanSource``. Files up to ``first_seq`` were there
+    before the stream and are not read, nor are the paths in ``copies``. Where it
+    ``keeps_versions``, a path may have several rows; those in ``replaced`` were written
+    over before they were read. ``written`` tells of files that are in the table.
     """
 
     ledger_id: str
@@ -43,6 +58,11 @@ class LedgerFacts:
     looked_at: datetime | None
     replayed: frozenset[int] = frozenset()
     archived: frozenset[int] = frozenset()
+    copies: frozenset[str] = frozenset()
+    first_seq: int = 0
+    keeps_versions: bool = False
+    replaced: Mapping[int, str] = field(default_factory=dict)
+    written: Mapping[int, Written] = field(default_factory=dict)
 
     @property
     def high_seq(self) -> int:
@@ -56,6 +76,7 @@ class QueryFacts:
 
     ``transactions`` gives the table version of each batch whose commit is still in the
     log, which begins at ``log_from``; ``newest_transaction`` outlives the log.
+    ``removals`` are the commits that took rows of a version out of the table again.
     """
 
     query: Query
@@ -69,6 +90,7 @@ class QueryFacts:
     damage: str | None = None
     table_damage: str | None = None
     taken_back: str | None = None
+    removals: Removals = field(default_factory=dict)
 
     @property
     def batches(self) -> dict[int, Batch]:
@@ -95,7 +117,10 @@ class Duplicates:
 
 @dataclass(frozen=True, kw_only=True)
 class AuditFacts:
-    """The four sides of one pipeline, and its silver tables."""
+    """The four sides of one pipeline, and its silver tables.
+
+    Of the paths in ``table_rows``, those that are ``foreign`` came by another writer.
+    """
 
     pipeline: str
     landing_location: str
@@ -104,6 +129,7 @@ class AuditFacts:
     ledger_damage: str | None = None
     bronze: QueryFacts
     table_rows: Mapping[str | None, int]
+    foreign: frozenset[str | None] = frozenset()
     silver: tuple[QueryFacts, ...] = ()
     duplicate_keys: Duplicates = Duplicates()
     duplicate_windows: Mapping[str, Duplicates] = field(default_factory=dict)

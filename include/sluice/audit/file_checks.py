@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from sluice.audit.batch_checks import batches_without_transaction
 from sluice.audit.facts import AuditFacts, LandedFile, LedgerFacts, QueryFacts
+from sluice.audit.row_checks import check_versions, find_deleted, told_deleted
 from sluice.audit.rules import Code, finding
 from sluice.model import DataRisk, Finding, LedgerFile, SeqRange, Severity
 
@@ -52,22 +53,68 @@ def check_files(
     landing = facts.landing or {}
     strangers = set(facts.table_rows) - known - set(landing)
     for path in sorted(strangers, key=str):
-        evidence = f"{facts.table_rows[path]} rows"
-        yield finding(Code.TABLE_FILE_UNKNOWN, facts.pipeline, str(path), evidence)
+        yield _stranger(facts, path)
     yield from _check_repeated(facts.pipeline, ledger)
     if facts.landing is None:
         return
-    repeated = _repeated(ledger)
-    for file in ledger.files:
-        if file.path not in repeated:
-            yield from _check_file(facts, ledger, file, reading)
-    new = [each for path, each in sorted(landing.items()) if path not in known]
+    deleted = find_deleted(facts, ledger)
+    yield from told_deleted(facts.pipeline, deleted)
+    gone = {each.file.path for each in deleted}
+    reading = reading.explaining(each.seq for each in ledger.files if each.path in gone)
+    yield from _check_each(facts, ledger, reading)
+    left = known | ledger.copies
+    new = [
+        each
+        for path, each in sorted(landing.items())
+        if path not in left and not each.passed_over
+    ]
     for each in new:
         if _was_missed(each, facts, ledger):
             yield _missed(facts, ledger, each)
     waiting = [each.path for each in new if not _was_missed(each, facts, ledger)]
     known_waiting = list(_waiting(facts, ledger, reading))
     yield from _told_waiting(facts.pipeline, known_waiting, waiting)
+
+
+def _check_each(
+    facts: AuditFacts, ledger: LedgerFacts, reading: Reading
+) -> Iterator[Finding]:
+    repeated = _repeated(ledger)
+    for file in ledger.files:
+        if file.path not in repeated and file.seq > ledger.first_seq:
+            yield from _check_file(facts, ledger, file, reading)
+    if not ledger.keeps_versions:
+        return
+    by_seq = {file.seq: file for file in ledger.files}
+    for seqs in repeated.values():
+        versions = [by_seq[seq] for seq in seqs if seq not in ledger.quarantined]
+        yield from _told_replaced(facts, ledger, versions)
+        if versions and reading.explained.isdisjoint(seqs):
+            yield from check_versions(facts, ledger, versions)
+
+
+def _told_replaced(
+    facts: AuditFacts, ledger: LedgerFacts, versions: Iterable[LedgerFile]
+) -> Iterator[Finding]:
+    for each in versions:
+        if each.seq in ledger.replaced:
+            evidence = f"seq {each.seq}: {ledger.replaced[each.seq]}"
+            yield finding(Code.FILE_REPLACED, facts.pipeline, each.path, evidence)
+
+
+def _stranger(facts: AuditFacts, path: str | None) -> Finding:
+    """Tell rows of ours whose file nobody knows from those of another writer."""
+    evidence = f"{facts.table_rows[path]} rows"
+    if path not in facts.foreign:
+        return finding(Code.TABLE_FILE_UNKNOWN, facts.pipeline, str(path), evidence)
+    return finding(
+        Code.TABLE_FILE_UNKNOWN,
+        facts.pipeline,
+        str(path),
+        f"{evidence}; no micro-batch wrote them: another writer did",
+        severity=Severity.INFO,
+        data_risk=DataRisk.NONE,
+    )
 
 
 def _ranges_without_transaction(facts: QueryFacts) -> Iterator[SeqRange]:
@@ -84,11 +131,28 @@ def _check_file(
     is_read = file.seq <= reading.up_to
     if file.seq in ledger.quarantined:
         yield from _check_quarantined(facts, file, ledger.quarantined[file.seq], rows)
-    elif landed is None:
-        was_read = is_read and (rows > 0 or file.size == 0)
-        if not was_read or file.seq not in ledger.archived:
-            yield _gone(facts, file, rows, was_read=was_read)
-    elif landed.size != file.size and not _is_replayed(file, landed, rows, ledger):
+    elif file.seq in ledger.replaced:
+        yield from _told_replaced(facts, ledger, [file])
+    elif landed is not None:
+        yield from _check_landed(facts, ledger, file, landed, reading)
+    else:
+        had_rows = rows > 0 or file.size == 0 or _was_counted(file, ledger)
+        if not (is_read and had_rows and file.seq in ledger.archived):
+            yield _gone(facts, file, rows, was_read=is_read and had_rows)
+
+
+def _check_landed(
+    facts: AuditFacts,
+    ledger: LedgerFacts,
+    file: LedgerFile,
+    landed: LandedFile,
+    reading: Reading,
+) -> Iterator[Finding]:
+    rows = facts.table_rows.get(file.path, 0)
+    is_read = file.seq <= reading.up_to
+    if landed.size != file.size and ledger.keeps_versions:
+        return  # its next version, which discovery finds
+    if landed.size != file.size and not _is_replayed(file, landed, rows, ledger):
         yield _changed(facts, file, landed, rows if is_read else None)
     elif landed.records is None:
         evidence = str(landed.error)
@@ -96,6 +160,11 @@ def _check_file(
     elif file.seq not in reading.explained:
         expected = landed.records if is_read else 0
         yield from _check_rows(facts, file, rows, expected, is_read=is_read)
+
+
+def _was_counted(file: LedgerFile, ledger: LedgerFacts) -> bool:
+    written = ledger.written.get(file.seq)
+    return written is not None and written.rows is not None
 
 
 def _is_replayed(
@@ -178,6 +247,8 @@ def _missed(facts: AuditFacts, ledger: LedgerFacts, file: LandedFile) -> Finding
 
 
 def _check_repeated(pipeline: str, ledger: LedgerFacts) -> Iterator[Finding]:
+    if ledger.keeps_versions:
+        return
     for path, seqs in _repeated(ledger).items():
         evidence = f"seqs {seqs}"
         yield finding(Code.LEDGER_PATH_DUPLICATED, pipeline, path, evidence)
@@ -199,7 +270,8 @@ def _waiting(facts: AuditFacts, ledger: LedgerFacts, reading: Reading) -> Iterat
     for file in ledger.files:
         is_wrong = file.path in repeated or facts.table_rows.get(file.path)
         is_there = file.path in (facts.landing or {})
-        if file.seq > reading.up_to and is_there and not is_wrong:
+        is_next = file.seq > max(reading.up_to, ledger.first_seq)
+        if is_next and is_there and not is_wrong:
             yield file.path
 
 

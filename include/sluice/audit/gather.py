@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -14,8 +14,15 @@ import pyarrow.compute as pc
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
-from sluice.audit.facts import AuditFacts, Duplicates, LedgerFacts, QueryFacts
+from sluice.audit.facts import (
+    AuditFacts,
+    Duplicates,
+    LedgerFacts,
+    QueryFacts,
+    Written,
+)
 from sluice.audit.landing import read_landing
+from sluice.audit.removals import find_removals
 from sluice.checkpoint import CheckpointFacts, read_checkpoint
 from sluice.config import PipelineConfig
 from sluice.deltalog import TableCommit, open_table, read_commits
@@ -23,15 +30,16 @@ from sluice.errors import FatalError
 from sluice.history import latest_start
 from sluice.history.batch import Batch, commits_by_batch, describe_batches
 from sluice.history.batches import archived_batches
+from sluice.history.files import file_states
 from sluice.history.queries import Query, list_queries
 from sluice.history.rows import SOURCE_FILE
 from sluice.history.taken_back import find_taken_back
-from sluice.model import Claim
+from sluice.model import Claim, FileIdentity, FileState
 from sluice.paths import join
 from sluice.source.configured import source_options
 from sluice.source.events import EventKind
 from sluice.source.ledger import Ledger
-from sluice.tables import query_table, read_table
+from sluice.tables import equal, query_table, read_table
 
 _EXAMPLES = 5
 _Found = TypeVar("_Found")
@@ -68,6 +76,7 @@ def gather_facts(config: PipelineConfig) -> AuditFacts:
         ledger_damage=ledger_damage,
         bronze=bronze,
         table_rows=table_rows,
+        foreign=_foreign_paths(config, ledger, table_rows),
         silver=tuple(silver),
         duplicate_keys=keys,
         duplicate_windows=windows,
@@ -98,20 +107,32 @@ def read_ledger(config: PipelineConfig) -> LedgerFacts | None:
     ledger = Ledger.open(config.schema_location)
     if ledger is None:
         return None
-    replayed = _seqs_of(ledger, EventKind.REPLAYED)
+    columns = ["seq", "state", "error", "rows", "table_version"]
+    states = file_states(config).select(columns).to_pylist()
     return LedgerFacts(
         ledger_id=ledger.ledger_id,
         files=tuple(ledger.files()),
         claims=_claims(ledger),
-        quarantined={
-            seq: each.error
-            for seq, each in ledger.quarantined().items()
-            if seq not in replayed
+        quarantined=_errors(states, FileState.QUARANTINED),
+        replaced=_errors(states, FileState.REPLACED),
+        written={
+            row["seq"]: Written(row["rows"], row["table_version"])
+            for row in states
+            if row["table_version"] is not None
         },
         looked_at=_looked_at(config, ledger),
-        replayed=replayed,
+        replayed=_seqs_of(ledger, EventKind.REPLAYED),
         archived=_seqs_of(ledger, EventKind.ARCHIVED),
+        copies=frozenset(
+            each.path for each in ledger.events(EventKind.SKIPPED) if each.seq is None
+        ),
+        first_seq=ledger.first_seq(),
+        keeps_versions=source_options(config).file_identity is not FileIdentity.PATH,
     )
+
+
+def _errors(states: Sequence[dict[str, Any]], state: FileState) -> dict[int, str]:
+    return {row["seq"]: row["error"] for row in states if row["state"] == state}
 
 
 def _seqs_of(ledger: Ledger, kind: EventKind) -> frozenset[int]:
@@ -137,6 +158,7 @@ def _query_facts(
         newest_transaction=table.transaction_version(query_id) if table else None,
         log_from=min((commit.version for commit in commits), default=None),
         table_exists=table is not None,
+        removals=find_removals(commits),
     )
 
 
@@ -211,6 +233,22 @@ def _rows_by_file(facts: QueryFacts, table: DeltaTable) -> dict[str | None, int]
         raise DeltaError(message)
     sql = f'select "{SOURCE_FILE}" as path, count(*) as n from t group by 1'
     return {row["path"]: row["n"] for row in _query(table, sql)}
+
+
+def _foreign_paths(
+    config: PipelineConfig,
+    ledger: LedgerFacts | None,
+    table_rows: Mapping[str | None, int],
+) -> frozenset[str | None]:
+    """Return the paths in the table that no archived micro-batch ever wrote."""
+    known = {file.path for file in ledger.files} if ledger else set()
+    unknown = frozenset(table_rows) - known
+    archive = open_table(config.ops_location("batch_files"))
+    if archive is None or not unknown:
+        return frozenset()
+    columns = ["path"]
+    mine = read_table(archive, columns=columns, where=equal(pipeline=config.name))
+    return unknown - frozenset(mine["path"].to_pylist())
 
 
 def _duplicates(

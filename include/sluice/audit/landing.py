@@ -10,7 +10,7 @@ import json
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path, PurePosixPath
 
@@ -19,8 +19,10 @@ import pyarrow as pa
 
 from sluice import storage
 from sluice.audit.facts import LandedFile
+from sluice.model import FileVersion
 from sluice.paths import is_local, join
 from sluice.source.discover import selection_of
+from sluice.source.filters import group_by_age
 from sluice.source.globs import matches
 from sluice.source.options import CloudFilesOptions
 
@@ -28,7 +30,8 @@ _BLOCK_BYTES = 4 << 20
 _BOM = b"\xef\xbb\xbf"
 # The endings that pyarrow itself knows on a disk.
 _CODECS = {".bz2": "bz2", ".gz": "gzip", ".lz4": "lz4", ".zst": "zstd"}
-_Found = tuple[str, int, datetime]
+# path, size, when it arrived, when it was modified
+_Found = tuple[str, int, datetime, datetime]
 
 
 def read_landing(options: CloudFilesOptions) -> dict[str, LandedFile] | None:
@@ -43,7 +46,7 @@ def read_landing(options: CloudFilesOptions) -> dict[str, LandedFile] | None:
         for each in (_walk_disk(root) if is_local(root) else _walk_bucket(root))
         if _is_wanted(each[0].removeprefix(root), options) and selection.takes(each[0])
     ]
-    read = partial(_landed_file, multi_line=options.multi_line)
+    read = partial(_landed_file, options=options, now=datetime.now(UTC))
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         return {file.path: file for file in pool.map(read, wanted)}
 
@@ -74,13 +77,18 @@ def _count_lines(stream: pa.NativeFile) -> int:
     return count + bool(rest.strip())
 
 
-def _landed_file(found: _Found, *, multi_line: bool) -> LandedFile:
-    path, size, arrived = found
+def _landed_file(
+    found: _Found, *, options: CloudFilesOptions, now: datetime
+) -> LandedFile:
+    path, size, arrived, modified = found
+    groups = group_by_age([FileVersion(path, size, modified)], options.age_rules, now)
+    passed_over = bool(groups.outside or groups.too_old)
+    arrived += options.min_file_age or timedelta(0)
     try:
-        records = count_records(path, multi_line=multi_line)
+        records = count_records(path, multi_line=options.multi_line)
     except (OSError, ValueError) as error:
-        return LandedFile(path, size, arrived, None, str(error))
-    return LandedFile(path, size, arrived, records)
+        return LandedFile(path, size, arrived, None, str(error), passed_over)
+    return LandedFile(path, size, arrived, records, None, passed_over)
 
 
 def _open(path: str) -> pa.NativeFile:
@@ -101,9 +109,10 @@ def _walk_disk(root: str) -> Iterator[_Found]:
                 continue
             # A file that is moved or copied in may bring its old modification time; the
             # inode's time tells when it got here.
-            arrived = max(status.st_mtime, status.st_ctime)
-            moment = datetime.fromtimestamp(arrived, UTC)
-            yield os.path.join(folder, name), status.st_size, moment  # noqa: PTH118
+            modified = datetime.fromtimestamp(status.st_mtime, UTC)
+            arrived = max(modified, datetime.fromtimestamp(status.st_ctime, UTC))
+            path = os.path.join(folder, name)  # noqa: PTH118
+            yield path, status.st_size, arrived, modified
 
 
 def _walk_bucket(root: str) -> Iterator[_Found]:
@@ -111,7 +120,7 @@ def _walk_bucket(root: str) -> Iterator[_Found]:
         for entry in page:
             path, size = join(root, str(entry["path"])), int(entry["size"])
             if size or not storage.is_folder_marker(path):
-                yield path, size, entry["last_modified"]
+                yield path, size, entry["last_modified"], entry["last_modified"]
 
 
 def _exists(root: str) -> bool:

@@ -23,6 +23,7 @@ class Code(StrEnum):
     FILE_CHANGED = "FILE_CHANGED"
     FILE_NOT_COUNTED = "FILE_NOT_COUNTED"
     FILE_QUARANTINED = "FILE_QUARANTINED"
+    FILE_REPLACED = "FILE_REPLACED"
     HISTORY_INCOMPLETE = "HISTORY_INCOMPLETE"
     KEY_DUPLICATED = "KEY_DUPLICATED"
     LANDING_MISSING = "LANDING_MISSING"
@@ -40,6 +41,7 @@ class Code(StrEnum):
     RANGE_GAP = "RANGE_GAP"
     RANGE_OVERLAP = "RANGE_OVERLAP"
     RANGE_START = "RANGE_START"
+    ROWS_DELETED = "ROWS_DELETED"
     ROWS_DUPLICATED = "ROWS_DUPLICATED"
     ROWS_MISSING = "ROWS_MISSING"
     ROWS_UNEXPECTED = "ROWS_UNEXPECTED"
@@ -142,6 +144,12 @@ RULES: dict[Code, Rule] = {
         _REPLAY,
         _LOST,
     ),
+    Code.FILE_REPLACED: Rule(
+        _INFO,
+        "The file was written over before this version was read: what it held never "
+        "came into the table. Its newer version has a row of its own in the ledger.",
+        _FILES,
+    ),
     Code.HISTORY_INCOMPLETE: Rule(
         _WARNING,
         "The first micro-batches are neither in the checkpoint nor in the archive, so "
@@ -241,6 +249,12 @@ RULES: dict[Code, Rule] = {
         "The first micro-batch does not begin at the first file.",
         REBUILD,
         _LOST,
+    ),
+    Code.ROWS_DELETED: Rule(
+        _INFO,
+        "All rows of these files were written, and somebody has deleted some of them "
+        "since. If that was a mistake, a replay of the files brings them back.",
+        "sluice replay {pipeline} --files GLOB",
     ),
     Code.ROWS_DUPLICATED: Rule(
         _ERROR,

@@ -14,8 +14,8 @@ from sluice.cli.output import (
     print_line,
     print_rows,
 )
-from sluice.config import load_pipeline
-from sluice.silver.interval import parse_interval
+from sluice.config import PipelineConfig, load_pipeline
+from sluice.silver.interval import Interval, parse_interval
 
 
 def backfill(
@@ -23,11 +23,15 @@ def backfill(
     *,
     start: Annotated[str, typer.Option("--from", help="First window start, ISO 8601.")],
     end: Annotated[str, typer.Option("--to", help="Windows start before this time.")],
+    reload: Annotated[
+        bool, typer.Option("--reload", help="Read the landed files again first.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Recompute the closed silver windows that start in [from, to), late rows included.
 
-    Windows that the live stream has yet to emit are counted and left to it.
+    Windows that the live stream has yet to emit are counted and left to it. With
+    ``--reload`` the rows of the files that fill the interval are replaced first.
     """
     interval = parse_interval(start, end)
     config = load_pipeline(pipeline)
@@ -35,6 +39,7 @@ def backfill(
     from sluice.silver.backfill import run_backfill  # noqa: PLC0415
 
     run_id = f"backfill-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+    notes = _reload(config, interval, run_id) if reload else []
     summaries = [
         run_backfill(
             config, silver, start=interval.start, end=interval.end, run_id=run_id
@@ -45,6 +50,8 @@ def backfill(
         {"table": silver.name, **summary.counts, "notes": list(summary.notes)}
         for silver, summary in zip(config.silver, summaries, strict=True)
     ]
+    for note in notes:
+        typer.echo(note, err=True)
     if as_json:
         print_json(found)
         return
@@ -53,3 +60,15 @@ def backfill(
     for summary in summaries:
         for note in summary.notes:
             print_line(note)
+
+
+def _reload(config: PipelineConfig, interval: Interval, run_id: str) -> list[str]:
+    """Replay the files of the interval and tell what was done."""
+    from sluice.replay.reload import reload_interval  # noqa: PLC0415
+
+    result = reload_interval(config, interval, run_id=run_id)
+    if result is None:
+        return ["reload: no file has rows in the interval"]
+    counts = ", ".join(f"{name} {count}" for name, count in result.counts.items())
+    told = f"reload: {counts}; table version {result.table_version}"
+    return [told, *(f"left out: {each}" for each in result.left_out)]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from contextlib import suppress
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
 
 from py4j.protocol import Py4JNetworkError
 
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 _POLL_SECONDS = 1
 # Often enough to archive a query's batches, of which Spark keeps the last 100 only.
 _MEANWHILE_SECONDS = 20
+_LOCK_POLL_SECONDS = 0.05
+# Long enough for the thread to come from its look at the state to its next trigger.
+_SLIP_SECONDS = 0.2
 _IDLE = "Waiting for next trigger"
 
 
@@ -61,21 +64,93 @@ def await_query(
 def finish_batch(query: StreamingQuery) -> None:
     """Let the running micro-batch finish, end ``query`` before the next, and wait.
 
-    Spark's own ``stop`` interrupts the batch. But the batches' thread looks at the
-    query's state before each one and nowhere within, so it is told by the state alone.
+    Spark has no way to do that: its ``stop`` interrupts the batch, and a state set to
+    TERMINATED does so as well while a batch is planned. But its thread takes a lock to
+    write the offset log and again to write the commit log. Whoever holds it can wait
+    until the thread stands before its commit, and end the query from there on.
     """
-    execution = query._jsq.streamingQuery()  # noqa: SLF001 - there is no public way
-    state = execution.state()
-    loader, kind = execution.getClass().getClassLoader(), state.get().getClass()
-    terminated = loader.loadClass(f"{kind.getPackageName()}.TERMINATED$")
-    state.set(terminated.getField("MODULE$").get(None))
-    thread = execution.queryExecutionThread()
-    while thread.isAlive():
-        thread.join(_POLL_SECONDS * 1000)
-        # Between two triggers it sleeps, for as long as they are apart: wake it.
-        if thread.isAlive() and query.status["message"] == _IDLE:
-            query.stop()
+    batches = _Batches(query._jsq.streamingQuery())  # noqa: SLF001 - no public way
+    while batches.are_running():
+        if batches.end_after_commit():
+            batches.join()
+        elif batches.end_between_triggers():
+            query.stop()  # wakes the thread, which sleeps until the next trigger
+        else:
+            time.sleep(_LOCK_POLL_SECONDS)
     query.awaitTermination()
+
+
+class _Batches:
+    """The thread that runs a query's micro-batches, in Spark's own terms."""
+
+    def __init__(self, execution: Any) -> None:
+        self._execution = execution
+        self._thread = execution.queryExecutionThread()
+        self._lock = execution.awaitProgressLock()
+        package = execution.state().get().getClass().getPackageName()
+        loader = execution.getClass().getClassLoader()
+        self._states = {
+            name: loader.loadClass(f"{package}.{name}$").getField("MODULE$").get(None)
+            for name in ("ACTIVE", "TERMINATED")
+        }
+
+    def are_running(self) -> bool:
+        """Tell whether the thread is alive."""
+        return bool(self._thread.isAlive())
+
+    def join(self) -> None:
+        """Wait for the end of the thread."""
+        while self.are_running():
+            self._thread.join(_POLL_SECONDS * 1000)
+
+    def end_after_commit(self) -> bool:
+        """Let a micro-batch that is in flight be the last one; tell whether one is."""
+        with self._locked():
+            if not self._is_in_flight():
+                return False
+            while self.are_running() and not self._stands_before_lock():
+                time.sleep(_LOCK_POLL_SECONDS)
+            self._set("TERMINATED")
+            return True
+
+    def end_between_triggers(self) -> bool:
+        """Let no other trigger begin; False where one began at this very moment."""
+        with self._locked():
+            if self._is_in_flight() or not self._is_idle():
+                return False
+            self._set("TERMINATED")
+            time.sleep(_SLIP_SECONDS)
+            if self._is_idle():
+                return True
+            self._set("ACTIVE")
+            return False
+
+    def _is_in_flight(self) -> bool:
+        """Whether a batch is in the offset log and not yet in the commit log."""
+        planned = self._execution.offsetLog().getLatestBatchId()
+        committed = self._execution.commitLog().getLatestBatchId()
+        newest = [
+            each.get() if each.isDefined() else -1 for each in (planned, committed)
+        ]
+        return bool(newest[0] > newest[1])
+
+    def _stands_before_lock(self) -> bool:
+        return bool(self._lock.hasQueuedThread(self._thread))
+
+    def _is_idle(self) -> bool:
+        status = self._execution.status()
+        return status.message() == _IDLE and not status.isTriggerActive()
+
+    def _set(self, state: str) -> None:
+        self._execution.state().set(self._states[state])
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        self._lock.lock()
+        try:
+            yield
+        finally:
+            self._lock.unlock()
 
 
 def _jvm_gone(query: str) -> RetryableError | SystemExit:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 from deltalake import DeltaTable, Transaction
+from deltalake.exceptions import TableNotFoundError
 
 from sluice.checkpoint import CheckpointFacts, read_checkpoint
 from sluice.deltalog import TableCommit, read_commits
@@ -32,7 +33,7 @@ from sluice.history.tables import (
     open_or_create,
     read_rows,
 )
-from sluice.model import BatchKind
+from sluice.model import BatchKind, SeqRange
 from sluice.source.ledger import Ledger
 from sluice.tables import equal
 
@@ -217,11 +218,17 @@ def _archived_end(history: QueryHistory, batch_id: int) -> tuple[Offsets | None,
 
 def _with_runs(history: QueryHistory, batches: Iterator[Batch]) -> Iterator[Batch]:
     """Add to each batch over the ledger the run that claimed its range."""
-    ledger = history.ledger
-    runs = {each.range: each.run_id for each in ledger.claims()} if ledger else {}
+    runs = _claim_runs(history.ledger)
     for batch in batches:
         within = batch.seq_range
         yield replace(batch, run_id=runs.get(within)) if within else batch
+
+
+def _claim_runs(ledger: Ledger | None) -> dict[SeqRange, str]:
+    try:
+        return {each.range: each.run_id for each in ledger.claims()} if ledger else {}
+    except TableNotFoundError:
+        return {}  # the preflight refuses to go on without them; what was done stays
 
 
 def _batch_rows(history: QueryHistory, done: Sequence[Done]) -> list[Row]:

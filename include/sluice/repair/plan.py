@@ -125,8 +125,8 @@ def require_whole(adoption: Adoption, pipeline: str, missing: Missing | None) ->
         f"{len(wrong)} files that were read before others whose rows are there: "
         f"{describe(wrong)}; put the table right by RESTORE, or run "
         f"'sluice ledger rebuild {pipeline} --reread', which has those without a row "
-        "read again, or this command with --skip, which goes on without these rows, and "
-        f"then 'sluice replay {pipeline} --files …' for those that are to come back",
+        "read again, or this command with --skip, which goes on without these rows; "
+        f"'sluice replay {pipeline} --files …' then brings back those that are wanted",
         {"paths": [file.path for file in wrong]},
     )
 

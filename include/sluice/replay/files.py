@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from sluice import storage
 from sluice.checkpoint import read_checkpoint
 from sluice.config import PipelineConfig
 from sluice.errors import Condition, FatalError, RetryableError, UsageError
 from sluice.history.batches import query_batches
-from sluice.history.files import list_files
+from sluice.history.files import file_states
 from sluice.history.queries import list_queries
-from sluice.model import FileIdentity, LedgerFile
+from sluice.model import FileIdentity, FileState, LedgerFile
 from sluice.replay.select import (
     KnownVersion,
     LeftOutFile,
@@ -25,7 +28,6 @@ from sluice.replay.select import (
     matching_paths,
 )
 from sluice.source.configured import source_options
-from sluice.source.events import EventKind
 from sluice.source.ledger import Ledger
 from sluice.source.verify import holds_content, what_changed
 
@@ -52,13 +54,17 @@ def choose_files(config: PipelineConfig, selection: Selection) -> ChosenFiles:
     ledger = Ledger.open(config.schema_location)
     if ledger is None:
         raise _no_such_file(config)
-    versions = _versions(ledger)
-    newest = matching_paths(versions, selection, config.landing_location)
+    known = file_states(config)
+    newest = matching_paths(_versions(known), selection, config.landing_location)
     if not newest:
         raise _no_such_file(config)
-    states = {row.seq: row.state for row in list_files(config)}
+    asked = known.filter(pc.is_in(known["seq"], pa.array(newest.values(), pa.int64())))
+    states = {
+        seq: FileState(state) for seq, state in _pairs(asked.select(["seq", "state"]))
+    }
     ready, left_out = choose(newest, states, committed_up_to=_committed_up_to(config))
-    looked = _look_at(config, ledger, ready)
+    moved = dict(_pairs(asked.select(["seq", "move_location"])))
+    looked = _look_at(config, ledger, ready, moved)
     files = tuple(each for each in looked if isinstance(each, LedgerFile))
     left_out += [each for each in looked if isinstance(each, LeftOutFile)]
     if not files:
@@ -95,11 +101,15 @@ def _no_such_file(config: PipelineConfig) -> UsageError:
     )
 
 
-def _versions(ledger: Ledger) -> Iterator[KnownVersion]:
-    columns = ("seq", "path", "discovered_at")
-    for batch in ledger.snapshot().batches(columns):
+def _versions(known: pa.Table) -> Iterator[KnownVersion]:
+    for batch in known.select(["seq", "path", "discovered_at"]).to_batches():
         for row in batch.to_pylist():
             yield KnownVersion(**row)
+
+
+def _pairs(columns: pa.Table) -> Iterator[tuple[int, Any]]:
+    first, second = columns.columns
+    return zip(first.to_pylist(), second.to_pylist(), strict=True)
 
 
 def _committed_up_to(config: PipelineConfig) -> int:
@@ -117,7 +127,10 @@ def _committed_up_to(config: PipelineConfig) -> int:
 
 
 def _look_at(
-    config: PipelineConfig, ledger: Ledger, seqs: Sequence[int]
+    config: PipelineConfig,
+    ledger: Ledger,
+    seqs: Sequence[int],
+    moved: Mapping[int, str | None],
 ) -> list[LedgerFile | LeftOutFile]:
     """Find each file, where it landed or where clean-up has put it."""
     if not seqs:
@@ -125,7 +138,7 @@ def _look_at(
     wanted = set(seqs)
     files = ledger.files(after=min(seqs) - 1, up_to=max(seqs))
     has_versions = source_options(config).file_identity is not FileIdentity.PATH
-    look = partial(_look, moved=_moved(ledger), has_versions=has_versions)
+    look = partial(_look, moved=moved, has_versions=has_versions)
     with ThreadPoolExecutor(_PARALLEL_LOOKS) as pool:
         return list(pool.map(look, [file for file in files if file.seq in wanted]))
 
@@ -151,13 +164,3 @@ def _look(
         content=None,
         moved_to=moved_to,
     )
-
-
-def _moved(ledger: Ledger) -> dict[int, str | None]:
-    """Return where clean-up put each file that it took, None for a deleted one."""
-    events = ledger.events(EventKind.ARCHIVED)
-    return {
-        each.seq: json.loads(each.detail).get("location")
-        for each in events
-        if each.seq is not None
-    }

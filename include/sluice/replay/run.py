@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from sluice.config import PipelineConfig
+from sluice.consistency import read_own_checkpoint, require_consistent
 from sluice.errors import SluiceError
 from sluice.failures import translated
-from sluice.history import record_step
+from sluice.history import archive_history, record_step
 from sluice.history.replays import STEP, ReplayedFiles, finish_replays
 from sluice.model import LedgerFile, StepSummary
 from sluice.replay.commit import Replacement, commit_rows
@@ -74,9 +75,12 @@ def run_replay(
     Raises:
         UsageError: no such file is known.
         RetryableError: the files are still being read, or others wrote all the time.
-        FatalError: none of the files can be read, or the commit failed.
+        FatalError: none of the files can be read, the commit failed, or checkpoint,
+            ledger and table do not belong together.
     """
     started, replay_id = datetime.now(UTC), uuid4().hex
+    checkpoint = read_own_checkpoint(config, config.bronze_checkpoint_location)
+    require_consistent(config, checkpoint, Ledger.open(config.schema_location))
     finish_replays(config)
     chosen = choose_files(config, selection)
     # Of its own, for what a commit says of itself is a setting of the session.
@@ -171,6 +175,7 @@ def _describe(
 def _follow(config: PipelineConfig, run_id: str) -> tuple[str, ...]:
     """Do what follows the commit, as far as it can be done now."""
     finish_replays(config)
+    archive_history(config)
     return tuple(
         note
         for silver in config.silver

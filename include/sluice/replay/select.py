@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -17,16 +17,17 @@ class Selection:
     """What was asked for; files must meet all that is given.
 
     A glob means a file's path, or the part of it below the landing folder; ``*`` goes
-    across folders, and a path itself always means its file. ``since`` and ``until``
-    bound the time of discovery, the latter exclusively.
+    across folders, and a path itself always means its file. ``paths`` are no globs.
+    ``since`` and ``until`` bound the time of discovery, the latter exclusively.
     """
 
     globs: tuple[str, ...] = ()
+    paths: frozenset[str] | None = None
     since: datetime | None = None
     until: datetime | None = None
 
     def __post_init__(self) -> None:
-        if not self.globs and self.since is None and self.until is None:
+        if not any((self.globs, self.paths, self.since, self.until)):
             raise UsageError(
                 Condition.USAGE,
                 "replay: no file is named; expected --files GLOB, or --since and "
@@ -103,9 +104,7 @@ def matching_paths(
         if _is_in_time(each, selection):
             wanted.add(each.path)
     below = landing.rstrip("/") + "/"
-    return {
-        path: newest[path] for path in wanted if _matches(path, selection.globs, below)
-    }
+    return {path: newest[path] for path in wanted if _is_named(path, selection, below)}
 
 
 def choose(
@@ -151,12 +150,14 @@ def _is_in_time(version: KnownVersion, selection: Selection) -> bool:
     )
 
 
-def _matches(path: str, globs: Sequence[str], below: str) -> bool:
-    if not globs:
+def _is_named(path: str, selection: Selection, below: str) -> bool:
+    if selection.paths is not None and path not in selection.paths:
+        return False
+    if not selection.globs:
         return True
     spellings = {path, path.removeprefix(below)}
     return any(
         spelled == glob or fnmatchcase(spelled, glob)
-        for glob in globs
+        for glob in selection.globs
         for spelled in spellings
     )

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger("sluice")
 # Spark and Hadoop leave out names that begin so: markers and files being written.
-_HIDDEN = "_."
+_HIDDEN = ("_", ".")
 PAGE_NAMES = 1 << 14
 _BUCKET_PAGE = 10_000
 
@@ -43,6 +43,9 @@ _BUCKET_PAGE = 10_000
 @dataclass(frozen=True)
 class Page:
     """Some files of one listing: ``folder`` and each of the ``names`` give a path.
+
+    Hidden files of a folder are among them: few are new, and only new ones are asked
+    whether they are wanted.
 
     ``look`` returns what the storage says of the name at a position, None where that
     file is gone by now.
@@ -69,10 +72,17 @@ def wanted_names(options: CloudFilesOptions) -> Callable[[str], bool]:
     """Return what tells by its path whether the options let a listed file through."""
     selection = selection_of(options)
     pattern = options.path_glob_filter
-    if pattern is None:
-        return selection.takes
-    matches_name = name_filter(pattern)
-    return lambda path: matches_name(path.rpartition("/")[2]) and selection.takes(path)
+    matches_name = name_filter(pattern) if pattern is not None else None
+
+    def is_wanted(path: str) -> bool:
+        name = path.rpartition("/")[2]
+        if name.startswith(_HIDDEN) and path not in selection.roots:
+            return False
+        if matches_name is not None and not matches_name(name):
+            return False
+        return selection.takes(path)
+
+    return is_wanted
 
 
 def list_landed(options: CloudFilesOptions) -> list[FileVersion]:
@@ -130,7 +140,7 @@ def look_at(path: str) -> FileVersion | None:
 
 def is_hidden(path: str) -> bool:
     """Tell whether a path below a root has a part that is never listed."""
-    return path[0] in _HIDDEN or "/_" in path or "/." in path
+    return path.startswith(_HIDDEN) or "/_" in path or "/." in path
 
 
 def _require_root(options: CloudFilesOptions, selection: Selection) -> None:
@@ -194,13 +204,13 @@ def _read_folder(folder: str, nested: list[str]) -> Iterator[list[str]]:
                 names = [entry.name for entry in page if entry.is_file()]
                 if len(names) < len(page):
                     nested.extend(entry.name for entry in page if _is_folder(entry))
-                yield [name for name in names if name[0] not in _HIDDEN]
+                yield names
     except FileNotFoundError:
         return  # removed since its parent was listed
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
-    return entry.name[0] not in _HIDDEN and entry.is_dir()
+    return not entry.name.startswith(_HIDDEN) and entry.is_dir()
 
 
 def _leads_back(folder: str) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from sluice.model import FileIdentity, FileVersion
 from sluice.source.content import noted_versions
@@ -16,6 +18,7 @@ from sluice.source.options import CloudFilesOptions
 
 # Their names take about 50 MB.
 _COMPARED_AT_ONCE = 1 << 19
+_GROUPS_AHEAD = 2
 
 
 def scan_new(
@@ -29,9 +32,15 @@ def scan_new(
     Where the path is the identity only new names are looked at. Otherwise each file is,
     which on a disk costs a system call for every file that has ever landed.
     """
-    known = load_known(ledger, snapshot, options.file_identity, start)
     after = start.cursors if start else None
-    yield from new_in(list_pages(options, after=after), known, options)
+    groups = _grouped(list_pages(options, after=after))
+    # The system lists while Python compares; each next group is asked for beforehand.
+    with ThreadPoolExecutor(1) as lister:
+        ahead = deque(lister.submit(next, groups, None) for _ in range(_GROUPS_AHEAD))
+        known = load_known(ledger, snapshot, options.file_identity, start)
+        while (group := ahead.popleft().result()) is not None:
+            ahead.append(lister.submit(next, groups, None))
+            yield from new_in(group, known, options)
 
 
 def load_known(
@@ -50,22 +59,21 @@ def load_known(
 
 
 def new_in(
-    pages: Iterable[Page], known: Known, options: CloudFilesOptions
+    group: Sequence[Page], known: Known, options: CloudFilesOptions
 ) -> Iterator[FileVersion]:
-    """Yield the files of ``pages`` that are wanted, still there and not ``known``."""
+    """Yield the files of ``group`` that are wanted, still there and not ``known``."""
     wanted = wanted_names(options)
-    for group in _grouped(pages):
-        if options.file_identity is FileIdentity.PATH:
-            fresh = known.new_names([(page.folder, page.names) for page in group])
-            for page, positions in zip(group, fresh, strict=True):
-                yield from look_at_wanted(page, positions, wanted)
-        else:
-            files = [
-                file
-                for page in group
-                for file in look_at_wanted(page, range(len(page.names)), wanted)
-            ]
-            yield from (files[position] for position in known.new_files(files))
+    if options.file_identity is FileIdentity.PATH:
+        fresh = known.new_names([(page.folder, page.names) for page in group])
+        for page, positions in zip(group, fresh, strict=True):
+            yield from look_at_wanted(page, positions, wanted)
+    else:
+        files = [
+            file
+            for page in group
+            for file in look_at_wanted(page, range(len(page.names)), wanted)
+        ]
+        yield from (files[position] for position in known.new_files(files))
 
 
 def _grouped(pages: Iterable[Page]) -> Iterator[list[Page]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -88,6 +89,19 @@ def delete_rows(pipeline: PipelineBuilder) -> None:
 def delete_some_rows(pipeline: PipelineBuilder) -> None:
     """Delete one row of a landed file from bronze."""
     bronze_table(pipeline).delete("order_id = '1b.json-0'")
+
+
+def lose_rows(pipeline: PipelineBuilder) -> None:
+    """Let a micro-batch write fewer rows than its files hold."""
+    path = Path(pipeline.land("3a.json", rows=4))
+    whole = path.read_text()
+    pipeline.run_batch(written=False, committed=False)
+    status = path.stat()
+    path.write_text("".join(whole.splitlines(keepends=True)[1:]))
+    pipeline.write_rows([str(path)], batch_id=3)
+    path.write_text(whole)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    pipeline.bronze.commit(3)
 
 
 def ingest_twice(pipeline: PipelineBuilder) -> None:
@@ -251,6 +265,11 @@ def restore_table(pipeline: PipelineBuilder) -> None:
     bronze_table(pipeline).restore(1)
 
 
+def empty_table(pipeline: PipelineBuilder) -> None:
+    """Delete every row of the table."""
+    bronze_table(pipeline).delete()
+
+
 def lose_data_file(pipeline: PipelineBuilder) -> None:
     """Lose a data file of the table."""
     Path(bronze_table(pipeline).file_uris()[0].removeprefix("file://")).unlink()
@@ -262,8 +281,9 @@ def repeat_window(pipeline: PipelineBuilder) -> None:
 
 
 CORPUS: list[tuple[Callable[[PipelineBuilder], None], list[str]]] = [
-    (delete_rows, ["ROWS_MISSING"]),
-    (delete_some_rows, ["ROWS_MISSING"]),
+    (lose_rows, ["ROWS_MISSING"]),
+    (delete_rows, ["ROWS_DELETED"]),
+    (delete_some_rows, ["ROWS_DELETED"]),
     (ingest_twice, ["ROWS_DUPLICATED"]),
     (forget_in_ledger, ["NOT_IN_LEDGER"]),
     (pass_over_file, ["NOT_IN_LEDGER"]),
@@ -292,7 +312,8 @@ CORPUS: list[tuple[Callable[[PipelineBuilder], None], list[str]]] = [
     (damage_ledger, ["LEDGER_UNREADABLE"]),
     (stranger, ["TABLE_FILE_UNKNOWN"]),
     (write_ahead, ["ROWS_UNEXPECTED"]),
-    (restore_table, ["ROWS_MISSING", "ROWS_MISSING"]),
+    (restore_table, ["TABLE_REWOUND"]),
+    (empty_table, ["TABLE_REWOUND"]),
     (lose_data_file, ["TABLE_UNREADABLE"]),
     (repeat_window, ["WINDOW_DUPLICATED"]),
 ]
@@ -397,7 +418,7 @@ def test_quarantined_file_is_named_with_its_error(tmp_path: Path) -> None:
 
 def test_data_risk_tells_lost_from_duplicated(pipeline: PipelineBuilder) -> None:
     """What to do next hangs on which way the rows went wrong."""
-    delete_rows(pipeline)
+    lose_rows(pipeline)
     ingest_twice(pipeline)
     risks = {each.code: each.data_risk for each in findings(pipeline)}
     assert risks["ROWS_MISSING"] is DataRisk.LOST
@@ -416,10 +437,9 @@ def test_forgotten_file_in_the_table_risks_duplicates(
 def test_many_findings_of_a_code_are_cut_with_their_number(tmp_path: Path) -> None:
     """A page of twenty thousand equal lines is no page."""
     pipeline = PipelineBuilder(pipeline_config(tmp_path))
-    for number in range(60):
-        pipeline.land(f"{number}.json", rows=1)
+    paths = [pipeline.land(f"{number}.json", rows=1) for number in range(60)]
     pipeline.run_batch()
-    bronze_table(pipeline).delete()
+    pipeline.write_rows(paths)
     found = findings(pipeline)
     assert len(found) == 51
     assert found[-1].subject == "10 more"

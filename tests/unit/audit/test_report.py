@@ -93,7 +93,7 @@ def test_page_needs_nothing_else_and_escapes_names() -> None:
     assert "<b>a.json</b>" not in page.replace("<b>&lt;b&gt;", "")
     assert "&lt;b&gt;a.json&lt;/b&gt;" in page
     assert "ROWS_MISSING" in page
-    assert "Read a file again" in page
+    assert "sluice replay orders" in page
     assert not any(word in page for word in ("<script", "http:", "https:", "<link"))
 
 
@@ -105,7 +105,7 @@ def test_page_of_a_healthy_pipeline_says_so() -> None:
 def test_remedy_names_pipeline_and_file() -> None:
     """It is there to be copied."""
     (row,) = table_rows(report(Code.ROWS_DUPLICATED))
-    assert row["remedy"] == "docs/runbook.md, 'Read a file again': '<b>a.json</b>'"
+    assert row["remedy"] == "sluice replay orders --files '<b>a.json</b>'"
 
 
 def test_audit_leaves_a_page_and_a_row(tmp_path: Path) -> None:

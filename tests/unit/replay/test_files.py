@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +12,7 @@ from builders import PipelineBuilder, pipeline_config
 from sluice.errors import Condition, ExitCode, FatalError, RetryableError, UsageError
 from sluice.replay.files import choose_files
 from sluice.replay.select import LeftOutReason, Selection
-from sluice.source.events import EventKind, LedgerEvent
+from sluice.source.events import Archived, EventKind, LedgerEvent
 
 ALL = Selection(globs=("*",))
 
@@ -40,7 +39,7 @@ def archive(pipeline: PipelineBuilder, location: str | None) -> None:
         kind=EventKind.ARCHIVED,
         seq=file.seq,
         path=file.path,
-        detail=json.dumps({"mode": "move", "location": location}),
+        detail=Archived(mode="MOVE", location=location, by="orders").detail,
         run_id="run-1",
         at=datetime.now(UTC),
     )

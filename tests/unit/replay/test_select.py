@@ -148,3 +148,12 @@ def test_an_empty_time_is_refused() -> None:
     """Bounds the wrong way round would select nothing, in silence."""
     with pytest.raises(UsageError):
         Selection(since=START, until=START)
+
+
+def test_paths_are_no_globs() -> None:
+    """Thousands of them are compared as they are."""
+    paths = frozenset({f"{LANDING}/c[1].json", f"{LANDING}/*"})
+
+    assert chosen(version(1, "a.json"), version(2, "c[1].json"), paths=paths) == {
+        "c[1].json": 2
+    }

@@ -91,8 +91,10 @@ def test_damaged_file_is_named(
     assert f"{str(path)!r}" in found
 
 
-@pytest.mark.parametrize("damage", [tear_commit, tear_data])
-@pytest.mark.parametrize("table", ["files", "claims"])
+@pytest.mark.parametrize(
+    ("table", "damage"),
+    [("claims", tear_commit), ("files", tear_commit), ("files", tear_data)],
+)
 @pytest.mark.parametrize(
     "use",
     [lambda config: preflight(config, run_id="run"), plan_run, list_files],
@@ -105,17 +107,12 @@ def test_damage_is_no_traceback(
     use: Callable[..., object],
 ) -> None:
     """What delta-rs says names neither the file nor what to do."""
-    if damage is tear_data:
-        # So that each command reads all of it, and not only what is new.
-        for name in ("offsets/0", "offsets/1", "commits/0", "commits/1"):
-            pipeline.bronze.remove(name)
     path = damage(Path(pipeline.ledger.root, table))
     with pytest.raises(FatalError) as caught:
         use(pipeline.config)
-    if caught.value.condition is not Condition.CHECKPOINT_LOST:
-        assert caught.value.condition is Condition.LEDGER_UNREADABLE
-        assert str(path) in caught.value.message
-        assert "sluice ledger rebuild" in caught.value.message
+    assert caught.value.condition is Condition.LEDGER_UNREADABLE
+    assert str(path) in caught.value.message
+    assert "sluice ledger rebuild" in caught.value.message
 
 
 def test_ledger_that_is_whole_has_no_damage(pipeline: PipelineBuilder) -> None:

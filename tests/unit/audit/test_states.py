@@ -1,0 +1,264 @@
+"""What is done to table and files on purpose is told as such, and not as a loss."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from deltalake import DeltaTable, write_deltalake
+
+from builders import PipelineBuilder, pipeline_config
+from delta_rows import read_delta
+from sluice.audit.checks import check_facts
+from sluice.audit.gather import gather_facts
+from sluice.history import archive_history
+from sluice.model import DataRisk, FileIdentity, Finding, Severity
+from sluice.source.configured import source_options
+from sluice.source.discover import list_landed
+from sluice.source.events import Archived, EventKind, LedgerEvent
+from sluice.source.quarantine import LeftOut, QuarantinedFile
+
+
+@pytest.fixture
+def pipeline(tmp_path: Path) -> PipelineBuilder:
+    """Return a pipeline that has read two files of three rows each, and is archived."""
+    pipeline = PipelineBuilder(pipeline_config(tmp_path))
+    for name in "ab":
+        pipeline.land(f"{name}.json")
+        pipeline.run_batch()
+    archive_history(pipeline.config)
+    return pipeline
+
+
+@pytest.fixture
+def versioned(tmp_path: Path) -> PipelineBuilder:
+    """Return a pipeline whose files are known by their modification time too."""
+    options = {"cloudFiles.fileIdentity": "path+mtime"}
+    config = pipeline_config(tmp_path, bronze={"source": {"options": options}})
+    return PipelineBuilder(config)
+
+
+def findings(pipeline: PipelineBuilder) -> list[Finding]:
+    """Return what the audit of the pipeline finds."""
+    return check_facts(gather_facts(pipeline.config))
+
+
+def codes(pipeline: PipelineBuilder) -> list[tuple[str, Severity]]:
+    """Return the codes and severities of what the audit of the pipeline finds."""
+    return [(each.code, each.severity) for each in findings(pipeline)]
+
+
+def table(pipeline: PipelineBuilder) -> DeltaTable:
+    """Open the bronze table."""
+    return DeltaTable(pipeline.config.bronze_location)
+
+
+def vacuum(pipeline: PipelineBuilder) -> None:
+    """Remove the data files that the newest version does not need."""
+    table(pipeline).vacuum(0, dry_run=False, enforce_retention_duration=False)
+
+
+def archive_file(pipeline: PipelineBuilder, seq: int) -> None:
+    """Take a file out of the landing folder as clean-up does."""
+    path = pipeline.ledger.files(seq - 1, seq)[0].path
+    Path(path).unlink()
+    event = LedgerEvent(
+        kind=EventKind.ARCHIVED,
+        seq=seq,
+        path=path,
+        detail=Archived(mode="DELETE", location=None, by="orders").detail,
+        run_id="run-2",
+        at=datetime.now(UTC),
+    )
+    pipeline.ledger.append_events([event])
+
+
+def test_optimize_and_vacuum_are_no_findings(pipeline: PipelineBuilder) -> None:
+    """Rows are the same, whichever files they lie in."""
+    table(pipeline).optimize.compact()
+    vacuum(pipeline)
+    pipeline.land("c.json")
+    pipeline.run_batch()
+    assert codes(pipeline) == []
+
+
+def test_deleted_rows_are_told_with_the_version_that_did_it(
+    pipeline: PipelineBuilder,
+) -> None:
+    """One finding for one deed, however many files it took rows from."""
+    table(pipeline).delete("order_id like '%-0'")
+    (found,) = findings(pipeline)
+    assert (found.code, found.severity) == ("ROWS_DELETED", Severity.INFO)
+    assert (found.subject, found.data_risk) == ("bronze version 2", DataRisk.NONE)
+    assert found.evidence.startswith("DELETE in version 2 where order_id LIKE '%-0': ")
+    assert "2 rows of 2 files" in found.evidence
+    assert "a.json (2 of 3 left)" in found.evidence
+
+
+def test_deletes_of_different_files_are_told_apart(pipeline: PipelineBuilder) -> None:
+    """Whoever made a mistake must see which one it was."""
+    table(pipeline).delete("order_id like 'a.json%'")
+    table(pipeline).delete("order_id = 'b.json-1'")
+    assert [each.subject for each in findings(pipeline)] == [
+        "bronze version 2",
+        "bronze version 3",
+    ]
+
+
+def test_delete_is_told_after_compaction_and_log_cleanup(
+    pipeline: PipelineBuilder,
+) -> None:
+    """After thirty days the log may have forgotten the DELETE, and the rows stay away.
+
+    Our own commit had them, as the archive says.
+    """
+    table(pipeline).delete("order_id = 'a.json-1'")
+    pipeline.land("c.json")
+    pipeline.run_batch()
+    table(pipeline).create_checkpoint()
+    logs = Path(pipeline.config.bronze_location, "_delta_log").glob("*.json")
+    for log in sorted(logs)[:-1]:
+        log.unlink()
+    (found,) = findings(pipeline)
+    assert found.code == "ROWS_DELETED"
+    assert "a commit that the log no longer has: 1 rows of 1 files" in found.evidence
+
+
+def test_deleted_rows_of_a_file_that_is_gone_are_no_loss(
+    pipeline: PipelineBuilder,
+) -> None:
+    """First cleaned up, then forgotten on request: all of it was somebody's wish."""
+    archive_file(pipeline, 1)
+    assert codes(pipeline) == []
+    table(pipeline).delete("order_id like 'a.json%'")
+    assert codes(pipeline) == [("ROWS_DELETED", Severity.INFO)]
+
+
+def test_missing_rows_are_not_excused_by_a_delete_of_others(
+    pipeline: PipelineBuilder,
+) -> None:
+    """Rows that our commit never had were not deleted by anybody."""
+    path = Path(pipeline.land("c.json", rows=4))
+    whole = path.read_text()
+    pipeline.run_batch(written=False, committed=False)
+    path.write_text("".join(whole.splitlines(keepends=True)[1:]))
+    pipeline.write_rows([str(path)], batch_id=2)
+    path.write_text(whole)
+    pipeline.bronze.commit(2)
+    table(pipeline).delete("order_id = 'a.json-0'")
+    assert codes(pipeline) == [
+        ("ROWS_MISSING", Severity.ERROR),
+        ("ROWS_DELETED", Severity.INFO),
+    ]
+    table(pipeline).delete("order_id = 'c.json-1'")
+    assert ("ROWS_MISSING", Severity.ERROR) in codes(pipeline)
+
+
+def append_rows(pipeline: PipelineBuilder, path: str | None) -> None:
+    """Append rows of a file as another writer would."""
+    rows = read_delta(pipeline.config.bronze_location).slice(0, 2)
+    position = rows.column_names.index("_source_file")
+    paths = pa.array([path] * 2, pa.string())
+    rows = rows.set_column(position, "_source_file", paths)
+    rows = rows.set_column(0, "order_id", pa.array(["x", "y"], pa.string()))
+    write_deltalake(pipeline.config.bronze_location, rows, mode="append")
+
+
+@pytest.mark.parametrize("path", [None, "/elsewhere/x.json"])
+def test_rows_of_another_writer_are_told_as_such(
+    pipeline: PipelineBuilder, path: str | None
+) -> None:
+    """Between our batches somebody may append rows of his own."""
+    append_rows(pipeline, path)
+    pipeline.land("c.json")
+    pipeline.run_batch()
+    (found,) = findings(pipeline)
+    assert (found.code, found.severity) == ("TABLE_FILE_UNKNOWN", Severity.INFO)
+    assert found.subject == str(path)
+    assert "another writer" in found.evidence
+
+
+def test_rows_of_ours_without_a_file_are_an_error(pipeline: PipelineBuilder) -> None:
+    """A ledger that forgot a file, and a landing folder that does not have it."""
+    DeltaTable(f"{pipeline.ledger.root}/files").delete("seq = 1")
+    Path(pipeline.config.landing_location, "a.json").unlink()
+    (found,) = findings(pipeline)
+    assert (found.code, found.severity) == ("TABLE_FILE_UNKNOWN", Severity.ERROR)
+
+
+def discover(pipeline: PipelineBuilder) -> None:
+    """Enter what has landed, each version of a name."""
+    pipeline.ledger.append_new(
+        list_landed(source_options(pipeline.config)),
+        run_id="run-1",
+        identity=FileIdentity.PATH_MTIME,
+    )
+
+
+def run_version(pipeline: PipelineBuilder, *, rows: int) -> None:
+    """Land a version of one name and read it."""
+    pipeline.land("a.json", rows=rows)
+    discover(pipeline)
+    pipeline.run_batch()
+
+
+def test_versions_of_a_name_are_no_duplicates(versioned: PipelineBuilder) -> None:
+    """Each was read whole: the table has the rows of all."""
+    for rows in (2, 3, 1):
+        run_version(versioned, rows=rows)
+    archive_history(versioned.config)
+    assert codes(versioned) == []
+
+
+@pytest.mark.parametrize("archived", [False, True])
+def test_rows_of_versions_are_compared_with_their_sum(
+    versioned: PipelineBuilder, archived: bool
+) -> None:
+    """A version that came twice, or whose rows somebody has deleted, still shows."""
+    for rows in (2, 3):
+        run_version(versioned, rows=rows)
+    if archived:
+        archive_history(versioned.config)
+    table(versioned).delete("order_id = 'a.json-2'")
+    (found,) = findings(versioned)
+    assert "1 rows of 1 files" in found.evidence
+    versioned.write_rows([f"{versioned.config.landing_location}/a.json"])
+    assert [code for code, _ in codes(versioned)] == ["ROWS_DUPLICATED"]
+
+
+def test_replaced_version_is_told_and_has_no_rows(versioned: PipelineBuilder) -> None:
+    """Its content is gone; that it was there is worth knowing."""
+    versioned.land("a.json", rows=2)
+    discover(versioned)
+    path = versioned.ledger.files()[0].path
+    now, kind = datetime.now(UTC), LeftOut.REPLACED
+    record = QuarantinedFile(1, path, "had 9 bytes", "run-1", now, kind)
+    versioned.ledger.quarantine(record)
+    assert ("FILE_REPLACED", Severity.INFO) in codes(versioned)
+    versioned.land("a.json", rows=3)
+    discover(versioned)
+    versioned.run_batch(written=False, committed=False)
+    versioned.write_rows([path], batch_id=0)
+    versioned.bronze.commit(0)
+    (found,) = findings(versioned)
+    assert (found.code, found.severity) == ("FILE_REPLACED", Severity.INFO)
+    assert found.evidence == "seq 1: had 9 bytes"
+
+
+def test_version_that_is_not_discovered_yet_is_no_change(
+    versioned: PipelineBuilder,
+) -> None:
+    """Its own row comes with the next discovery."""
+    run_version(versioned, rows=2)
+    versioned.land("a.json", rows=5)
+    assert codes(versioned) == []
+
+
+def test_record_that_came_too_late_is_no_finding(pipeline: PipelineBuilder) -> None:
+    """Of two drivers one had read the file, and its rows are in the table."""
+    path = pipeline.ledger.files()[0].path
+    record = QuarantinedFile(1, path, "changed", "run-1", datetime.now(UTC))
+    pipeline.ledger.quarantine(record)
+    assert codes(pipeline) == []

@@ -1,0 +1,107 @@
+"""The commands that repair: what they tell, and that they ask first."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from io import StringIO
+from pathlib import Path
+from shutil import rmtree
+
+import pytest
+
+from builders import PipelineBuilder, pipeline_config
+from sluice.cli import main
+
+Command = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def pipeline(tmp_path: Path) -> PipelineBuilder:
+    """Return a pipeline with one batch whose checkpoint is lost."""
+    file = tmp_path / "orders.yaml"
+    file.write_text(f"name: orders\nlake: {tmp_path / 'lake'}\n")
+    pipeline = PipelineBuilder(pipeline_config(tmp_path / "lake"))
+    pipeline.land("a.json")
+    pipeline.run_batch()
+    rmtree(pipeline.bronze.location)
+    return pipeline
+
+
+@pytest.fixture
+def sluice(
+    pipeline: PipelineBuilder,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Command:
+    """Return the command: its exit code and what it printed."""
+    file = Path(pipeline.config.lake).with_name("orders.yaml")
+
+    def call(*arguments: str) -> tuple[int, str, str]:
+        given = [each.format(pipeline=file) for each in arguments]
+        monkeypatch.setattr(sys, "argv", ["sluice", *given])
+        with pytest.raises(SystemExit) as caught:
+            main()
+        printed = capsys.readouterr()
+        return int(str(caught.value.code or 0)), printed.out, printed.err
+
+    return call
+
+
+def test_dry_run_tells_faults_and_steps(
+    sluice: Command, pipeline: PipelineBuilder
+) -> None:
+    """And does nothing."""
+    code, out, _ = sluice("checkpoint", "repair", "{pipeline}", "--dry-run")
+
+    assert code == 0
+    assert "wrong: checkpoint" in out
+    assert "then: the table holds the files up to seq 1" in out
+    assert "step: write checkpoint" in out
+    assert not pipeline.bronze.location.exists()
+
+
+def test_repair_asks_first(
+    sluice: Command, pipeline: PipelineBuilder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody who mistyped a command has a checkpoint replaced."""
+    monkeypatch.setattr("sys.stdin", StringIO("n\n"))
+    code, _, _ = sluice("checkpoint", "repair", "{pipeline}")
+
+    assert code == 1
+    assert not pipeline.bronze.location.exists()
+
+
+def test_repair_with_yes_mends(sluice: Command, pipeline: PipelineBuilder) -> None:
+    """For a program, what was wrong and done is JSON."""
+    code, out, _ = sluice("checkpoint", "repair", "{pipeline}", "--yes", "--json")
+    again, then, _ = sluice("checkpoint", "repair", "{pipeline}", "--yes")
+
+    told = json.loads(out)
+    assert (code, again) == (0, 0)
+    assert told["taken"] == told["steps"]
+    assert len(told["faults"]) == 1
+    assert "nothing to repair" in then
+    assert (pipeline.bronze.location / "metadata").exists()
+
+
+def test_ledger_is_rebuilt(sluice: Command, pipeline: PipelineBuilder) -> None:
+    """The checkpoint's repair names the command for it."""
+    rmtree(pipeline.config.schema_location)
+
+    refused, _, told = sluice("checkpoint", "repair", "{pipeline}", "--yes")
+    code, out, _ = sluice("ledger", "rebuild", "{pipeline}", "--yes")
+
+    assert (refused, code) == (65, 0)
+    assert "sluice ledger rebuild orders" in told
+    assert "the new ledger begins with 1 files" in out
+    assert pipeline.ledger.high_seq() == 1
+
+
+def test_choices_exclude_each_other(sluice: Command) -> None:
+    """Rows come again or they do not."""
+    code, _, told = sluice("ledger", "rebuild", "{pipeline}", "--reread", "--skip")
+
+    assert code == 64
+    assert "--reread and --skip" in told

@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from deltalake import DeltaTable
+
+from builders import PipelineBuilder, pipeline_config
+from sluice.deltalog import TableCommit
+from sluice.history import archive_history
+from sluice.history.queries import list_queries
+from sluice.history.taken_back import (
+    ArchivedCommits,
+    find_taken_back,
+    rows_taken_back,
+)
+
+MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
+NOTHING = ArchivedCommits()
+
+
+def commits(*told: str | int, first: int = 0) -> list[TableCommit]:
+    """Return a log: ``rows`` and ``empty`` are the query's, a number is a RESTORE."""
+    return [_commit(version, each) for version, each in enumerate(told, first)]
+
+
+def _commit(version: int, told: str | int) -> TableCommit:
+    restored = not isinstance(told, str)
+    return TableCommit(
+        version=version,
+        committed_at=MOMENT,
+        operation="RESTORE" if restored else "STREAMING UPDATE",
+        parameters={"version": None if told == -1 else str(told)} if restored else {},
+        metrics={},
+        transactions={} if restored or told == "other" else {"query": version},
+        added=("file",) if told in {"rows", "other"} else (),  # type: ignore[arg-type]
+        removed=(),
+        data_change=True,
+        is_blind_append=True,
+        user_metadata=None,
+    )
+
+
+@pytest.mark.parametrize(
+    ("log", "lost"),
+    [
+        (("rows", "rows"), []),
+        (("rows", "rows", 0), [1]),
+        (("rows", "rows", 1), []),
+        (("rows", "empty", 0), []),
+        (("rows", "rows", -1), [0, 1]),
+        (("rows", "rows", 0, "rows"), [1]),
+        (("rows", "rows", 0, 1), []),
+        (("rows", "rows", 0, "rows", 1), [3]),
+        (("rows", "rows", 0, "rows", 3), [1]),
+        (("other", "rows", 0), [1]),
+        (("other", "other", 0, "rows"), []),
+    ],
+)
+def test_restore_takes_back_what_came_after_its_version(
+    log: tuple[str | int, ...], lost: list[int]
+) -> None:
+    """A RESTORE of a RESTORE gives back; what others wrote is theirs."""
+    assert rows_taken_back(commits(*log), "query", NOTHING) == lost
+
+
+@pytest.mark.parametrize(
+    ("log", "lost"),
+    [
+        (("rows", 7), []),
+        (("rows", 6), [7]),
+        (("rows", 4), [5, 7]),
+        (("rows", 2), [3, 5, 7]),
+        (("empty", 5), []),
+        ((4,), [5]),
+    ],
+)
+def test_what_is_archived_counts_too(
+    log: tuple[str | int, ...], lost: list[int]
+) -> None:
+    """The archive ends at version 6, the query began at 3 and last had rows at 5."""
+    archived = ArchivedCommits(first=3, newest=6, newest_with_rows=5)
+
+    assert rows_taken_back(commits(*log, first=7), "query", archived) == lost
+
+
+@pytest.fixture
+def pipeline(tmp_path: Path) -> PipelineBuilder:
+    """Return a pipeline that has read three files, one a micro-batch, and archived."""
+    pipeline = PipelineBuilder(pipeline_config(tmp_path))
+    for name in ("a.json", "b.json", "c.json"):
+        pipeline.land(name)
+        pipeline.run_batch()
+    archive_history(pipeline.config)
+    return pipeline
+
+
+def found(pipeline: PipelineBuilder) -> str | None:
+    """Return what is told of bronze."""
+    query = list_queries(pipeline.config)[0]
+    return find_taken_back(pipeline.config, query, pipeline.bronze.query_id)
+
+
+def table(pipeline: PipelineBuilder) -> DeltaTable:
+    """Open bronze."""
+    return DeltaTable(pipeline.config.bronze_location)
+
+
+def test_table_that_only_grows_is_whole(pipeline: PipelineBuilder) -> None:
+    """Batches, other writers and compaction take nothing away."""
+    assert found(pipeline) is None
+    pipeline.land("d.json")
+    pipeline.run_batch()
+    pipeline.write_rows([pipeline.land("stranger.json")])
+    table(pipeline).optimize.compact()
+
+    assert found(pipeline) is None
+
+
+def test_restore_is_told(pipeline: PipelineBuilder) -> None:
+    """By the archive's version, though the newer log has no batch."""
+    table(pipeline).restore(1)
+
+    assert found(pipeline) == "a RESTORE took back what versions 2 added"
+
+
+def test_some_deleted_rows_are_a_wish_and_all_are_not(
+    pipeline: PipelineBuilder,
+) -> None:
+    """A DELETE with a condition is how rows are meant to go."""
+    table(pipeline).delete("order_id = 'a.json-0'")
+    assert found(pipeline) is None
+
+    table(pipeline).delete()
+
+    assert found(pipeline) == "all its rows were removed"
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (
+            lambda table: table.restore(1),
+            "it has 6 rows, its micro-batches wrote 9, and the log no longer tells",
+        ),
+        (lambda table: table.optimize.compact(), ""),
+    ],
+    ids=["rows gone", "rows there"],
+)
+def test_log_that_was_cleaned_up_hides_no_restore(
+    pipeline: PipelineBuilder, change: Callable[[DeltaTable], object], told: str
+) -> None:
+    """Delta keeps its log for 30 days: then rows are counted."""
+    change(table(pipeline))
+    table(pipeline).create_checkpoint()
+    for version in range(4):
+        Path(
+            pipeline.config.bronze_location, "_delta_log", f"{version:020d}.json"
+        ).unlink()
+
+    assert (found(pipeline) or "").startswith(told)
+    assert bool(found(pipeline)) == bool(told)
