@@ -54,8 +54,11 @@ MACHINES = {
             2: Call("open", 0, flags=1),
             82: Call("rename", 1, source=0),
             85: Call("creat", 0),
+            84: Call("rmdir", 0),
             86: Call("link", 1, source=0),
+            87: Call("unlink", 0),
             257: Call("openat", 1, folder=0, flags=2),
+            263: Call("unlinkat", 1, folder=0),
             264: Call("renameat", 3, folder=2, source=1),
             265: Call("linkat", 3, folder=2, source=1),
             316: Call("renameat2", 3, folder=2, source=1),
@@ -65,6 +68,7 @@ MACHINES = {
         0xC00000B7,
         277,
         {
+            35: Call("unlinkat", 1, folder=0),
             37: Call("linkat", 3, folder=2, source=1),
             38: Call("renameat", 3, folder=2, source=1),
             56: Call("openat", 1, folder=0, flags=2),
@@ -75,7 +79,7 @@ MACHINES = {
 
 
 def filter_program(machine: Machine) -> bytes:
-    """Return the BPF program that asks about the calls which make or name a file."""
+    """Return the BPF program that asks about the calls of ``machine``."""
     number, audit, arguments = 0, 4, 16
     steps = [
         (_LOAD, 0, 0, audit),

@@ -1,7 +1,7 @@
 """Hold each write of a process tree to a folder until the test says what becomes of it.
 
-Linux asks this process before it lets another's ``rename``, ``link`` or creating
-``open`` happen: those of every thread of every child, of the JVM and of native code.
+Linux asks this process before it lets another's ``rename``, ``link``, ``unlink`` or
+creating ``open`` happen: of every thread of every child, of the JVM and native code.
 Nothing is written while the test looks, so a place can be hit exactly, every time.
 """
 
@@ -45,19 +45,19 @@ def can_hold() -> bool:
 
 @dataclass(frozen=True)
 class Write:
-    """A write that is about to happen: a new file, or a new name for a whole one."""
+    """A write that is about to happen: a file is made, gets a name or loses it."""
 
     ident: int
     call: str
     path: Path
-    """The name that it gives."""
+    """The name that it is about."""
     source: Path | None
     """The name that the file has so far."""
 
     @property
     def creates(self) -> bool:
-        """Whether it begins a new file, rather than naming a finished one."""
-        return self.source is None
+        """Whether it begins a file, rather than naming or removing a finished one."""
+        return self.call in {"creat", "open", "openat"}
 
 
 class Process(Protocol):

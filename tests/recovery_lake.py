@@ -32,7 +32,7 @@ class Lake:
     """A pipeline in a folder of its own; its files land in order of their times."""
 
     def __init__(
-        self, folder: Path, *, lease: str = "10 minutes", **options: int
+        self, folder: Path, *, lease: str = "10 minutes", **options: int | str
     ) -> None:
         """Write the pipeline file unless it is there; ``options`` are its source's.
 

@@ -7,7 +7,7 @@ import random
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -74,21 +74,23 @@ def watched_folders(config: PipelineConfig) -> dict[str, Path]:
 
 
 def plan_kills(chance: random.Random, folders: Mapping[str, Path]) -> list[Plan]:
-    """Choose the kills of one run: some of tasks, which it survives, and a last one."""
-    tasks = chance.choice([0, 0, 0, 1, 2, 4])
-    victim = chance.choices([Victim.DRIVER, Victim.JVM, Victim.SOURCE], [6, 2, 1])[0]
-    at_work = [Plan(Victim.WORKER, None, chance.randint(1, 8)) for _ in range(tasks)]
-    return [*at_work, _plan_last(chance, folders, victim)]
+    """Choose the kills of one process: some that its JVM survives, and a last one."""
+    survived = [Plan(Victim.WORKER, None, chance.randint(1, 8)) for _ in range(3)]
+    places = [name for name in folders if not name.startswith("silver")]
+    survived += [_plan(chance, folders, Victim.SOURCE, places) for _ in range(2)]
+    kills = chance.sample(survived, chance.randint(0, len(survived)))
+    last = chance.choices([Victim.DRIVER, Victim.JVM], [3, 1])[0]
+    if chance.random() < 0.1:
+        return [*kills, Plan(last, None, 0, chance.uniform(1, 12))]
+    return [*kills, _plan(chance, folders, last, list(folders))]
 
 
-def _plan_last(
-    chance: random.Random, folders: Mapping[str, Path], victim: Victim
+def _plan(
+    chance: random.Random,
+    folders: Mapping[str, Path],
+    victim: Victim,
+    names: Sequence[str],
 ) -> Plan:
-    names = list(folders)
-    if victim is Victim.SOURCE:
-        names = [name for name in folders if not name.startswith("silver")]
-    elif chance.random() < 0.1:
-        return Plan(victim, None, 0, chance.uniform(1, 12))
     name = chance.choice(names)
     # A run has several batches of bronze, but one append to the ledger, and one end.
     times = chance.randint(1, 3) if name.startswith(("bronze", "claims")) else 1

@@ -35,7 +35,7 @@ silver:
       avg_order_value: avg(total_amount)
 """
 RUN = Path(__file__).with_name("hourly_run.py")
-FILES_IN_A_RUN = 9
+FILES_BETWEEN_KILLS = 6
 LANDING_PAUSE = 0.7
 DRAIN_RUNS = 10
 DONE, TRY_AGAIN, NOTHING_NEW = 0, 75, 99
@@ -68,14 +68,15 @@ class Soak:
         self.landing.mkdir(parents=True)
         (self.folder / "runs").mkdir()
 
-    def run_killed(self) -> None:
-        """Run the pipeline and kill in it: some of its tasks, and at last the run."""
+    def run_killed(self, landing: Landing) -> None:
+        """Run the pipeline and kill in it: parts that it survives, and at last all."""
         began = time.time()
         before = read_progress(self.config, since=began)
         victims: list[Victim] = []
         run = self._start()
         try:
             for plan in plan_kills(self.chance, watched_folders(self.config)):
+                landing.asked += FILES_BETWEEN_KILLS
                 place = carry_out(
                     plan,
                     run,
@@ -149,8 +150,7 @@ def _kill(going: Soak, seed: int, limits: Limits) -> None:
     until = time.monotonic() + limits.seconds
     with Landing(going.landing, seed, pause=LANDING_PAUSE) as landing:
         while going.kills.total() < limits.kills and time.monotonic() < until:
-            landing.asked += FILES_IN_A_RUN
-            going.run_killed()
+            going.run_killed(landing)
 
 
 def report(done: Soak, verdict: Verdict) -> None:

@@ -459,18 +459,16 @@ def test_archived_file_is_no_finding_of_the_audit(tmp_path: Path) -> None:
     assert run_audit(pipeline.config).verdict == "ok"
 
 
-def test_archived_file_whose_rows_are_gone_is_lost_to_the_audit(
-    tmp_path: Path,
-) -> None:
-    """That the file went by our own hand is no excuse then."""
+def test_archived_file_whose_rows_are_deleted_is_a_finding(tmp_path: Path) -> None:
+    """That the file went by our own hand must not hide that its rows did, too."""
     pipeline = mover(tmp_path)
-    pipeline.land("a.json")
+    paths = [pipeline.land(name) for name in ("a.json", "b.json")]
     ingest(pipeline)
     run(pipeline)
-    DeltaTable(pipeline.config.bronze_location).delete("true")
-    report = run_audit(pipeline.config)
-    codes = {each.code: each.data_risk for each in report.findings}
-    assert codes["LEDGER_FILE_GONE"] == "lost"
+    DeltaTable(pipeline.config.bronze_location).delete("order_id like 'a.json%'")
+    (found,) = run_audit(pipeline.config).findings
+    assert found.code == "ROWS_DELETED"
+    assert f"{paths[0]} (0 of 3 left)" in found.evidence
 
 
 def test_file_that_somebody_else_removed_is_counted_once(tmp_path: Path) -> None:

@@ -24,12 +24,12 @@ from sluice.source.events import EventKind
 from sluice.source.listing import Listing
 from sluice.watch import Arrivals, watch_pipeline
 
-# A sign of life that expires soon, so that the test need not wait for it.
+# The lifetime of the sign of life is given, so that a test need not wait for it.
 _WATCH = """
 import sys
 from datetime import timedelta
 from sluice import watch
-watch.LIFETIME = timedelta(seconds=3)
+watch.LIFETIME = timedelta(seconds=int(sys.argv[2]))
 from sluice.cli import main
 sys.argv = ["sluice", "watch", sys.argv[1], "--json"]
 main()
@@ -48,12 +48,14 @@ def pipeline(tmp_path: Path, request: pytest.FixtureRequest) -> PipelineBuilder:
     return pipeline
 
 
-@pytest.fixture
-def watcher(pipeline: PipelineBuilder) -> Iterator[subprocess.Popen[str]]:
+@pytest.fixture(params=[30])
+def watcher(
+    pipeline: PipelineBuilder, request: pytest.FixtureRequest
+) -> Iterator[subprocess.Popen[str]]:
     """Return a watcher that has appended what was there when it began."""
     file = Path(pipeline.config.lake).with_name("orders.yaml")
     process = subprocess.Popen(
-        [sys.executable, "-c", _WATCH, str(file)],
+        [sys.executable, "-c", _WATCH, str(file), str(request.param)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -90,6 +92,7 @@ def test_files_are_entered_as_they_arrive_and_runs_do_not_list(
 ) -> None:
     """Until the watcher ends: then runs list by themselves, at once."""
     landing = Path(pipeline.config.landing_location)
+    pipeline.land("_tmp/hidden.json")
     pipeline.land("a.json")
     pipeline.land("new/deep/b,c d.json")
     pipeline.land("_underway.json")
@@ -137,11 +140,12 @@ def test_miss_is_found_by_the_full_listing_and_counted(
     assert (Path(event.path).name, event.detail) == ("missed.json", "watch")
 
 
+@pytest.mark.parametrize("watcher", [3], indirect=True)
 def test_killed_watcher_is_not_waited_for(
     pipeline: PipelineBuilder, watcher: subprocess.Popen[str]
 ) -> None:
     """Its sign of life expires, and runs list by themselves again."""
-    assert listing(pipeline) is Listing.NONE
+    wait_for(lambda: listing(pipeline) is Listing.NONE)
     watcher.kill()
     watcher.wait(timeout=30)
 

@@ -31,7 +31,15 @@ def _require_duration(text: str) -> str:
     return text
 
 
+def _require_lasting(text: str) -> str:
+    if not parse_duration(text):
+        message = f"expected more than none, such as '30 seconds', got {text!r}"
+        raise ValueError(message)
+    return text
+
+
 Duration = Annotated[str, AfterValidator(_require_duration)]
+LastingDuration = Annotated[str, AfterValidator(_require_lasting)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
 
@@ -138,7 +146,7 @@ class PipelineConfig(Block):
     name: Name
     schedule: str | None = "0 * * * *"
     lake: str = "lake"
-    lease_expiry: Duration = "30 seconds"
+    lease_expiry: LastingDuration = "30 seconds"
     bronze: BronzeConfig = BronzeConfig()
     silver: list[SilverConfig] = []
     audit: AuditConfig = AuditConfig()

@@ -204,7 +204,7 @@ def test_beside_the_runs_nothing_is_lost(lake: Lake) -> None:
     def run_on() -> None:
         try:
             for number in range(3):
-                lake.land(f"b{number}.json", f"00:4{number}", f"01:{number}0")
+                lake.land(f"b{number}.json", f"01:{number}0", f"01:{number}5")
                 lake.run()
         except BaseException as error:  # noqa: BLE001 - told by the test's own thread
             failed.append(error)

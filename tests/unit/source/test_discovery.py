@@ -16,6 +16,7 @@ from sluice.errors import Condition, UsageError
 from sluice.model import CHAIN_START, FileIdentity, LedgerFile, SeqRange
 from sluice.source import discover as listing_module
 from sluice.source import ledger as ledger_module
+from sluice.source import scan as scan_module
 from sluice.source.discovery import Discovery, discover, find_new
 from sluice.source.events import EventKind
 from sluice.source.heartbeat import LIFETIME, Heartbeat, beat
@@ -191,6 +192,18 @@ def test_more_than_ten_thousand_files_are_all_known(landing: Landing) -> None:
         os.link(landing.folder / "first", landing.folder / f"{number}")
 
     assert landing.discover().files == 10_100
+    assert landing.discover().files == 0
+
+
+def test_many_groups_of_names_are_all_compared(
+    landing: Landing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Names are listed ahead of the comparison, a group at a time, to the last one."""
+    monkeypatch.setattr(scan_module, "_COMPARED_AT_ONCE", 2)
+    names = [f"{folder}/{number}.json" for folder in range(7) for number in range(3)]
+    landing.land(*names)
+
+    assert landing.discover().files == len(names)
     assert landing.discover().files == 0
 
 
