@@ -14,6 +14,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pyarrow as pa
+import pyarrow.compute
 from deltalake import CommitProperties, Transaction, write_deltalake
 from pyspark.sql.types import StringType, StructField, StructType
 
@@ -30,6 +31,13 @@ from sluice.preflight import preflight
 from sluice.source.datasource import CloudFilesDataSource, CloudFilesStreamReader
 
 COLUMNS = ("order_id", "order_date", "payment_method")
+BRONZE = pa.schema(
+    [
+        *((name, pa.string()) for name in (*COLUMNS, "_rescued_data", "_source_file")),
+        ("_processing_time", pa.timestamp("us", tz="UTC")),
+        ("_processing_date", pa.date32()),
+    ]
+)
 
 
 def run_bronze(config: PipelineConfig, *, run_id: str, max_files: int) -> bool:
@@ -127,6 +135,7 @@ class Sink:
                 self.query.table,
                 pa.concat_tables(rows),
                 mode="append",
+                partition_by=["_processing_date"],
                 commit_properties=CommitProperties(
                     app_transactions=[Transaction(self.query_id, batch)]
                 ),
@@ -138,10 +147,17 @@ def _rows(
     reader: CloudFilesStreamReader, start: dict[str, object], end: dict[str, object]
 ) -> Iterator[pa.Table]:
     """Yield the rows of each of a batch's tasks, as bronze keeps them."""
-    empty = pa.schema([(name, pa.string()) for name in (*COLUMNS, "_source_file")])
-    yield empty.empty_table()
+    yield BRONZE.empty_table()
+    now = datetime.now(UTC)
     for task in reader.partitions(start, end):
         for batch in reader.read(task):
+            known = [batch[name] for name in (*COLUMNS, "_rescued_data")]
             paths = pa.compute.struct_field(batch["_metadata"], "file_path")
-            columns = [batch[name] for name in COLUMNS]
-            yield pa.table([*columns, paths], schema=empty)
+            stamps = [
+                pa.repeat(pa.scalar(value, BRONZE.field(name).type), batch.num_rows)
+                for name, value in (
+                    ("_processing_time", now),
+                    ("_processing_date", now.date()),
+                )
+            ]
+            yield pa.table([*known, paths, *stamps], schema=BRONZE)

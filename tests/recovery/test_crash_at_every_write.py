@@ -60,6 +60,37 @@ def test_run_crashed_at_every_write_reads_every_file_once(
 
 
 @pytest.mark.long
+def test_clean_up_crashed_at_every_write_loses_no_file(tmp_path: Path) -> None:
+    """A moved file is in one of two places, and its rows stay where they are."""
+    attempts = crash_at_every_write("crash_scenarios:MOVE", tmp_path, "all")
+
+    for number in range(1, len(attempts) + 2):
+        place = tmp_path / str(number)
+        lake = Lake(place)
+        assert not list(lake.landing.glob("*.json")), place
+        moved = sorted(path.name for path in (place / "moved").rglob("*.json"))
+        assert moved == ["000.json", "001.json"], place
+        assert lake.bronze_rows().total() == 14, place
+        assert set(lake.bronze_rows().values()) == {1}, place
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("scenario", ["REPAIR", "REBUILD"])
+def test_repair_crashed_at_every_write_reads_every_file_once(
+    tmp_path: Path, scenario: str
+) -> None:
+    """A repair that was cut off goes on where it was when it is called again."""
+    name = f"crash_scenarios:{scenario}"
+    attempts = crash_at_every_write(name, tmp_path, "all")
+
+    for number in range(1, len(attempts) + 2):
+        lake = Lake(tmp_path / str(number))
+        assert lake.bronze_rows() == lake.landed_rows(), lake.folder
+        report = run_audit(lake.config, run_id="audit")
+        assert report.verdict != "error", (lake.folder, report.findings)
+
+
+@pytest.mark.long
 @pytest.mark.needs_java
 @pytest.mark.timeout(4 * 3600)
 @pytest.mark.parametrize("first", range(1, SHARES + 1))

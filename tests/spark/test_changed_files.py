@@ -28,8 +28,8 @@ from sluice.source.ledger import Ledger
 
 pytestmark = [pytest.mark.needs_java, pytest.mark.usefixtures("spark")]
 
-# Small enough for some hundred tasks, which take seconds: time to be overtaken in.
-SLICE = 4096
+# So many rows in so small slices make a hundred tasks: time to be overtaken in.
+SLICE, ROWS, MANY_TASKS = 4096, 14_000, 50
 
 
 def pipeline(lake: Path, bad_files: str, **options: object) -> PipelineConfig:
@@ -132,31 +132,39 @@ def test_plain_stream_with_versions_reads_the_newer_one(
     assert [each.path for each in ledger.left_out().values()] == [str(path)]
 
 
-def overwrite_while_read(config: PipelineConfig, path: Path) -> Thread:
-    """Write a file again, with the same size, once its first rows have been read."""
-    planned = Path(config.bronze_checkpoint_location, "offsets", "0")
+def overwrite_while_read(spark: SparkSession, path: Path) -> Thread:
+    """Write a file again, with the same size, once some tasks have read their part."""
+    tracker = spark.sparkContext.statusTracker()
+    rewritten = content("new", path.stat().st_size // len(content("old", 1)))
+
+    def some_are_done() -> bool:
+        stages = map(tracker.getStageInfo, tracker.getActiveStageIds())
+        return any(
+            each.numTasks > MANY_TASKS and each.numCompletedTasks >= 3
+            for each in stages
+            if each
+        )
 
     def write() -> None:
-        while not planned.exists():
-            time.sleep(0.01)
-        time.sleep(1)
+        while not some_are_done():
+            time.sleep(0.005)
         with path.open("r+b") as file:
-            file.write(content("new", path.stat().st_size // len(content("old", 1))))
+            file.write(rewritten)
 
-    thread = Thread(target=write)
+    thread = Thread(target=write, daemon=True)
     thread.start()
     return thread
 
 
 @pytest.mark.parametrize("identity", ["path", "path+mtime"])
 def test_file_rewritten_while_it_is_read_is_never_half_of_each(
-    tmp_path: Path, identity: str
+    spark: SparkSession, tmp_path: Path, identity: str
 ) -> None:
-    """Hundreds of tasks read it: those before the change saw the old rows."""
+    """Of the many tasks that read it, those before the change saw the old rows."""
     config = pipeline(tmp_path, "quarantine", **{"cloudFiles.fileIdentity": identity})
-    path = land(config, "a.json", 30_000)
+    path = land(config, "a.json", ROWS)
     land(config, "b.json", 3)
-    writer = overwrite_while_read(config, path)
+    writer = overwrite_while_read(spark, path)
 
     run_bronze(config, run_id="run-1")
     writer.join()
@@ -164,7 +172,7 @@ def test_file_rewritten_while_it_is_read_is_never_half_of_each(
     expected = {("b.json", "old"): 3}
     states = {FileState.INGESTED: 1, FileState.QUARANTINED: 1}
     if identity == "path+mtime":
-        expected[("a.json", "new")] = 30_000
+        expected[("a.json", "new")] = ROWS
         states = {FileState.INGESTED: 2, FileState.REPLACED: 1}
     assert rows(config) == expected
     assert Counter(row.state for row in list_files(config)) == states
@@ -187,11 +195,10 @@ def test_states_come_as_a_data_frame(spark: SparkSession, tmp_path: Path) -> Non
     )
 
     assert dict(frame.dtypes)["modified_at"] == "timestamp"
+    columns = ["seq", "state", "batch_id", "table_version", "rows", "rescued_rows"]
     for each in (frame, plain):
-        columns = ["seq", "state", "batch_id", "table_version", "rows", "rescued_rows"]
-        assert [
-            tuple(row) for row in each.orderBy("seq").select(columns).collect()
-        ] == [
+        found = each.orderBy("seq").select(columns).collect()
+        assert [tuple(row) for row in found] == [
             (1, "ingested", 0, 0, 5, 0),
             (2, "discovered", None, None, None, None),
         ]

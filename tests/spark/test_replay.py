@@ -28,6 +28,7 @@ from builders import (
 from delta_rows import read_delta
 from sluice.audit import run_audit
 from sluice.bronze.run import run_bronze
+from sluice.cli.replay import replay as replay_command
 from sluice.errors import Condition, FatalError, RetryableError
 from sluice.history.replays import finish_replays
 from sluice.replay import commit as replay_commit
@@ -211,19 +212,24 @@ def test_a_file_that_still_cannot_be_read_is_left_out(
     assert caught.value.condition is Condition.NOTHING_TO_REPLAY
 
 
-def test_a_dry_run_changes_nothing(tmp_path: Path) -> None:
+def test_a_dry_run_changes_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """It tells files, rows out, rows in and windows; no version, event or record."""
     pipeline = PipelineBuilder(pipeline_config(tmp_path, silver=True))
-    pipeline.land("a.json")
+    path = pipeline.land("a.json")
     pipeline.run_batch()
     rewrite(pipeline, "a.json", "cash")
+    file = tmp_path / "orders.yaml"
+    file.write_text(pipeline.config.model_dump_json(by_alias=True))
 
-    result = replay(pipeline, "a.json", confirmed=lambda _: False)
+    replay_command(str(file), ["a.json"], dry_run=True, as_json=True)
 
-    assert result.table_version is None
-    assert result.counts == {"files": 1, "left_out": 0, "rows_out": 3, "rows_in": 1}
-    (windows,) = result.windows
-    assert (windows.windows, windows.windows_open) == (1, 1)
+    told = json.loads(capsys.readouterr().out)
+    assert told["files"] == [{"seq": 1, "path": path, "rows_out": 3, "rows_in": 1}]
+    assert told["windows"] == [{"table": "windows", "windows": 1, "windows_open": 1}]
+    assert (told["rows_out"], told["rows_in"], told["left_out"]) == (3, 1, [])
+    assert told["table_version"] is None
     assert version(pipeline) == 0
     assert pipeline.ledger.events() == []
     assert not list(Path(pipeline.config.schema_location).glob("_replays/**/*.json"))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from py4j.protocol import Py4JNetworkError
+from py4j.protocol import Py4JError, Py4JNetworkError
 
 from sluice.control import signals
 from sluice.errors import Condition, RetryableError
@@ -36,8 +36,8 @@ def await_query(
     """Wait for the end of ``query``; when ``hold`` is asked to stop, bring it about.
 
     The running micro-batch is finished first. A query that ``ends_soon`` is left to end
-    by itself instead. ``meanwhile`` is called now and then, and where it fails, or the
-    process is told to end at once, the query is stopped without waiting for its batch.
+    by itself instead. ``meanwhile`` is called now and then; where it fails, the query is
+    stopped without waiting for its batch.
 
     Raises:
         RetryableError: the JVM is gone.
@@ -57,8 +57,14 @@ def await_query(
     except (Py4JNetworkError, ConnectionError) as error:
         raise _jvm_gone(hold.lease.query) from error
     finally:
-        with suppress(Py4JNetworkError, ConnectionError):
-            query.stop()
+        if not signals.ends_at_once():  # else its JVM is killed already
+            _stop(query)
+
+
+def _stop(query: StreamingQuery) -> None:
+    # A JVM that is gone has been told already, as what made the wait end.
+    with suppress(Py4JError, ConnectionError):
+        query.stop()
 
 
 def finish_batch(query: StreamingQuery) -> None:
@@ -150,7 +156,8 @@ class _Batches:
         try:
             yield
         finally:
-            self._lock.unlock()
+            if not signals.ends_at_once():
+                self._lock.unlock()
 
 
 def _jvm_gone(query: str) -> RetryableError | SystemExit:

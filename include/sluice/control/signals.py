@@ -28,6 +28,7 @@ class _Signals:
     is_listening: bool = False
     finishes_first: bool = False
     received: signal.Signals | None = None
+    ends_at_once: bool = False
 
 
 _SIGNALS = _Signals()
@@ -77,6 +78,11 @@ def received() -> signal.Signals | None:
     return _SIGNALS.received
 
 
+def ends_at_once() -> bool:
+    """Tell whether this process is ending without waiting for anything."""
+    return _SIGNALS.ends_at_once
+
+
 def exit_code(number: int) -> int:
     """Return the exit code of a process that ``number`` ended."""
     return _SHELL_OFFSET + number
@@ -89,6 +95,7 @@ def _obey(number: int, _frame: FrameType | None) -> None:
         _tell(f"{sent.name}: the micro-batch is finished first; again to stop at once")
         return
     _tell(f"{sent.name}: stopped at once; the next run repeats what was cut off")
+    _SIGNALS.ends_at_once = True
     _kill_jvm()
     raise SystemExit(exit_code(number))
 

@@ -1,0 +1,60 @@
+"""``sluice replay``: what it refuses before it starts Spark."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from builders import PipelineBuilder, pipeline_config
+from sluice.cli import main
+from sluice.errors import ExitCode
+
+
+@pytest.fixture
+def pipeline(tmp_path: Path) -> PipelineBuilder:
+    """Return a pipeline that has read ``a`` and discovered ``b``; its file lies by."""
+    lake = tmp_path / "lake"
+    (tmp_path / "orders.yaml").write_text(f"name: orders\nlake: {lake}\n")
+    builder = PipelineBuilder(pipeline_config(lake))
+    builder.land("a.json")
+    builder.run_batch()
+    builder.land("b.json")
+    builder.discover()
+    return builder
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [
+        ([], ExitCode.USAGE, "no file is named"),
+        (["--since", "noon"], ExitCode.USAGE, "--since 'noon'"),
+        (["--until", "noon"], ExitCode.USAGE, "--until 'noon'"),
+        (
+            ["--since", "2026-01-02", "--until", "2026-01-01"],
+            ExitCode.USAGE,
+            "--since before --until",
+        ),
+        (["--files", "c.json"], ExitCode.USAGE, "NOTHING_TO_REPLAY"),
+        (["--files", "b.json"], ExitCode.TEMPORARY, "b.json: it has not been read yet"),
+    ],
+)
+def test_exit_codes_tell_what_to_do(
+    pipeline: PipelineBuilder,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    *,
+    arguments: list[str],
+    code: ExitCode,
+    told: str,
+) -> None:
+    """A wrong call is corrected, a file that waits is replayed later."""
+    file = str(Path(pipeline.config.lake).with_name("orders.yaml"))
+    monkeypatch.setattr(sys, "argv", ["sluice", "replay", file, *arguments])
+
+    with pytest.raises(SystemExit) as caught:
+        main()
+
+    assert caught.value.code == code
+    assert told in capsys.readouterr().err
