@@ -36,8 +36,8 @@ def await_query(
     """Wait for the end of ``query``; when ``hold`` is asked to stop, bring it about.
 
     The running micro-batch is finished first. A query that ``ends_soon`` is left to end
-    by itself instead. ``meanwhile`` is called now and then; where it fails, the query is
-    stopped without waiting for its batch.
+    by itself instead. ``meanwhile`` is called now and then; where it fails, the query
+    is stopped without waiting for its batch.
 
     Raises:
         RetryableError: the JVM is gone.
