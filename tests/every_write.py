@@ -49,7 +49,7 @@ def _killed_at(scenario: Scenario, place: Path, number: int) -> str | None:
     count = 0
     with HeldRun.fork(lambda: scenario.act(place), place) as run:
         for write in run.writes():
-            count += not (scenario.names_only and write.creates)
+            count += write.source is not None or not scenario.names_only
             if count == number:
                 run.kill()
                 return str(write.path.relative_to(place))

@@ -32,9 +32,11 @@ from sluice.cli.replay import replay as replay_command
 from sluice.errors import Condition, FatalError, RetryableError
 from sluice.history.replays import finish_replays
 from sluice.replay import commit as replay_commit
+from sluice.replay.reload import reload_interval
 from sluice.replay.result import ReplayResult
 from sluice.replay.run import run_replay
 from sluice.replay.select import LeftOutReason, Selection
+from sluice.silver.interval import parse_interval
 from sluice.source.events import EventKind
 from sluice.source.quarantine import QuarantinedFile
 
@@ -267,6 +269,30 @@ def test_two_replays_at_once_double_nothing(tmp_path: Path) -> None:
     assert result.counts["rows_out"] == 2
     told = [each.detail for each in pipeline.ledger.events(EventKind.REPLAYED)]
     assert told == ["1", "2"]
+
+
+def test_a_reload_replays_the_files_of_an_interval(tmp_path: Path) -> None:
+    """Whose rows fall into windows that start in it, and no others.
+
+    00:00     00:05     00:10
+    |---------|---------|
+    a: 00:00  b: 00:05  the interval [00:05, 00:10) holds the window of b alone
+    """
+    pipeline = PipelineBuilder(pipeline_config(tmp_path, silver=True))
+    pipeline.land("a.json")
+    path = rewrite(pipeline, "b.json", "card", order_date="2026-01-01 00:05:00")
+    pipeline.run_batch()
+    rewrite(pipeline, "a.json", "cash")
+    rewrite(pipeline, "b.json", "cash", order_date="2026-01-01 00:05:00")
+    interval = parse_interval("2026-01-01T00:05", "2026-01-01T00:10")
+
+    result = reload_interval(pipeline.config, interval, run_id="reload")
+
+    assert result is not None
+    assert [each.path for each in result.files] == [str(path)]
+    assert methods(pipeline) == {("a.json", "card"): 3, ("b.json", "cash"): 1}
+    later = parse_interval("2026-01-01T00:10", "2026-01-01T01:00")
+    assert reload_interval(pipeline.config, later, run_id="reload") is None
 
 
 @pytest.mark.parametrize(

@@ -91,9 +91,10 @@ class CloudFilesDataSource(DataSource):
 
 @dataclass
 class SlicePartition(InputPartition):
-    """What one task reads."""
+    """What one task reads, and where it records a file that it cannot read."""
 
     slices: list[FileSlice]
+    ledger: Ledger
 
 
 class CloudFilesStreamReader(DataSourceStreamReader, SupportsTriggerAvailableNow):
@@ -172,20 +173,20 @@ class CloudFilesStreamReader(DataSourceStreamReader, SupportsTriggerAvailableNow
             min_partitions=self._options.min_partitions,
             splittable=not self._options.multi_line,
         )
-        return [SlicePartition(slices) for slices in packed]
+        return [SlicePartition(slices, ledger) for slices in packed]
 
     def read(self, partition: InputPartition) -> Iterator[pa.RecordBatch]:
         """Read one task's files; runs in a worker."""
         if not isinstance(partition, SlicePartition):
             message = f"expected a SlicePartition, got {type(partition).__name__}"
             raise TypeError(message)
-        return read_slices(partition.slices, self._read_plan())
+        return read_slices(partition.slices, self._read_plan(partition.ledger))
 
-    def _read_plan(self) -> ReadPlan:
+    def _read_plan(self, ledger: Ledger) -> ReadPlan:
         quarantines = self._options.bad_files == "quarantine"
         return replace(
             plan_reading(self._options, self._output),
-            ledger=self._ledger() if quarantines or self._keeps_versions else None,
+            ledger=ledger if quarantines or self._keeps_versions else None,
             quarantines=quarantines,
             keeps_versions=self._keeps_versions,
         )
