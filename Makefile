@@ -2,7 +2,7 @@
 PYTHON ?= python3
 PIPELINE ?= orders
 VENV := .venv/bin
-SLUICE_TESTS := $(wildcard tests/unit tests/spark tests/s3 tests/recovery tests/dags tests/e2e tests/wheel)
+SLUICE_TESTS := $(wildcard tests/unit tests/spark tests/s3 tests/recovery tests/cluster tests/dags tests/e2e tests/wheel)
 PYTEST := SPARK_LOCAL_IP=127.0.0.1 $(VENV)/python -m pytest
 SHORT := -m "not long"
 # Half of the tests wait for a JVM or for Airflow, so two at a time share the machine well.

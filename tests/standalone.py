@@ -57,7 +57,11 @@ def submit(
     ]
     with log.open("wb") as output:
         return subprocess.Popen(
-            command, env=environment, start_new_session=True, stderr=output
+            command,
+            env=environment,
+            start_new_session=True,
+            stdout=output,
+            stderr=subprocess.STDOUT,
         )
 
 

@@ -9,7 +9,7 @@ from threading import Barrier
 from typing import Any
 
 import pytest
-from py4j.protocol import Py4JJavaError
+from py4j.protocol import Py4JJavaError, get_return_value
 
 from killing import wait_until
 from s3_server import S3Server
@@ -65,6 +65,9 @@ def jvm(s3_server: S3Server, s3_jars: None) -> Iterator[Jvm]:
             patch.setenv(name, value)
         jars = require_s3_jars()
         settings = s3_settings(jars, s3_server.environment)
+        # With a Spark session in this process PySpark would ask the session's own JVM
+        # about the errors of this one.
+        patch.setattr("py4j.java_gateway.get_return_value", get_return_value)
         with bare_gateway([*require_jars(), *jars]) as gateway:
             yield Jvm(gateway, settings)
 
