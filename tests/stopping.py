@@ -16,7 +16,7 @@ from pathlib import Path
 from delta_rows import read_delta
 from killing import newest
 from sluice.config import PipelineConfig, load_pipeline
-from sluice.control.lease import control_location
+from sluice.paths import control_location
 from sluice.storage import list_keys
 
 FILES = 24

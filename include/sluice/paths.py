@@ -46,7 +46,10 @@ def is_local(location: str) -> bool:
 
 
 def control_location(checkpoint: str) -> str:
-    """Return where what steers the query of ``checkpoint`` is kept, beside it."""
+    """Return where what steers the query of ``checkpoint`` is kept, beside it.
+
+    Spark owns everything within a checkpoint, so nothing of ours is put there.
+    """
     parent, _, name = checkpoint.rpartition("/")
     if not is_local(checkpoint) and parent.endswith("/"):
         return join(checkpoint, "_control")  # a whole bucket: nothing is beside it

@@ -61,6 +61,9 @@ def put(root: str, key: str, content: bytes) -> None:
 
 def read(root: str, key: str) -> bytes | None:
     """Return the content of ``key`` below ``root``, or None where it is absent."""
+    # Opening a folder makes it, which looking must not do.
+    if is_local(root) and not Path(root).is_dir():
+        return None
     try:
         return bytes(obstore.get(open_store(root), key).bytes())
     except FileNotFoundError:

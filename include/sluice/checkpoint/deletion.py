@@ -8,12 +8,11 @@ command goes on with it.
 from __future__ import annotations
 
 from datetime import datetime
-from pathlib import Path
 
 import msgspec
 
 from sluice import storage
-from sluice.paths import control_location, is_local
+from sluice.paths import control_location
 
 _KEY = "deletion.json"
 
@@ -37,10 +36,7 @@ def read_deletion(checkpoint: str) -> PendingDeletion | None:
     Raises:
         msgspec.DecodeError: the file was written by somebody else.
     """
-    location = control_location(checkpoint)
-    if is_local(location) and not Path(location).is_dir():
-        return None
-    content = storage.read(location, _KEY)
+    content = storage.read(control_location(checkpoint), _KEY)
     return msgspec.json.decode(content, type=PendingDeletion) if content else None
 
 

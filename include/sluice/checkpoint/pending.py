@@ -8,13 +8,12 @@ on with the very steps that are left.
 from __future__ import annotations
 
 from datetime import datetime
-from pathlib import Path
 from typing import Literal
 
 import msgspec
 
 from sluice import storage
-from sluice.paths import control_location, is_local
+from sluice.paths import control_location
 
 _KEY = "repair.json"
 Missing = Literal["reread", "skip"]
@@ -54,10 +53,7 @@ def read_pending(checkpoint: str) -> PendingRepair | None:
     Raises:
         msgspec.DecodeError: the file was written by somebody else.
     """
-    location = control_location(checkpoint)
-    if is_local(location) and not Path(location).is_dir():
-        return None
-    content = storage.read(location, _KEY)
+    content = storage.read(control_location(checkpoint), _KEY)
     return msgspec.json.decode(content, type=PendingRepair) if content else None
 
 

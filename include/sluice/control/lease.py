@@ -30,7 +30,7 @@ import msgspec
 from sluice import storage
 from sluice.control.holder import Holder, is_gone, this_process
 from sluice.errors import Condition, RetryableError
-from sluice.paths import is_local, join
+from sluice.paths import control_location
 
 EXPIRY = timedelta(seconds=30)
 STOP_KEY = "stop.json"
@@ -86,17 +86,6 @@ class _Seen:
     epoch: int
     content: bytes
     lease: Lease | None
-
-
-def control_location(checkpoint: str) -> str:
-    """Return the folder of lease and stop request, beside ``checkpoint``.
-
-    Spark owns everything within a checkpoint, so nothing of ours is put there.
-    """
-    parent, _, name = checkpoint.rpartition("/")
-    if not is_local(checkpoint) and parent.endswith("/"):
-        return join(checkpoint, "_control")  # a whole bucket: nothing is beside it
-    return join(parent, "_control", name)
 
 
 def acquire_lease(

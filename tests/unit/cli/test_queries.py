@@ -12,8 +12,9 @@ import pytest
 from builders import PipelineBuilder, pipeline_config
 from sluice.cli import main
 from sluice.control.hold import hold_lease
-from sluice.control.lease import control_location, read_lease
+from sluice.control.lease import read_lease
 from sluice.control.stop import read_stop
+from sluice.paths import control_location
 from sluice.storage import list_keys
 
 Sluice = Callable[..., tuple[int, str, str]]
