@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pyspark
 
+from sluice.disk import DISK_CLASSES
 from sluice.installation import share_folder
 from sluice.jars import locked_jars
 from sluice.java import java_home, spark_java
@@ -37,7 +38,7 @@ def archive_paths() -> tuple[Path, Path]:
     """
     launcher = Path(java_home(), "bin", "java").read_text(encoding="utf-8")
     parts = [spark_java().release, launcher, pyspark.__version__, pyspark.__file__]
-    parts += [jar.sha256 for jar in locked_jars()]
+    parts += [jar.sha256 for jar in locked_jars()] + [DISK_CLASSES.jar.name]
     digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
     return share_folder() / f"base-{digest}.jsa", share_folder() / f"top-{digest}.jsa"
 

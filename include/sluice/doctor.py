@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from sluice.class_archive import class_archives
+from sluice.disk import DISK_CLASSES
 from sluice.jars import JarState, jar_states, jars_folder, locked_jars
 from sluice.java import SUPPORTED_MAJORS, Java, choose_java, find_javas
 from sluice.session import properties_file
@@ -50,6 +51,7 @@ def doctor_checks(lake: Path | None = None) -> list[Check]:
         check_python(sys.version_info[:3]),
         check_java(list(find_javas(os.environ))),
         *map(check_jar, jar_states(locked_jars(), jars_folder())),
+        check_classes(DISK_CLASSES.jar),
         *(check_version(name, found) for name, found in installed.items()),
         check_same_version(installed["pyspark"], client),
         check_worker_python(os.environ, sys.executable),
@@ -83,6 +85,12 @@ def check_jar(state: JarState) -> Check:
     """Check that a jar is the locked one."""
     found = {None: "no file", state.jar.sha256: "as locked"}.get(state.found, "changed")
     return Check(f"jar {state.jar.coordinate}", state.ok, found, f"{SET_UP} again")
+
+
+def check_classes(jar: Path) -> Check:
+    """Check that set-up has compiled the classes that make commits exclusive."""
+    found = "compiled" if jar.is_file() else "no file"
+    return Check(f"jar {jar.name}", jar.is_file(), found, f"{SET_UP} again")
 
 
 def check_version(name: str, found: str | None) -> Check:

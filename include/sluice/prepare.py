@@ -13,19 +13,14 @@ from pathlib import Path
 
 from sluice.class_archive import class_archives, make_archives
 from sluice.compiler import compile_jar
+from sluice.disk import DISK_CLASSES
 from sluice.errors import ExitCode, SluiceError
 from sluice.installation import write_text_atomically
 from sluice.ivy import fetch_with_ivy
 from sluice.jars import LOCK, install_jars, jars_folder, locked_jars, require_jars
 from sluice.java import java_home
-from sluice.s3 import (
-    S3_LOCK,
-    SET_UP,
-    class_sources,
-    classes_jar,
-    require_s3_jars,
-    s3_settings,
-)
+from sluice.java_classes import JavaClasses
+from sluice.s3 import S3_CLASSES, S3_LOCK, require_s3_jars, s3_settings
 from sluice.session import (
     conf_folder,
     properties_file,
@@ -66,13 +61,13 @@ def prepare_jars(lock: Path = LOCK) -> str:
     return f"fetched {len(fetched)}" if fetched else "already there"
 
 
-def prepare_s3_classes() -> str:
-    """Compile the classes for S3 unless they are there and say where."""
-    jar = classes_jar()
+def prepare_classes(classes: JavaClasses) -> str:
+    """Compile Java classes of our own unless they are there and say where."""
+    jar = classes.jar
     if not jar.is_file():
-        class_path = [*require_jars(), *require_jars(S3_LOCK, SET_UP)]
-        compile_jar(class_sources(), class_path, jar)
-        for old in set(jar.parent.glob("sluice-s3-*.jar")) - {jar}:
+        needed = [require_jars(lock, classes.set_up) for lock in classes.locks]
+        compile_jar(classes.sources, [each for jars in needed for each in jars], jar)
+        for old in classes.older_jars():
             old.unlink()
     return str(jar)
 
@@ -113,12 +108,13 @@ _STEPS: Mapping[str, Callable[[], str]] = {
     "Python workers": prepare_interpreter,
     "Java": lambda: str(java_home()),
     "Delta jars": prepare_jars,
+    "Disk classes": lambda: prepare_classes(DISK_CLASSES),
     "Spark configuration": prepare_configuration,
     "Class archive": prepare_class_archive,
 }
 _S3_STEPS: Mapping[str, Callable[[], str]] = {
     "S3 jars": lambda: prepare_jars(S3_LOCK),
-    "S3 classes": prepare_s3_classes,
+    "S3 classes": lambda: prepare_classes(S3_CLASSES),
     "Spark configuration for S3": prepare_s3_configuration,
 }
 

@@ -8,18 +8,22 @@ each commit of a table and each file of a checkpoint.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from sluice.installation import broken
-from sluice.jars import jars_folder, locked_jars, require_jars
+from sluice.jars import LOCK, require_jars
+from sluice.java_classes import JavaClasses
 
 S3_LOCK = Path(__file__).with_name("jars-s3.lock")
-SOURCES = Path(__file__).with_name("s3_classes")
 SET_UP = "run `make s3-jars`"
+S3_CLASSES = JavaClasses(
+    name="s3",
+    locks=(LOCK, S3_LOCK),
+    purpose="it makes commits on S3 exclusive",
+    set_up=SET_UP,
+)
 
-LOG_STORE = "sluice.s3.ConditionalLogStore"
+S3_LOG_STORE = "sluice.s3.ConditionalLogStore"
 
 _S3A = "org.apache.hadoop.fs.s3a"
 _DEFAULT_REGION = "us-east-1"
@@ -30,8 +34,8 @@ _SETTINGS = {
     "spark.hadoop.fs.s3a.create.conditional.enabled": "true",
     # The default reads ahead for large tables, and asks more of a server than S3.
     "spark.hadoop.fs.s3a.input.stream.type": "classic",
-    "spark.delta.logStore.s3.impl": LOG_STORE,
-    "spark.delta.logStore.s3a.impl": LOG_STORE,
+    "spark.delta.logStore.s3.impl": S3_LOG_STORE,
+    "spark.delta.logStore.s3a.impl": S3_LOG_STORE,
     "spark.sql.streaming.checkpointFileManagerClass": (
         "sluice.s3.ConditionalCheckpointFileManager"
     ),
@@ -73,25 +77,4 @@ def _server_settings(environ: Mapping[str, str]) -> dict[str, str]:
 
 def require_s3_jars() -> tuple[Path, ...]:
     """Return the jars for S3, or raise naming each one that is missing or changed."""
-    jars = require_jars(S3_LOCK, SET_UP)
-    classes = classes_jar()
-    if not classes.is_file():
-        raise broken(
-            f"jar {str(classes)!r} is missing: it makes commits on S3 exclusive; "
-            f"{SET_UP}, which compiles it",
-            {"jars": [classes.name]},
-        )
-    return (*jars, classes)
-
-
-def classes_jar() -> Path:
-    """Return where the compiled classes belong: named by what they are made of."""
-    parts = [source.read_bytes() for source in class_sources()]
-    parts += [jar.sha256.encode() for jar in (*locked_jars(), *locked_jars(S3_LOCK))]
-    digest = hashlib.sha256(b"\n".join(parts)).hexdigest()[:12]
-    return jars_folder() / f"sluice-s3-{digest}.jar"
-
-
-def class_sources() -> list[Path]:
-    """Return the Java sources of the classes."""
-    return sorted(SOURCES.glob("*.java"))
+    return (*require_jars(S3_LOCK, SET_UP), S3_CLASSES.require())

@@ -14,12 +14,13 @@ from pyspark.errors import PySparkRuntimeError
 from pyspark.sql import SparkSession
 
 from sluice.class_archive import class_archives
+from sluice.disk import require_disk_jars
 from sluice.executors import require_same_environment
 from sluice.installation import broken, share_folder, source_folder
-from sluice.jars import require_jars
 from sluice.java import java_home
-from sluice.s3 import LOG_STORE, is_on_s3, require_s3_jars, s3_settings
+from sluice.s3 import S3_LOG_STORE, is_on_s3, require_s3_jars, s3_settings
 from sluice.tuning import (
+    DISK_LOG_STORE,
     Profile,
     is_local_master,
     is_on_loopback,
@@ -75,7 +76,7 @@ def storage_conf(locations: Iterable[str]) -> dict[str, str]:
 def submit_conf(profile: Profile = Profile.SMALL) -> dict[str, str]:
     """Return the settings that ``spark-submit`` needs before it starts the JVM."""
     options = java_options(profile, class_archives())
-    return spark_settings(require_jars(), options, sys.executable)
+    return spark_settings(require_disk_jars(), options, sys.executable)
 
 
 def submit_environment(master: str = "local[*]") -> dict[str, str]:
@@ -148,23 +149,27 @@ def _submitted_conf(conf: Mapping[str, str]) -> SparkConf:
     defaults = {**session_settings(), **(local_settings() if local else {})}
     for key, value in defaults.items():
         given.setIfMissing(key, value)
-    if "spark.jars" in conf:
-        _require_s3_classes()
+    _require_classes(on_s3="spark.jars" in conf)
     # What the JVM was started with cannot be given later.
     fixed = {"spark.jars", "spark.master"}
     return _filled(given, {key: conf[key] for key in conf.keys() - fixed})
 
 
-def _require_s3_classes() -> None:
-    """Refuse a JVM that ``spark-submit`` started without the jars for S3."""
+def _require_classes(*, on_s3: bool) -> None:
+    """Refuse a running JVM, which takes no jars, where our classes are missing."""
+    _require_class(DISK_LOG_STORE, "a disk", properties_file(), "make setup")
+    if on_s3:
+        _require_class(S3_LOG_STORE, "S3", s3_properties_file(), "make s3-jars")
+
+
+def _require_class(name: str, place: str, properties: Path, set_up: str) -> None:
     jvm: Any = SparkContext._jvm  # noqa: SLF001
-    if not jvm.org.apache.spark.util.Utils.classIsLoadable(LOG_STORE):
+    if not jvm.org.apache.spark.util.Utils.classIsLoadable(name):
         raise broken(
-            f"spark-submit was started without the jars for S3: class {LOG_STORE!r} is "
+            f"spark-submit was started without the jars for {place}: class {name!r} is "
             "missing, and without it two drivers could overwrite each other; submit "
-            f"with `--properties-file {s3_properties_file()}`, which `make s3-jars` "
-            "writes",
-            {"class": LOG_STORE},
+            f"with `--properties-file {properties}`, which `{set_up}` writes",
+            {"class": name},
         )
 
 
@@ -172,7 +177,7 @@ def _master_settings(master: str) -> dict[str, str]:
     """Return what depends on where the executors run."""
     if is_local_master(master):
         return local_settings()
-    return remote_settings(require_jars(), source_folder())
+    return remote_settings(require_disk_jars(), source_folder())
 
 
 def _filled(spark_conf: SparkConf, settings: Mapping[str, str]) -> SparkConf:

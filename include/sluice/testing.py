@@ -49,10 +49,12 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     environment fetches two Delta jars.
     """
     # Imported late, for pytest loads this plugin in runs that need no Spark.
-    from sluice.prepare import prepare_jars  # noqa: PLC0415
+    from sluice.disk import DISK_CLASSES  # noqa: PLC0415
+    from sluice.prepare import prepare_classes, prepare_jars  # noqa: PLC0415
     from sluice.session import spark_session  # noqa: PLC0415
 
     prepare_jars()
+    prepare_classes(DISK_CLASSES)
     session = spark_session(
         "tests",
         **{

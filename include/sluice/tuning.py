@@ -16,11 +16,14 @@ class Profile(StrEnum):
     LARGE = "large"
 
 
+DISK_LOG_STORE = "sluice.disk.LinkingLogStore"
+
 _DELTA = {
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
     "spark.sql.catalog.spark_catalog": (
         "org.apache.spark.sql.delta.catalog.DeltaCatalog"
     ),
+    "spark.delta.logStore.file.impl": DISK_LOG_STORE,
 }
 
 _TUNED = {

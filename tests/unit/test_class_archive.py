@@ -10,6 +10,7 @@ import pytest
 from sluice import class_archive
 from sluice.class_archive import archive_paths, class_archives, make_archives
 from sluice.java import Java
+from sluice.java_classes import JavaClasses
 
 
 @pytest.fixture(autouse=True)
@@ -41,6 +42,18 @@ def test_another_launcher_has_other_archives(share: Path) -> None:
     """What the launcher makes of the class path is part of what was archived."""
     before = archive_paths()
     (share / "bin" / "java").write_text("#!/bin/sh\nexit 0\n")
+    archive_paths.cache_clear()
+    assert archive_paths() != before
+
+
+def test_other_classes_of_ours_have_other_archives(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Their jar is on the class path that the archive was made for."""
+    before = archive_paths()
+    source = tmp_path / "Other.java"
+    source.touch()
+    monkeypatch.setattr(JavaClasses, "sources", [source])
     archive_paths.cache_clear()
     assert archive_paths() != before
 

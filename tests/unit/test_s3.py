@@ -7,10 +7,10 @@ from pathlib import Path
 import pyspark
 import pytest
 
-from sluice import s3, session
+from sluice import s3
 from sluice.errors import Condition, FatalError
 from sluice.jars import locked_jars
-from sluice.s3 import S3_LOCK, class_sources, is_on_s3, s3_settings
+from sluice.s3 import S3_CLASSES, S3_LOCK, is_on_s3, s3_settings
 from sluice.session import storage_conf
 
 JARS = [Path("/jars/hadoop-aws.jar"), Path("/jars/classes.jar")]
@@ -40,12 +40,12 @@ def test_jars_without_the_compiled_classes_are_refused(
 ) -> None:
     """Delta's own way of writing lets two drivers overwrite each other."""
     monkeypatch.setattr(s3, "require_jars", lambda *_: tuple(JARS))
-    monkeypatch.setattr(s3, "jars_folder", lambda: tmp_path)
+    monkeypatch.setattr("sluice.java_classes.jars_folder", lambda: tmp_path)
 
     with pytest.raises(FatalError, match="make s3-jars"):
         s3.require_s3_jars()
-    s3.classes_jar().touch()
-    assert s3.require_s3_jars() == (*JARS, s3.classes_jar())
+    S3_CLASSES.jar.touch()
+    assert s3.require_s3_jars() == (*JARS, S3_CLASSES.jar)
 
 
 def test_keys_stay_in_the_environment() -> None:
@@ -100,7 +100,7 @@ def test_server_is_that_of_the_other_libraries(
 def test_commits_and_checkpoints_are_exclusive() -> None:
     """Each class that the settings name is one that set-up compiles."""
     named = {value for value in s3_settings(JARS, {}).values() if "sluice" in value}
-    compiled = {f"sluice.s3.{source.stem}" for source in class_sources()}
+    compiled = {f"sluice.s3.{source.stem}" for source in S3_CLASSES.sources}
 
     assert named == {
         "sluice.s3.ConditionalLogStore",
@@ -117,25 +117,3 @@ def test_jars_are_of_the_hadoop_that_spark_ships() -> None:
 
     assert f"org.apache.hadoop:hadoop-aws:{version}" in coordinates
     assert not any(":bundle:" in each for each in coordinates)
-
-
-class Jvm:
-    """A JVM of Spark's that lacks one class."""
-
-    def __getattr__(self, _name: str) -> Jvm:
-        """Stand for every package and class."""
-        return self
-
-    def classIsLoadable(self, name: str) -> bool:  # noqa: N802 - Spark's name
-        """Answer as Spark's Utils does."""
-        return name != s3.LOG_STORE
-
-
-def test_submitted_job_needs_the_classes_in_its_jvm(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """A running JVM takes no jars, and without ours nothing would be exclusive."""
-    monkeypatch.setattr(session.SparkContext, "_jvm", Jvm())
-
-    with pytest.raises(FatalError, match=r"spark-s3\.conf"):
-        session._require_s3_classes()

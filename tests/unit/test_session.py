@@ -9,15 +9,20 @@ from pathlib import Path
 import pytest
 
 from sluice import session
+from sluice.errors import FatalError
 from sluice.installation import source_folder
+from sluice.s3 import S3_LOG_STORE
 from sluice.session import submit_conf, submit_environment
+from sluice.tuning import DISK_LOG_STORE
 
 
 @pytest.fixture(autouse=True)
 def installed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Put names in the place of what set-up installs."""
     monkeypatch.setattr(session, "java_home", lambda: Path("/java"))
-    monkeypatch.setattr(session, "require_jars", lambda: (Path("/jars/delta.jar"),))
+    monkeypatch.setattr(
+        session, "require_disk_jars", lambda: (Path("/jars/delta.jar"),)
+    )
     monkeypatch.setattr(session, "class_archives", lambda: (Path("/base.jsa"),))
 
 
@@ -67,3 +72,36 @@ def test_a_session_on_a_cluster_sends_the_jars() -> None:
     settings = session._own_settings({"spark.master": "spark://host:7077"})
     assert settings["spark.jars"] == "/jars/delta.jar"
     assert "spark.driver.host" not in settings
+
+
+class Jvm:
+    """A JVM of Spark's that lacks one class."""
+
+    def __init__(self, lacking: str) -> None:
+        """Lack the class of this name."""
+        self.lacking = lacking
+
+    def __getattr__(self, _name: str) -> Jvm:
+        """Stand for every package and class."""
+        return self
+
+    def classIsLoadable(self, name: str) -> bool:  # noqa: N802 - Spark's name
+        """Answer as Spark's Utils does."""
+        return name != self.lacking
+
+
+@pytest.mark.parametrize(
+    ("lacking", "remedy"),
+    [
+        (DISK_LOG_STORE, r"spark-defaults\.conf.*`make setup`"),
+        (S3_LOG_STORE, r"spark-s3\.conf.*`make s3-jars`"),
+    ],
+)
+def test_submitted_job_needs_our_classes_in_its_jvm(
+    monkeypatch: pytest.MonkeyPatch, lacking: str, remedy: str
+) -> None:
+    """A running JVM takes no jars, and without ours no commit would be exclusive."""
+    monkeypatch.setattr(session.SparkContext, "_jvm", Jvm(lacking))
+
+    with pytest.raises(FatalError, match=remedy):
+        session._require_classes(on_s3=True)
