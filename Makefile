@@ -2,7 +2,7 @@
 PYTHON ?= python3
 PIPELINE ?= orders
 VENV := .venv/bin
-SLUICE_TESTS := $(wildcard tests/unit tests/spark tests/s3 tests/recovery tests/cluster tests/dags tests/e2e tests/wheel)
+SLUICE_TESTS := $(wildcard tests/unit tests/spark tests/s3 tests/recovery tests/cluster tests/compose tests/dags tests/e2e tests/wheel)
 PYTEST := SPARK_LOCAL_IP=127.0.0.1 $(VENV)/python -m pytest
 SHORT := -m "not long"
 # Half of the tests wait for a JVM or for Airflow, so two at a time share the machine well.
@@ -11,7 +11,8 @@ CODE := include $(wildcard jobs dags benchmarks)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test test-long up down cluster cluster-down lint types fmt unit \
-	spark recovery dags e2e bench soak s3-jars wheel sample doctor lock ci clean
+	spark recovery dags e2e compose compose-env bench soak s3-jars wheel sample doctor lock \
+	ci clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -76,6 +77,12 @@ dags: setup ## tests of the DAGs' structure
 
 e2e: setup ## tests with a real Airflow
 	$(PYTEST) $(SHORT) tests/e2e
+
+compose: setup ## tests of docker-compose.yml: its services as processes of this machine
+	$(PYTEST) --timeout 3600 tests/compose
+
+compose-env: ## write the secrets of docker-compose.yml into .env (once)
+	@$(PYTHON) include/compose_env.py
 
 bench: setup ## the benchmarks
 	@for file in benchmarks/*.py; do $(VENV)/python "$$file" || exit 1; done

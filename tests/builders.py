@@ -20,6 +20,7 @@ from sluice.model import CHAIN_START, SeqRange
 from sluice.source.configured import source_options
 from sluice.source.discovery import discover
 from sluice.source.ledger import Ledger
+from sluice.versions import ledger_offset
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 SILVER = {
@@ -186,7 +187,7 @@ class PipelineBuilder:
 
     def offset(self, seq: int) -> str:
         """Return the offset of the source at ``seq``."""
-        return json.dumps({"ledger": self.ledger.ledger_id, "seq": seq})
+        return json.dumps(ledger_offset(self.ledger.ledger_id, seq))
 
     def write_rows(self, paths: Sequence[str], *, batch_id: int | None = None) -> None:
         """Append the rows of landed files to bronze, as a batch or as somebody else."""

@@ -16,6 +16,7 @@ from hatchling.build import build_wheel
 from packaging.requirements import Requirement
 
 from sluice.installation import share_folder
+from sluice.java import java_home
 
 ROOT = Path(__file__).parents[1]
 
@@ -45,12 +46,24 @@ class CleanEnvironment:
             check=False,
         )
 
+    @property
+    def spark_home(self) -> Path:
+        """The Spark that pip has installed there."""
+        (found,) = self.folder.glob("lib/python*/site-packages/pyspark")
+        return found
+
     def variables(self) -> dict[str, str]:
         """Return the environment variables: no setting of Spark's and none of ours."""
         ours = ("SPARK", "PYSPARK", "PYTHONPATH", "SLUICE", "PYTEST", "VIRTUAL_ENV")
         plain = {k: v for k, v in os.environ.items() if not k.startswith(ours)}
         path = f"{self.folder / 'bin'}{os.pathsep}{plain.get('PATH', '')}"
-        return plain | {"PATH": path, "SPARK_LOCAL_IP": "127.0.0.1"}
+        return plain | {
+            "PATH": path,
+            "SPARK_LOCAL_IP": "127.0.0.1",
+            "JAVA_HOME": str(java_home()),
+            # Runs of some seconds; nothing that is tested depends on it.
+            "JDK_JAVA_OPTIONS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+        }
 
 
 def make_environment(folder: Path, beside: Sequence[str]) -> CleanEnvironment:

@@ -18,18 +18,28 @@ from unittest.mock import patch
 from sluice import consistency, preflight
 from sluice.checkpoint import CheckpointFacts
 from sluice.checkpoint.parse import ADOPTS, CommitEntry, OffsetEntry
+from sluice.checkpoint.pending import PendingRepair
 from sluice.config import PipelineConfig
 from sluice.deltalog import TableCommit
 from sluice.errors import FatalError
 from sluice.history import taken_back
 from sluice.model import CHAIN_START, Claim, SeqRange
 from sluice.source.ledger import Ledger
+from sluice.versions import ledger_offset
 
 MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
 CONFIG = PipelineConfig(name="model", lake="/lake")
 REPAIRED = 50
 """The first query id that a repair gives; no run has one as high."""
-_UNFINISHED = SimpleNamespace(begun_at=MOMENT, done=(), command="repair")
+_UNFINISHED = PendingRepair(
+    command="repair",
+    begun_at=MOMENT,
+    query_id="",
+    end=None,
+    conf={},
+    silver=(),
+    table_version=0,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,7 +193,9 @@ def refused_by_preflight(seen: Seen) -> str | None:
                 open_table=lambda _: table,
                 latest_transaction=lambda _, query_id: newest.get(query_id),
                 read_checkpoint=lambda _: SimpleNamespace(offsets=seen.began),
-                read_pending=lambda _: _UNFINISHED if seen.pending else None,
+                read_pending=lambda _, kind: (
+                    _UNFINISHED if seen.pending and kind is PendingRepair else None
+                ),
             ),
             patch.multiple(
                 taken_back,
@@ -246,7 +258,7 @@ def checkpoint_facts(seen: Seen) -> CheckpointFacts | None:
             watermark_ms=0,
             timestamp_ms=0,
             conf={ADOPTS: "true"} if batch == 0 and seen.adopts else {},
-            offsets=(json.dumps({"ledger": str(ledger), "seq": seq}),),
+            offsets=(json.dumps(ledger_offset(str(ledger), seq)),),
         )
         for batch, ledger, seq in seen.offsets
     }

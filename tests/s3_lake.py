@@ -60,10 +60,26 @@ class BucketLake:
         landing = self.config.landing_location
         for number in range(len(self._landed), len(self._landed) + files):
             name = NAMES[number % len(NAMES)].format(number)
-            orders = [order(number, row) for row in range(ROWS)]
-            content = "\n".join(map(json.dumps, orders)).encode()
-            obstore.put(from_url(landing), name, content)
-            self._landed[f"{landing}/{name}"] = orders
+            self._put(f"{landing}/{name}", [order(number, row) for row in range(ROWS)])
+
+    def rewrite(self, number: int, rows: int) -> str:
+        """Give a landed file its first ``rows`` orders only; return its path."""
+        path = list(self._landed)[number]
+        self._put(path, self._landed[path][:rows])
+        return path
+
+    def lose(self, location: str) -> None:
+        """Delete all objects below a location."""
+        store = from_url(location)
+        obstore.delete(
+            store, [each["path"] for page in obstore.list(store) for each in page]
+        )
+
+    def _put(self, path: str, orders: list[dict[str, str]]) -> None:
+        folder, _, name = path.rpartition("/")
+        content = "\n".join(map(json.dumps, orders)).encode()
+        obstore.put(from_url(folder), name, content)
+        self._landed[path] = orders
 
     def landed_rows(self) -> Counter[tuple[str, str]]:
         """Return file and order id of each landed row."""
@@ -102,16 +118,23 @@ class BucketLake:
         )
 
     def sluice(self, *arguments: str) -> Any:
-        """Run a ``sluice`` command in a process of its own; return what it prints."""
-        done = subprocess.run(
-            [*SLUICE, arguments[0], str(self.file), *arguments[1:], "--json"],
+        """Run a ``sluice`` command in a process of its own; return what it prints.
+
+        The name of the command may be two words; options follow it.
+        """
+        done = self.attempt(*arguments)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    def attempt(self, command: str, *options: str) -> subprocess.CompletedProcess[str]:
+        """Run a ``sluice`` command that may fail."""
+        return subprocess.run(
+            [*SLUICE, *command.split(), str(self.file), *options, "--json"],
             env=os.environ | {"SPARK_LOCAL_IP": "127.0.0.1"},
             capture_output=True,
             check=False,
             text=True,
         )
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
 
 
 def order(number: int, row: int) -> dict[str, str]:

@@ -7,13 +7,20 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
 
-from sluice.orchestration.cluster import Cluster, start_cluster, stop_cluster
+from killing import wait_until
+from sluice.orchestration.cluster import (
+    Cluster,
+    count_alive_workers,
+    start_cluster,
+    stop_cluster,
+)
+from sluice.orchestration.processes import Mark, end_marked
 from sluice.session import properties_file, submit_environment
 
 JOBS = Path(__file__).parents[1] / "jobs"
@@ -27,6 +34,47 @@ def running_cluster(home: Path) -> Iterator[Cluster]:
         yield start_cluster(home, port=free_ports())
     finally:
         stop_cluster(home)
+
+
+@contextmanager
+def plain_cluster(
+    spark_home: Path, variables: Mapping[str, str], folder: Path
+) -> Iterator[Cluster]:
+    """Run a master and a worker of any Spark while the block runs, as its users do."""
+    cluster = Cluster(Mark.new("SLUICE_PLAIN_CLUSTER"), free_ports(), {})
+    place = ["--host", "127.0.0.1", "--webui-port"]
+    address = ["--port", str(cluster.port)]
+    work = ["--cores", "1", "--memory", "1g", "--work-dir", str(folder / "work")]
+    nodes = {
+        "master.Master": [*place, str(cluster.port + 1), *address],
+        "worker.Worker": [*place, "0", *work, cluster.master],
+    }
+    environment = {**variables, **cluster.mark.as_environment()}
+    try:
+        for name, arguments in nodes.items():
+            with (folder / f"{name}.log").open("wb") as log:
+                subprocess.Popen(
+                    [
+                        str(spark_home / "bin" / "spark-class"),
+                        f"org.apache.spark.deploy.{name}",
+                        *arguments,
+                    ],
+                    env=environment,
+                    start_new_session=True,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                )
+        wait_until(lambda: count_alive_workers(cluster) == 1, seconds=90, pause=0.25)
+        yield cluster
+    finally:
+        end_marked(cluster.mark, grace_seconds=2)
+
+
+def free_port() -> int:
+    """Return a port on which nothing listens now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def free_ports() -> int:

@@ -9,12 +9,12 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from delta_rows import read_delta
-from killing import newest
+from killing import newest, session_states
 from sluice.config import PipelineConfig, load_pipeline
 from sluice.paths import control_location
 from sluice.storage import list_keys
@@ -88,7 +88,7 @@ def running(lake: Lake, *options: str) -> Iterator[subprocess.Popen[str]]:
     finally:
         process.kill()
         process.wait()
-        left = _await_none(process.pid)
+        left = await_none(lambda: _living(process.pid), seconds=10)
         for pid in left:
             os.kill(pid, signal.SIGKILL)
         assert not left, "processes outlived the run"
@@ -103,23 +103,15 @@ def wait_for_batch(lake: Lake, process: subprocess.Popen[str], batch: int) -> No
         time.sleep(0.02)
 
 
-def _await_none(session: int) -> list[int]:
-    """Return the processes of a session that are still alive after some seconds."""
-    until = time.monotonic() + 10
-    while (left := _session(session)) and time.monotonic() < until:
+def await_none(
+    list_left: Callable[[], Sequence[int]], *, seconds: float
+) -> Sequence[int]:
+    """Return the processes that ``list_left`` still tells of after some seconds."""
+    until = time.monotonic() + seconds
+    while (left := list_left()) and time.monotonic() < until:
         time.sleep(0.1)
     return left
 
 
-def _session(session: int) -> list[int]:
-    """Return the living processes of a session, from Linux's own table."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            text = (folder / "stat").read_text()
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        state, _, _, its_session, *_ = text.rpartition(")")[2].split()
-        if int(its_session) == session and state != "Z":
-            found.append(int(folder.name))
-    return found
+def _living(session: int) -> list[int]:
+    return [pid for pid, state in session_states(session).items() if state not in "ZX"]

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from sluice.config import PipelineConfig, list_pipelines, load_pipeline
-from sluice.errors import UsageError
+from sluice.errors import FatalError, UsageError
 from sluice.history import record_step
 from sluice.model import StepSummary
 from sluice.source.clean.consumers import (
@@ -84,8 +84,8 @@ def _unregistered(config: PipelineConfig) -> Iterator[str]:
         try:
             other = load_pipeline(str(path))
             known = _is_known(other)
-        except UsageError as error:
-            yield f"pipeline file {str(path)!r} cannot be read: {error}"
+        except (UsageError, FatalError) as error:
+            yield f"pipeline file {str(path)!r} or its ledger cannot be read: {error}"
             continue
         if other.name != config.name and _meet(config, other) and not known:
             yield (

@@ -11,8 +11,7 @@ import json
 from collections.abc import Mapping
 
 from sluice.checkpoint import CheckpointFacts, read_checkpoint
-from sluice.checkpoint.deletion import read_deletion
-from sluice.checkpoint.pending import read_pending
+from sluice.checkpoint.pending import PendingDeletion, PendingRepair, read_pending
 from sluice.config import PipelineConfig, SilverConfig
 from sluice.deltalog import latest_transaction, open_table
 from sluice.errors import Condition, FatalError
@@ -20,6 +19,7 @@ from sluice.history.queries import Query, list_queries
 from sluice.history.taken_back import find_taken_back
 from sluice.model import CHAIN_START
 from sluice.source.ledger import Ledger
+from sluice.versions import is_too_new
 
 
 def read_own_checkpoint(
@@ -28,11 +28,14 @@ def read_own_checkpoint(
     """Read a checkpoint of the pipeline, None where no query has left one.
 
     Raises:
-        FatalError: a file of it is damaged; names the command that mends it.
+        FatalError: a file of it is damaged, and the message names the command that
+            mends it, or a newer release wrote it.
     """
     try:
         return read_checkpoint(location)
     except FatalError as error:
+        if is_too_new(error):
+            raise
         message = f"{error.message}; without one, run '{_repair(config)}'"
         raise FatalError(error.condition, message, error.context) from error
 
@@ -40,13 +43,12 @@ def read_own_checkpoint(
 def require_consistent(
     config: PipelineConfig, checkpoint: CheckpointFacts | None, ledger: Ledger | None
 ) -> None:
-    """Refuse to begin where bronze does not fit together, or is being repaired.
+    """Refuse to begin where bronze does not fit together, is repaired or deleted.
 
     Raises:
         FatalError: what does not fit, and the command that mends it.
     """
-    require_no_deletion(config)
-    require_no_repair(config)
+    require_nothing_begun(config)
     require_bronze_consistent(config, checkpoint, ledger)
 
 
@@ -88,40 +90,25 @@ def require_silver_consistent(config: PipelineConfig, silver: SilverConfig) -> N
     _require_not_taken_back(config, query, query_id)
 
 
-def require_no_deletion(config: PipelineConfig) -> None:
-    """Refuse to begin while a deletion of the pipeline is not over.
+def require_nothing_begun(config: PipelineConfig) -> None:
+    """Refuse to begin while a repair or the deletion of the pipeline is not over.
 
     Raises:
         FatalError: one was begun; the message names the command that finishes it.
     """
-    deletion = read_deletion(config.bronze_checkpoint_location)
-    if deletion is not None:
-        raise FatalError(
-            Condition.DELETION_UNFINISHED,
-            f"pipeline {config.name!r}: its deletion was begun at "
-            f"{deletion.begun_at.isoformat()} and is not over, so some of its tables, "
-            f"checkpoints and ledger may be gone: run '{deletion.command}' again, and "
-            "then it can begin anew",
-            {"command": deletion.command},
-        )
-
-
-def require_no_repair(config: PipelineConfig) -> None:
-    """Refuse to begin while a repair of the pipeline is not over.
-
-    Raises:
-        FatalError: one was begun; the message names the command that finishes it.
-    """
-    pending = read_pending(config.bronze_checkpoint_location)
-    if pending is not None:
-        raise FatalError(
-            Condition.REPAIR_UNFINISHED,
-            f"pipeline {config.name!r}: a repair was begun at "
-            f"{pending.begun_at.isoformat()} and is not over, done are "
-            f"{list(pending.done)}: run '{pending.command}' again, it goes on from "
-            "there",
-            {"command": pending.command, "done": list(pending.done)},
-        )
+    location = config.bronze_checkpoint_location
+    for begun in (
+        read_pending(location, PendingDeletion),
+        read_pending(location, PendingRepair),
+    ):
+        if begun is not None:
+            raise FatalError(
+                begun.condition,
+                f"pipeline {config.name!r}: {begun.called} was begun at "
+                f"{begun.begun_at.isoformat()} and is not over, {begun.so_far}: run "
+                f"'{begun.command}' again, it goes on from there",
+                {"command": begun.command},
+            )
 
 
 def newest_offset(

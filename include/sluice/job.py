@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
+from sluice.control.jvm_loss import jvm_loss_told
 from sluice.control.signals import listening
 from sluice.control.submitter import obey_submitter
 from sluice.errors import ExitCode, SluiceError
@@ -43,7 +44,7 @@ def run_job(parser: argparse.ArgumentParser, step: Step) -> int:
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     obey_submitter()
     try:
-        with listening(), storage_errors_told():
+        with listening(), storage_errors_told(), jvm_loss_told():
             return step(parser.parse_args())
     except SluiceError as error:
         sys.stderr.write(f"ERROR {error}\n")

@@ -14,6 +14,7 @@ from pyspark.errors import PySparkRuntimeError
 from pyspark.sql import SparkSession
 
 from sluice.class_archive import class_archives
+from sluice.control.jvm_loss import jvm_gone, was_killed
 from sluice.disk import require_disk_jars
 from sluice.executors import require_same_environment
 from sluice.installation import broken, share_folder, source_folder
@@ -22,6 +23,8 @@ from sluice.s3 import S3_LOG_STORE, is_on_s3, require_s3_jars, s3_settings
 from sluice.tuning import (
     DISK_LOG_STORE,
     Profile,
+    class_path,
+    daemon_options,
     is_local_master,
     is_on_loopback,
     java_options,
@@ -40,6 +43,10 @@ def spark_session(app_name: str, **conf: str) -> SparkSession:
     ``conf`` takes Spark's keys as ``**{"spark.key": "value"}`` and wins over the
     profile. The master is ``local[*]`` unless ``conf`` or ``spark-submit`` names one;
     what ``spark-submit`` gave is never replaced by the profile.
+
+    Raises:
+        FatalError: the installation is not whole, or an executor's is another.
+        RetryableError: the JVM was killed before it was ready.
     """
     under_submit = "PYSPARK_GATEWAY_PORT" in os.environ
     is_new = SparkContext._active_spark_context is None  # noqa: SLF001
@@ -50,6 +57,8 @@ def spark_session(app_name: str, **conf: str) -> SparkSession:
     except PySparkRuntimeError as error:
         if error.getCondition() != "JAVA_GATEWAY_EXITED":
             raise
+        if was_killed(error):
+            raise jvm_gone("Spark") from error
         raise broken(
             "Spark's JVM ended before it was ready; its own message stands above, and "
             "`sluice doctor` tells whether Java or a jar is the cause",
@@ -93,6 +102,21 @@ def submit_environment(master: str = "local[*]") -> dict[str, str]:
     if is_on_loopback(master):
         environment["SPARK_LOCAL_IP"] = "127.0.0.1"
     return environment
+
+
+def daemon_environment(master: str) -> dict[str, str]:
+    """Return the environment variables with which to start a master or a worker.
+
+    Options that stand in ``SPARK_DAEMON_JAVA_OPTS`` come last, and so win.
+    """
+    options = "SPARK_DAEMON_JAVA_OPTS"
+    own = daemon_options(class_archives())
+    return {
+        **submit_environment(master),
+        # That of the driver, or the archives would be refused.
+        "SPARK_DAEMON_CLASSPATH": class_path(require_disk_jars()),
+        options: " ".join([*own, os.environ.get(options, "")]).strip(),
+    }
 
 
 def conf_folder() -> Path:
@@ -177,7 +201,7 @@ def _master_settings(master: str) -> dict[str, str]:
     """Return what depends on where the executors run."""
     if is_local_master(master):
         return local_settings()
-    return remote_settings(require_disk_jars(), source_folder())
+    return remote_settings(source_folder())
 
 
 def _filled(spark_conf: SparkConf, settings: Mapping[str, str]) -> SparkConf:

@@ -80,7 +80,7 @@ def move(source: str, target: str) -> None:
     """Move the folder or prefix ``source`` with all that is in it, if it is there.
 
     One step on a disk. In a bucket the objects go one by one: called again after a
-    crash, it moves those that are left.
+    crash, it moves those that are left. Hadoop's empty markers of folders stay.
     """
     if is_local(source):
         with suppress(FileNotFoundError):
@@ -88,6 +88,8 @@ def move(source: str, target: str) -> None:
         return
     (root, prefix), (_, target_prefix) = _split(source), _split(target)
     for key in list_keys(root, prefix):
+        if status(f"{root}/{key}") is None:
+            continue  # a marker, or moved by another
         renamed = target_prefix + key.removeprefix(prefix)
         obstore.rename(open_store(root), key, renamed)
 

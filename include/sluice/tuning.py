@@ -43,7 +43,11 @@ _TUNED = {
 
 _QUIET_ARCHIVES = ("-Xlog:cds=off", "-Xlog:cds+dynamic=off", "-Xlog:class+path=off")
 _FAST_START = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-XX:-UsePerfData")
-_ADDING = {"spark.driver.extraJavaOptions": " ", "spark.jars": ","}
+_ADDING = {
+    "spark.driver.extraJavaOptions": " ",
+    "spark.executor.extraJavaOptions": " ",
+    "spark.jars": ",",
+}
 # Room for the classes of a run from the start: growing to it costs full collections.
 _CLASS_ROOM = "-XX:MetaspaceSize=256m"
 
@@ -56,8 +60,12 @@ def session_settings() -> dict[str, str]:
 def spark_settings(
     jars: Sequence[Path], java_options: Sequence[str], python: str
 ) -> dict[str, str]:
-    """Return every setting that must stand before the JVM starts, for any master."""
-    classpath = ":".join(map(str, jars))
+    """Return every setting that must stand before the JVM starts, for any master.
+
+    Executors are started as the driver is: they have its files at its paths, or pass
+    over in silence what is not there.
+    """
+    classpath = class_path(jars)
     return {
         **session_settings(),
         "spark.driver.memory": "2g",
@@ -65,6 +73,7 @@ def spark_settings(
         "spark.driver.extraClassPath": classpath,
         "spark.executor.extraClassPath": classpath,
         "spark.driver.extraJavaOptions": " ".join(java_options),
+        "spark.executor.extraJavaOptions": " ".join(java_options),
         "spark.pyspark.python": python,
         "spark.pyspark.driver.python": python,
     }
@@ -78,12 +87,9 @@ def local_settings() -> dict[str, str]:
     }
 
 
-def remote_settings(jars: Sequence[Path], source: Path) -> dict[str, str]:
-    """Return what executors on other machines need besides."""
-    return {
-        "spark.jars": ",".join(map(str, jars)),
-        "spark.executorEnv.PYTHONPATH": str(source),
-    }
+def remote_settings(source: Path) -> dict[str, str]:
+    """Return what executors outside the driver need besides; nothing is sent there."""
+    return {"spark.executorEnv.PYTHONPATH": str(source)}
 
 
 def java_options(profile: Profile, archives: Sequence[Path]) -> list[str]:
@@ -94,6 +100,20 @@ def java_options(profile: Profile, archives: Sequence[Path]) -> list[str]:
     fast_start = (*_FAST_START, _CLASS_ROOM) if profile is Profile.SMALL else ()
     log = f"-Dlog4j2.configurationFile={LOG_SETTINGS.as_uri()}"
     return [*fast_start, log, *archive_options(archives)]
+
+
+def daemon_options(archives: Sequence[Path]) -> list[str]:
+    """Return the options of a cluster's master and workers.
+
+    Drivers connect to the master; nobody submits through a port of its own.
+    """
+    fast_start = [*_FAST_START, *archive_options(archives)]
+    return [*fast_start, "-Dspark.master.rest.enabled=false"]
+
+
+def class_path(jars: Sequence[Path]) -> str:
+    """Return ``jars`` as a class path."""
+    return ":".join(map(str, jars))
 
 
 def launcher_options(archives: Sequence[Path]) -> list[str]:

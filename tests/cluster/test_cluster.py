@@ -2,48 +2,80 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from killing import kill_session, wait_until
+from delta_rows import read_delta
+from killing import Side, kill_session, wait_until
 from recovery_lake import Lake
 from sluice.orchestration.cluster import Cluster
 from standalone import executors, interpreter_without_packages, kill, submit
 
-pytestmark = [pytest.mark.long, pytest.mark.needs_java, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.needs_java, pytest.mark.timeout(300)]
 
-FILES = 10
+FILES = 6
+BATCHES = 3
 
 
 @pytest.fixture
 def lake(tmp_path: Path) -> Lake:
-    """Return a pipeline with files landed, each of which is a micro-batch."""
-    lake = Lake(tmp_path, **{"cloudFiles.maxFilesPerTrigger": 1})
+    """Return a pipeline whose micro-batches have a task for each executor."""
+    options = {"cloudFiles.maxFilesPerTrigger": 2, "sluice.maxPartitionBytes": "64k"}
+    lake = Lake(tmp_path, **options)
     lake.land(FILES)
     return lake
 
 
-def test_executor_and_worker_killed_cost_no_row(cluster: Cluster, lake: Lake) -> None:
+def test_executor_and_worker_killed_cost_no_row(
+    cluster: Cluster, home: Path, lake: Lake
+) -> None:
     """Spark repeats the tasks elsewhere; the batch is committed once."""
     log = lake.folder / "log"
     with submit(cluster, log, "bronze.py", *lake.arguments("run")) as job:
         try:
-            wait_until(lambda: lake.bronze.committed >= 1)
-            first = executors(cluster)
-            assert set(first.values()) == {"worker-1", "worker-2"}
-            kill(next(iter(first)))
-            wait_until(lambda: len(executors(cluster).keys() - first.keys()) > 0)
-            kill(cluster.pids["worker-2"])
-            cut_off_at = lake.bronze.committed
+            first = cut_off(lake, 1, lambda: kill(executor_of(cluster, "worker-1")))
+            later = cut_off(lake, first + 1, lambda: kill(cluster.pids["worker-2"]))
             assert job.wait(timeout=300) == 0, log.read_text()[-3000:]
         finally:
             kill_session(job.pid)
 
-    assert 0 < cut_off_at < FILES - 1, "both were lost while batches were still to come"
+    assert 0 < first < later < BATCHES, "each was lost in the middle of a batch"
     assert lake.bronze_rows() == lake.landed_rows()
+    assert lake.bronze.committed == BATCHES - 1
+    assert fetched(home) == [], "executors have everything: nothing is sent to them"
 
 
+@pytest.mark.long
+def test_session_sends_no_jar_to_executors(
+    cluster: Cluster, home: Path, tmp_path: Path
+) -> None:
+    """They have Delta and the source at the driver's paths, so a start copies none."""
+    code = f"""\
+from sluice.session import spark_session
+spark = spark_session("test", **{{"spark.master": {cluster.master!r}}})
+spark.range(4).write.format("delta").save({str(tmp_path / "table")!r})
+print(spark.sparkContext._jsc.sc().listJars().toString())
+"""
+
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == ["ArraySeq()"]
+    assert read_delta(tmp_path / "table").num_rows == 4
+    assert fetched(home) == []
+
+
+@pytest.mark.long
 def test_executors_without_the_package_are_refused(
     cluster: Cluster, lake: Lake, tmp_path: Path
 ) -> None:
@@ -60,3 +92,29 @@ def test_executors_without_the_package_are_refused(
     assert "[INSTALLATION_BROKEN]" in told
     assert "pyarrow missing instead of" in told
     assert not Path(lake.bronze.table).exists()
+
+
+def cut_off(lake: Lake, least: int, strike: Callable[[], None]) -> int:
+    """Strike while a batch from ``least`` on is planned and not written; return it."""
+    wait_until(lambda: lake.bronze.planned >= least, pause=0.02)
+    strike()
+    found = lake.bronze.cut_off()
+    assert found is not None
+    batch, side = found
+    assert side is Side.BEFORE_DELTA_COMMIT
+    return batch
+
+
+def executor_of(cluster: Cluster, worker: str) -> int:
+    """Return the executor of a worker."""
+    (found,) = [pid for pid, name in executors(cluster).items() if name == worker]
+    return found
+
+
+def fetched(home: Path) -> list[Path]:
+    """Return what lies in the folders of the executors beside what they printed."""
+    printed = {"stdout", "stderr"}
+    folders = home.glob("worker-*/app-*/[0-9]*")
+    return [
+        path for each in folders for path in each.iterdir() if path.name not in printed
+    ]

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +16,7 @@ from killing import run_job
 from sluice.control.lease import read_lease
 from sluice.orchestration.operator import CONNECTION_EXAMPLE
 from sluice.orchestration.processes import Mark, end_marked, list_marked
-from stopping import DEADLINE, FILES, Lake, wait_for_batch
+from stopping import DEADLINE, FILES, Lake, await_none, wait_for_batch
 
 pytestmark = [
     pytest.mark.needs_airflow,
@@ -72,21 +71,13 @@ def airflow_task(lake: Lake, mark: Mark) -> Iterator[subprocess.Popen[str]]:
         end_marked(mark, grace_seconds=0)
 
 
-def await_none(mark: Mark, seconds: float) -> list[int]:
-    """Return the processes with a mark that are still alive after some seconds."""
-    until = time.monotonic() + seconds
-    while (left := list_marked(mark)) and time.monotonic() < until:
-        time.sleep(0.1)
-    return left
-
-
 def test_nothing_of_a_task_outlives_it_and_rows_come_once(lake: Lake) -> None:
     """A killed worker cannot tell its driver: that looks, and ends after its batch."""
     mark = Mark.new("SLUICE_TEST")
     with airflow_task(lake, mark) as process:
         wait_for_batch(lake, process, 2)
         process.kill()
-        assert await_none(mark, DEADLINE) == []
+        assert await_none(lambda: list_marked(mark), seconds=DEADLINE) == []
     assert not lake.is_cut
     lease = read_lease(str(lake.checkpoint))
     assert lease is not None
@@ -96,7 +87,7 @@ def test_nothing_of_a_task_outlives_it_and_rows_come_once(lake: Lake) -> None:
     with airflow_task(lake, mark) as process:
         wait_for_batch(lake, process, done + 2)
         os.killpg(process.pid, signal.SIGTERM)  # as its supervisor does
-        assert await_none(mark, 30) == []
+        assert await_none(lambda: list_marked(mark), seconds=30) == []
 
     assert done < lake.done < FILES - 1
     assert run_job("bronze.py", "--pipeline", str(lake.file), "--run-id", "again") == 0

@@ -146,3 +146,17 @@ def test_audit_counts_records_of_packed_and_plain_files(bucket: str) -> None:
     assert landed is not None
     counts = {path.rsplit("/", 1)[1]: file.records for path, file in landed.items()}
     assert counts == {"plain.json": 3, "packed.json.gz": 2}
+
+
+def test_prefix_is_moved_without_the_markers_of_its_folders(
+    s3_server: S3Server, bucket: str
+) -> None:
+    """Spark makes such markers in each checkpoint; there is no object to copy."""
+    make_folder(s3_server, f"{bucket}/checkpoint/offsets/")
+    storage.put_if_absent(f"{bucket}/checkpoint", "offsets/0", b"first")
+
+    storage.move(f"{bucket}/checkpoint", f"{bucket}/aside")
+    storage.move(f"{bucket}/checkpoint", f"{bucket}/aside")
+
+    assert storage.read(f"{bucket}/aside", "offsets/0") == b"first"
+    assert storage.read(f"{bucket}/checkpoint", "offsets/0") is None

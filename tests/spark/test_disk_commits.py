@@ -107,7 +107,8 @@ def test_racing_commits_have_one_winner(log: Log) -> None:
 def test_file_that_may_be_replaced_is_readable_afterwards(log: Log) -> None:
     """A checksum that an older version of Delta left beside it is not its own."""
     assert log.write("_last_checkpoint", log.lines("old"), overwrite=True) == ""
-    (log.folder / "._last_checkpoint.crc").write_bytes(b"crc\0of something else")
+    other = b"crc\0" + (512).to_bytes(4, "big") + bytes(4)
+    (log.folder / "._last_checkpoint.crc").write_bytes(other)
     assert log.write("_last_checkpoint", log.lines("new"), overwrite=True) == ""
 
     read = log.store.read(log.path("_last_checkpoint"), log.conf)

@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from deltalake import DeltaTable
@@ -16,7 +17,11 @@ from sluice.clean import clean_landing, register_pipeline
 from sluice.errors import Condition, FatalError
 from sluice.history import archive_history
 from sluice.history.steps import read_steps
+from sluice.source.clean import remove
+from sluice.source.clean.evidence import Witnesses
+from sluice.source.clean.removal import _DiskRemoval
 from sluice.source.events import EventKind
+from sluice.source.ledger import VERSION_KEY
 from sluice.source.quarantine import QuarantinedFile
 
 MOVE = {
@@ -267,6 +272,142 @@ def test_reader_whose_ledger_is_gone_stops_all_cleaning(tmp_path: Path) -> None:
     (note,) = summary.notes
     assert "slow is registered" in note
     assert "remove" in note
+    assert landed(tmp_path) == ["a.json"]
+
+
+def test_reader_of_a_newer_release_keeps_the_files_and_not_the_run(
+    tmp_path: Path,
+) -> None:
+    """What it has read cannot be told, so nothing goes; the own rows are in anyway."""
+    pipeline = mover(tmp_path)
+    theirs = reader(tmp_path, "theirs", tmp_path / "landing")
+    pipeline.land("a.json")
+    ingest(pipeline)
+    newer = {VERSION_KEY: "2"}
+    table = DeltaTable(f"{theirs.ledger.root}/files")
+    table.alter.set_table_properties(newer, raise_if_not_exists=False)
+
+    summary = clean_landing(pipeline.config, run_id="run-1")
+
+    assert summary is not None
+    assert summary.counts == {"files_failed": 1}
+    assert "format version 2" in summary.notes[0]
+    assert landed(tmp_path) == ["a.json"]
+
+
+Moment = Callable[[pytest.MonkeyPatch, Callable[[], None]], None]
+
+
+def _once(step: Callable[..., Any], then: Callable[[], None]) -> Callable[..., Any]:
+    """Return ``step`` with something that happens right after its first call."""
+    left = [then]
+
+    def call(*given: Any, **named: Any) -> Any:
+        done = step(*given, **named)
+        while left:
+            left.pop()()
+        return done
+
+    return call
+
+
+def after_proof(patch: pytest.MonkeyPatch, then: Callable[[], None]) -> None:
+    """Let something happen when the files are proven and none is touched."""
+    patch.setattr(Witnesses, "judge", _once(Witnesses.judge, then))
+
+
+def after_last_look(patch: pytest.MonkeyPatch, then: Callable[[], None]) -> None:
+    """Let something happen when all is looked at and the first file is not taken."""
+    patch.setattr(remove, "_require_unread", _once(remove._require_unread, then))
+
+
+@pytest.mark.parametrize("mode", [MOVE, DELETE], ids=["move", "delete"])
+@pytest.mark.parametrize("moment", [after_proof, after_last_look])
+def test_reader_that_comes_during_a_cleaning_gets_every_file(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    later: Callable[[timedelta], None],
+    moment: Moment,
+    mode: dict[str, str],
+) -> None:
+    """It has listed the file that was about to go: it reads it, and then it goes."""
+    archive = {"cloudFiles.cleanSource.moveDestination": str(tmp_path / "archive")}
+    pipeline = reader(tmp_path, "orders", tmp_path / "landing", mode | archive)
+    path = pipeline.land("a.json")
+    ingest(pipeline)
+    later(timedelta(days=31))
+    newcomer: list[PipelineBuilder] = []
+
+    def come() -> None:
+        newcomer.append(reader(tmp_path, "newcomer", tmp_path / "landing"))
+        assert newcomer[0].discover() == 1
+
+    moment(monkeypatch, come)
+
+    assert run(pipeline) == {"files_waiting": 1}
+    assert landed(tmp_path) == ["a.json"]
+    assert Path(path).read_text().count("order_id") == 3
+    assert archived(tmp_path) == []
+    ingest(newcomer[0])
+    assert run(pipeline) == {"files_cleaned": 1}
+    assert landed(tmp_path) == []
+
+
+def test_reader_that_comes_once_a_file_is_taken_never_sees_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It registers and then lists: to it the file was gone before it began."""
+    pipeline = mover(tmp_path)
+    pipeline.land("a.json")
+    ingest(pipeline)
+    seen: list[int] = []
+
+    def come() -> None:
+        seen.append(reader(tmp_path, "late", tmp_path / "landing").discover())
+
+    keep = _once(remove.Remover._keep, come)
+    monkeypatch.setattr(remove.Remover, "_keep", keep)
+
+    assert run(pipeline) == {"files_cleaned": 1}
+    assert seen == [0]
+
+
+def test_reader_that_came_before_a_kill_gets_the_file_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The cleaning that finishes what was begun looks who has come since the proof."""
+    pipeline = mover(tmp_path)
+    pipeline.land("a.json")
+    ingest(pipeline)
+
+    def come_and_die() -> None:
+        reader(tmp_path, "newcomer", tmp_path / "landing")
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(_DiskRemoval, "take", _once(_DiskRemoval.take, come_and_die))
+        with pytest.raises(KeyboardInterrupt):
+            run(pipeline)
+    assert landed(tmp_path) == []  # it is taken, under a hidden name
+
+    assert run(pipeline)["files_waiting"] >= 1
+    assert landed(tmp_path) == ["a.json"]
+
+
+def test_registration_that_cannot_be_asked_gives_all_files_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing stays under a hidden name because somebody else is in trouble."""
+    pipeline = mover(tmp_path)
+    pipeline.land("a.json")
+    ingest(pipeline)
+
+    def break_one() -> None:
+        (tmp_path / "landing" / "_sluice" / "consumers" / "x.json").write_text("{")
+
+    after_last_look(monkeypatch, break_one)
+
+    assert run(pipeline) == {"files_failed": 1}
     assert landed(tmp_path) == ["a.json"]
 
 

@@ -158,7 +158,7 @@ def test_killed_deletion_refuses_runs_until_it_is_finished(
         return call
 
     with monkeypatch.context() as patched:
-        for name in ("remove", "unregister", "_delete_rows", "end_deletion"):
+        for name in ("remove", "unregister", "_delete_rows", "end_pending"):
             kept = getattr(deletion, name)
             patched.setattr(deletion, name, killed_at_last(kept))
         with pytest.raises(Killed):

@@ -67,11 +67,22 @@ def test_the_master_is_this_machine_unless_named() -> None:
     assert session._own_settings(named)["spark.master"] == "spark://host:7077"
 
 
-def test_a_session_on_a_cluster_sends_the_jars() -> None:
-    """The class path names files that only this machine has."""
+def test_a_session_on_a_cluster_sends_no_jar() -> None:
+    """Executors have the jars at the driver's paths: a start fetches nothing."""
     settings = session._own_settings({"spark.master": "spark://host:7077"})
-    assert settings["spark.jars"] == "/jars/delta.jar"
+    assert "spark.jars" not in settings
+    assert settings["spark.executor.extraClassPath"] == "/jars/delta.jar"
     assert "spark.driver.host" not in settings
+
+
+def test_own_options_of_masters_and_workers_are_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A cluster's administrator sets them, and the last of two wins in a JVM."""
+    monkeypatch.setenv("SPARK_DAEMON_JAVA_OPTS", "-Dmine=1")
+    options = session.daemon_environment("spark://host:7077")["SPARK_DAEMON_JAVA_OPTS"]
+    assert options.startswith("-XX:")
+    assert options.endswith(" -Dmine=1")
 
 
 class Jvm:

@@ -9,6 +9,7 @@ import pytest
 from sluice.tuning import (
     Profile,
     archive_options,
+    daemon_options,
     is_local_master,
     java_options,
     launcher_options,
@@ -46,11 +47,22 @@ def test_jars_are_on_the_class_path_of_the_jvm() -> None:
     assert "spark.master" not in settings
 
 
-def test_remote_executors_are_sent_the_jars() -> None:
-    """Another machine does not have the driver's files."""
-    settings = remote_settings([Path("/j/a.jar"), Path("/j/b.jar")], Path("/src"))
-    assert settings["spark.jars"] == "/j/a.jar,/j/b.jar"
-    assert settings["spark.executorEnv.PYTHONPATH"] == "/src"
+def test_executors_start_as_the_driver_does() -> None:
+    """Without it each start of an executor costs three times the processor time."""
+    settings = spark_settings([Path("/j/a.jar")], ["-Dx=1", "-Dy=2"], "/py")
+    assert settings["spark.executor.extraClassPath"] == "/j/a.jar"
+    assert settings["spark.executor.extraJavaOptions"] == settings[OPTIONS]
+
+
+def test_executors_find_the_source_where_the_driver_has_it() -> None:
+    """A checkout at one path on all machines need not be installed."""
+    settings = remote_settings(Path("/src"))
+    assert settings == {"spark.executorEnv.PYTHONPATH": "/src"}
+
+
+def test_a_master_takes_no_job_by_a_port_of_its_own() -> None:
+    """The port's number is fixed: two clusters on a machine would both want it."""
+    assert "-Dspark.master.rest.enabled=false" in daemon_options(ARCHIVES)
 
 
 def test_a_local_session_stays_off_the_network() -> None:
@@ -112,7 +124,7 @@ def test_own_options_of_the_jvm_are_added() -> None:
 
 
 def test_jars_are_added() -> None:
-    """Executors on other machines need those of Delta and those of S3."""
+    """Those of the user and those of S3 are both needed."""
     jars = "spark.jars"
     assert merge_settings({jars: "/a.jar"}, {jars: "/b.jar"}) == {jars: "/a.jar,/b.jar"}
 

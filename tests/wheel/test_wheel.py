@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from clean_environment import ROOT, CleanEnvironment, make_environment
+from standalone import plain_cluster
 
 pytestmark = [pytest.mark.needs_java, pytest.mark.timeout(600)]
 
@@ -17,40 +18,50 @@ from pathlib import Path
 
 from pyspark.sql import SparkSession
 
-landing, state, table, jars, how = sys.argv[1:]
-builder = (
-    SparkSession.builder.config("spark.jars", jars)
-    .config("spark.sql.extensions", "io.delta.sql.DeltaSparkSessionExtension")
-    .config(
-        "spark.sql.catalog.spark_catalog",
-        "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+
+def started(place):
+    builder = (
+        SparkSession.builder.config("spark.jars", jars)
+        .config("spark.sql.extensions", "io.delta.sql.DeltaSparkSessionExtension")
+        .config(
+            "spark.sql.catalog.spark_catalog",
+            "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+        )
+        .config("spark.databricks.delta.snapshotPartitions", "1")
+        .config("spark.ui.enabled", "false")
     )
-    .config("spark.databricks.delta.snapshotPartitions", "1")
-    .config("spark.ui.enabled", "false")
-)
-spark = (
-    builder.remote("local[2]") if how == "connect" else builder.master("local[2]")
-).getOrCreate()
-expected = "pyspark.sql.connect.session" if how == "connect" else "pyspark.sql.session"
-assert type(spark).__module__ == expected, type(spark)
-for name in ("1", "2"):
-    Path(landing, f"{name}.json").write_text('{"id": "%s"}' % name)
+    by_connect = place == "connect"
+    builder = builder.remote("local[2]") if by_connect else builder.master(place)
+    return builder.getOrCreate()
+
+
+def ingest(spark, folder):
     stream = (
         spark.readStream.format("cloudFiles")
         .option("cloudFiles.format", "json")
-        .option("cloudFiles.schemaLocation", state)
-        .load(landing)
+        .option("cloudFiles.schemaLocation", f"{folder}/state")
+        .load(f"{folder}/landing")
     )
     query = (
         stream.select("id").writeStream.format("delta")
-        .option("checkpointLocation", state)
+        .option("checkpointLocation", f"{folder}/state")
         .trigger(availableNow=True)
-        .start(table)
+        .start(f"{folder}/table")
     )
     query.awaitTermination()
-found = spark.read.format("delta").load(table).orderBy("id").collect()
-assert [row.id for row in found] == ["1", "2"], found
-spark.stop()
+
+
+jars, *places = sys.argv[1:]
+for number, place in enumerate(places):
+    folder = Path.cwd() / str(number)
+    (folder / "landing").mkdir(parents=True)
+    spark = started(place)
+    for name in ("1", "2"):
+        (folder / "landing" / f"{name}.json").write_text('{"id": "%s"}' % name)
+        ingest(spark, folder)
+    rows = spark.read.format("delta").load(f"{folder}/table").orderBy("id").collect()
+    print(place, type(spark).__module__, [row.id for row in rows])
+    spark.stop()
 """
 
 
@@ -76,21 +87,24 @@ def test_wheel_brings_neither_airflow_nor_the_command_line(
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("how", ["local", "connect"])
 def test_format_is_found_without_registration(
-    clean: CleanEnvironment, tmp_path: Path, how: str
+    clean: CleanEnvironment, tmp_path: Path
 ) -> None:
-    """Auto Loader code runs as it is, in one process and through Spark Connect."""
-    landing = tmp_path / "landing"
-    landing.mkdir()
-    jars = ",".join(map(str, (clean.folder / "share/sluice/jars").glob("*.jar")))
-    script = tmp_path / "plain.py"
-    script.write_text(SCRIPT)
-    places = [str(tmp_path / name) for name in ("landing", "state", "table")]
+    """Auto Loader code runs as it is: in one process, by Connect, and on a cluster."""
+    jars = ",".join(map(str, (clean.folder / "share/sluice/jars").glob("delta-*.jar")))
+    (tmp_path / "plain.py").write_text(SCRIPT)
 
-    done = clean.run(str(script), *places, jars, how, cwd=tmp_path)
+    with plain_cluster(clean.spark_home, clean.variables(), tmp_path) as cluster:
+        places = ["local[2]", "connect", cluster.master]
+        done = clean.run("plain.py", jars, *places, cwd=tmp_path)
 
     assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        "local[2] pyspark.sql.session ['1', '2']",
+        "connect pyspark.sql.connect.session ['1', '2']",
+        f"{cluster.master} pyspark.sql.session ['1', '2']",
+    ]
+    assert len(list(tmp_path.glob("work/app-*/[0-9]*"))) == 1, "the cluster's executor"
 
 
 def test_page_on_testing_shows_what_works(

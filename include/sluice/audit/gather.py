@@ -40,6 +40,7 @@ from sluice.source.configured import source_options
 from sluice.source.events import EventKind
 from sluice.source.ledger import Ledger
 from sluice.tables import equal, query_table, read_table
+from sluice.versions import is_too_new
 
 _EXAMPLES = 5
 _Found = TypeVar("_Found")
@@ -84,10 +85,16 @@ def gather_facts(config: PipelineConfig) -> AuditFacts:
 
 
 def read_query(query: Query, archived: Callable[[], list[Batch]]) -> QueryFacts:
-    """Read what checkpoint, archive and table log say of one query."""
+    """Read what checkpoint, archive and table log say of one query.
+
+    Raises:
+        FatalError: a newer release wrote the checkpoint.
+    """
     try:
         checkpoint = read_checkpoint(query.checkpoint)
     except FatalError as error:
+        if is_too_new(error):
+            raise
         return QueryFacts(query=query, checkpoint=None, damage=error.message)
     if not query.table:
         return _query_facts(query, checkpoint, None, [], [])
@@ -191,6 +198,8 @@ def _read_whole_ledger(
     try:
         return read_ledger(config), None
     except (DeltaError, pa.ArrowException, OSError, FatalError) as error:
+        if is_too_new(error):
+            raise
         return None, str(error)
 
 

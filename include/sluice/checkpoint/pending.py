@@ -1,26 +1,42 @@
-"""A repair that was begun: kept beside the checkpoint until its last step is done.
+"""What was begun and is not over: kept beside the checkpoint until its last step.
 
-A repair replaces several things, which no storage does at once. What it decided is
-written down first. Until it is over no run begins, and whoever repeats the command goes
-on with the very steps that are left.
+A repair and a deletion change several things, which no storage does at once. What was
+decided is written down first. Until it is over no run begins, and whoever repeats the
+command goes on with what is left.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import ClassVar, Literal, TypeVar
 
 import msgspec
 
 from sluice import storage
+from sluice.errors import Condition
 from sluice.paths import control_location
+from sluice.versions import FORMAT_VERSION, require_known
 
-_KEY = "repair.json"
 Missing = Literal["reread", "skip"]
 """What becomes of files whose rows are gone: read again, or left out for good."""
 
 
-class PendingRepair(msgspec.Struct, frozen=True, kw_only=True):
+class _Versioned(msgspec.Struct, frozen=True):
+    version: object = None
+
+
+class Pending(_Versioned, frozen=True, kw_only=True):
+    """What a repair and a deletion have in common."""
+
+    key: ClassVar[str]
+    condition: ClassVar[Condition]
+    called: ClassVar[str]
+
+    begun_at: datetime
+    version: int = FORMAT_VERSION
+
+
+class PendingRepair(Pending, frozen=True, kw_only=True):
     """What a repair decided: nothing of it is decided anew when it is resumed.
 
     ``end`` is the seq that the new bronze checkpoint begins after, None where bronze
@@ -30,8 +46,11 @@ class PendingRepair(msgspec.Struct, frozen=True, kw_only=True):
     where there is no table.
     """
 
+    key = "repair.json"
+    condition = Condition.REPAIR_UNFINISHED
+    called = "a repair"
+
     command: str
-    begun_at: datetime
     query_id: str
     end: int | None
     conf: dict[str, str]
@@ -46,38 +65,73 @@ class PendingRepair(msgspec.Struct, frozen=True, kw_only=True):
         """What is added to the name of whatever is moved aside."""
         return f".replaced-{self.begun_at:%Y%m%dT%H%M%S.%fZ}"
 
+    @property
+    def so_far(self) -> str:
+        """What it has done, for a message."""
+        return f"done are {list(self.done)}"
 
-def read_pending(checkpoint: str) -> PendingRepair | None:
-    """Return the repair of ``checkpoint`` that is not over, None where there is none.
+
+class PendingDeletion(Pending, frozen=True, kw_only=True):
+    """What is deleted: ``locations`` are folders, or prefixes, with all in them."""
+
+    key = "deletion.json"
+    condition = Condition.DELETION_UNFINISHED
+    called = "its deletion"
+
+    pipeline: str
+    locations: tuple[str, ...]
+
+    @property
+    def command(self) -> str:
+        """The command that goes on with it."""
+        return f"sluice resources {self.pipeline} --delete"
+
+    @property
+    def so_far(self) -> str:
+        """What it has done, for a message."""
+        return "some of its tables, checkpoints and ledger may be gone"
+
+
+_Kind = TypeVar("_Kind", PendingRepair, PendingDeletion)
+
+
+def read_pending(checkpoint: str, kind: type[_Kind]) -> _Kind | None:
+    """Return what was begun at ``checkpoint`` and is not over, None where nothing is.
 
     Raises:
+        FatalError: a newer release has begun it.
         msgspec.DecodeError: the file was written by somebody else.
     """
-    content = storage.read(control_location(checkpoint), _KEY)
-    return msgspec.json.decode(content, type=PendingRepair) if content else None
+    content = storage.read(control_location(checkpoint), kind.key)
+    if content is None:
+        return None
+    version = msgspec.json.decode(content, type=_Versioned).version
+    require_known(f"{kind.called} that was begun at {checkpoint!r}", version)
+    return msgspec.json.decode(content, type=kind)
 
 
 def begin_pending(
-    checkpoint: str, repair: PendingRepair, *, instead_of: PendingRepair | None = None
+    checkpoint: str, pending: _Kind, *, instead_of: _Kind | None = None
 ) -> bool:
-    """Write down a repair before its first step; False where another was begun.
+    """Write down what begins, before its first step; False where one was begun before.
 
     ``instead_of`` is one that was begun and can no longer be carried out.
     """
-    location, content = control_location(checkpoint), msgspec.json.encode(repair)
-    if instead_of is not None and read_pending(checkpoint) == instead_of:
-        storage.put(location, _KEY, content)
+    location, content = control_location(checkpoint), msgspec.json.encode(pending)
+    found = read_pending(checkpoint, type(pending)) if instead_of else None
+    if found is not None and found == instead_of:
+        storage.put(location, pending.key, content)
         return True
-    return storage.put_if_absent(location, _KEY, content)
+    return storage.put_if_absent(location, pending.key, content)
 
 
 def mark_done(checkpoint: str, repair: PendingRepair, step: str) -> PendingRepair:
     """Keep that ``step`` is done, and return the repair so."""
     marked = msgspec.structs.replace(repair, done=(*repair.done, step))
-    storage.put(control_location(checkpoint), _KEY, msgspec.json.encode(marked))
+    storage.put(control_location(checkpoint), repair.key, msgspec.json.encode(marked))
     return marked
 
 
-def end_pending(checkpoint: str) -> None:
+def end_pending(checkpoint: str, kind: type[Pending]) -> None:
     """Let runs begin again: the last step is done."""
-    storage.delete(control_location(checkpoint), _KEY)
+    storage.delete(control_location(checkpoint), kind.key)

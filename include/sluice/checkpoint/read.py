@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from sluice.checkpoint.parse import (
 )
 from sluice.errors import Condition, FatalError
 from sluice.paths import is_local, join
+from sluice.versions import require_known_offset
 
 _BATCH_FILE = re.compile(r"\d+")
 _Entry = TypeVar("_Entry")
@@ -78,7 +80,8 @@ def read_checkpoint(location: str) -> CheckpointFacts | None:
     """Read the checkpoint at ``location``, None where no query has left one.
 
     Raises:
-        FatalError: a file of it is damaged; all damaged files are named.
+        FatalError: a file of it is damaged, all of which are named, or it has offsets
+            that a newer release of Sluice wrote.
     """
     damaged: dict[str, str] = {}
     read = partial(_parse_file, location, damaged)
@@ -93,6 +96,7 @@ def read_checkpoint(location: str) -> CheckpointFacts | None:
         batch: read(f"offsets/{batch}", partial(parse_offsets, batch))
         for batch in _batches(location, "offsets")
     }
+    _require_known(location, offsets)
     if damaged:
         raise _unreadable(location, damaged)
     if query_id is None and not offsets and not commits:
@@ -132,6 +136,13 @@ def _parse_file(
     except ValueError as error:
         damaged[key] = str(error)
         return None
+
+
+def _require_known(location: str, offsets: Mapping[int, OffsetEntry | None]) -> None:
+    for batch, entry in offsets.items():
+        for offset in entry.offsets if entry else ():
+            where = f"micro-batch {batch} of checkpoint {location!r}"
+            require_known_offset(where, json.loads(offset or "{}"))
 
 
 def _present(entries: Mapping[int, _Entry | None]) -> dict[int, _Entry]:

@@ -20,6 +20,7 @@ from sluice.cli.resources import resources
 from sluice.cli.run import plan, run
 from sluice.cli.sample import sample
 from sluice.cli.watch import watch
+from sluice.control.jvm_loss import jvm_loss_told
 from sluice.errors import ExitCode, SluiceError
 from sluice.storage_errors import storage_errors_told
 
@@ -54,7 +55,7 @@ def main() -> None:
     """Run the command line; what Sluice refuses is one message and an exit code."""
     logging.basicConfig(format="%(levelname)s: %(message)s", stream=sys.stderr)
     try:
-        with storage_errors_told():
+        with storage_errors_told(), jvm_loss_told():
             app()
     except SystemExit as end:
         # Click's own code for a wrong call; ours is the same for every command and job.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from py4j.protocol import Py4JError, Py4JNetworkError
 
 from sluice.control import signals
-from sluice.errors import Condition, RetryableError
+from sluice.control.jvm_loss import jvm_gone
 
 if TYPE_CHECKING:
     from pyspark.sql.streaming.query import StreamingQuery
@@ -55,7 +55,7 @@ def await_query(
                 meanwhile()
                 due = time.monotonic() + _MEANWHILE_SECONDS
     except (Py4JNetworkError, ConnectionError) as error:
-        raise _jvm_gone(hold.lease.query) from error
+        raise jvm_gone(f"query {hold.lease.query!r}") from error
     finally:
         if not signals.ends_at_once():  # else its JVM is killed already
             _stop(query)
@@ -158,16 +158,3 @@ class _Batches:
         finally:
             if not signals.ends_at_once():
                 self._lock.unlock()
-
-
-def _jvm_gone(query: str) -> RetryableError | SystemExit:
-    sent = signals.received()
-    if sent:  # it went to the whole group of processes, and a JVM ends at once
-        return SystemExit(signals.exit_code(sent))
-    return RetryableError(
-        Condition.QUERY_FAILED,
-        f"query {query!r}: its JVM is gone, killed or out of memory; the next run "
-        "repeats the micro-batch that was cut off: run again, with more memory if need "
-        "be",
-        {"query": query},
-    )

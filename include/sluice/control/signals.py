@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -110,8 +111,13 @@ def _kill_jvm() -> None:
 
     Under spark-submit the JVM is the parent, and ends when this process does.
     """
-    context = sys.modules.get("pyspark.core.context")
-    gateway = context.SparkContext._gateway if context else None  # noqa: SLF001
-    started = getattr(gateway, "proc", None)
+    started = started_jvm()
     if started is not None:
         started.kill()
+
+
+def started_jvm() -> subprocess.Popen[bytes] | None:
+    """Return the JVM that this process started, None where it has started none."""
+    context = sys.modules.get("pyspark.core.context")
+    gateway = context.SparkContext._gateway if context else None  # noqa: SLF001
+    return getattr(gateway, "proc", None)

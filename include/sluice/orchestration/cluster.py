@@ -20,6 +20,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from http.client import HTTPException
+from json import JSONDecodeError
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
@@ -30,7 +31,7 @@ from sluice.errors import Condition, ExitCode, FatalError, SluiceError
 from sluice.orchestration.environment import local_airflow
 from sluice.orchestration.ports import require_free_port
 from sluice.orchestration.processes import Mark, end_marked, list_marked
-from sluice.session import submit_environment
+from sluice.session import daemon_environment
 
 _HOST = "127.0.0.1"
 _PORT = 7077
@@ -117,7 +118,8 @@ def count_alive_workers(cluster: Cluster) -> int:
     try:
         with urlopen(f"{cluster.page}/json/", timeout=2) as answer:
             return int(json.load(answer)["aliveworkers"])
-    except (URLError, HTTPException, ConnectionError, TimeoutError):
+    # While its page starts, the server answers with an empty one.
+    except (URLError, HTTPException, ConnectionError, TimeoutError, JSONDecodeError):
         return 0
 
 
@@ -184,7 +186,7 @@ def _started(
 ) -> Cluster:
     """Start one process; it is remembered at once, so that it can always be ended."""
     home.mkdir(parents=True, exist_ok=True)
-    environment = {**os.environ, **submit_environment(cluster.master)}
+    environment = {**os.environ, **daemon_environment(cluster.master)}
     binary = Path(environment["SPARK_HOME"], "bin", "spark-class")
     with _log(home, name).open("wb") as log:
         pid = subprocess.Popen(

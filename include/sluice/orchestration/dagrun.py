@@ -16,18 +16,16 @@ from typing import TextIO
 from airflow.dag_processing.dagbag import BundleDagBag
 from airflow.listeners import hookimpl
 from airflow.models.dagrun import DagRun
-from airflow.models.pool import Pool
 from airflow.models.taskinstance import TaskInstance
 from airflow.sdk import DAG
 from airflow.sdk.listener import get_listener_manager
-from airflow.utils import db
 from airflow.utils.session import create_session
 from airflow.utils.state import DagRunState
 from airflow.utils.types import DagRunTriggeredByType
 from sqlalchemy import select
 
 from sluice.errors import Condition, UsageError
-from sluice.orchestration.dag import WRITER_POOL
+from sluice.orchestration.database import prepare_database
 from sluice.orchestration.environment import LocalAirflow, local_airflow, stamp_text
 
 
@@ -68,13 +66,7 @@ class Reporter:
 def prepare(airflow: LocalAirflow) -> None:
     """Make the database ready; fail the runs that a killed process left running."""
     if not airflow.is_prepared():
-        db.initdb()
-        Pool.create_or_update_pool(
-            WRITER_POOL,
-            slots=1,
-            description="Steps that write: one at a time",
-            include_deferred=False,
-        )
+        prepare_database()
         airflow.stamp.write_text(stamp_text(), encoding="utf-8")
     fail_abandoned_runs()
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from sluice.errors import Condition, UsageError
 from sluice.installation import source_folder, write_text_atomically
+from sluice.orchestration.settings import Places, airflow_settings
 
 _DEFAULT_PORT = 8080
 _LAST_PORT = 65_535
@@ -36,7 +37,7 @@ class LocalAirflow:
     @property
     def logs(self) -> Path:
         """The folder of the logs of its processes and tasks."""
-        return self.home / "logs"
+        return self._places().logs
 
     @property
     def stamp(self) -> Path:
@@ -46,7 +47,7 @@ class LocalAirflow:
     @property
     def passwords(self) -> Path:
         """The file into which Airflow writes the password that it makes up."""
-        return self.home / "simple_auth_manager_passwords.json.generated"
+        return self._places().passwords
 
     def is_prepared(self) -> bool:
         """Tell whether this version of Airflow has prepared the database."""
@@ -60,10 +61,21 @@ class LocalAirflow:
         """
         return {
             **{key: value for key, value in os.environ.items() if not _foreign(key)},
-            **_airflow_settings(self),
+            **airflow_settings(self._places()),
             **_load_secrets(self.home / "secrets.json"),
             **_sluice_settings(self.root, os.environ),
         }
+
+    def _places(self) -> Places:
+        return Places(
+            root=self.root,
+            home=self.home,
+            database=f"sqlite:///{self.home / 'airflow.db'}",
+            host=_HOST,
+            port=self.port,
+            server=self.url,
+            url=self.url,
+        )
 
 
 def local_airflow() -> LocalAirflow:
@@ -95,29 +107,6 @@ def _port(given: str | None) -> int:
 
 def _foreign(key: str) -> bool:
     return key == "AIRFLOW_HOME" or key.startswith(("AIRFLOW__", "_AIRFLOW_"))
-
-
-def _airflow_settings(airflow: LocalAirflow) -> dict[str, str]:
-    logs = str(airflow.logs)
-    settings = {
-        "CORE__DAGS_FOLDER": str(airflow.root / "dags"),
-        "CORE__EXECUTION_API_SERVER_URL": f"{airflow.url}/execution/",
-        "CORE__EXECUTOR": "LocalExecutor",
-        "CORE__LOAD_EXAMPLES": "False",
-        "CORE__PARALLELISM": "4",
-        "CORE__PLUGINS_FOLDER": str(airflow.root / "include" / "plugins"),
-        "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(airflow.passwords),
-        "DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{airflow.home / 'airflow.db'}",
-        "LOGGING__BASE_LOG_FOLDER": logs,
-        "LOGGING__DAG_PROCESSOR_CHILD_PROCESS_LOG_DIRECTORY": f"{logs}/dag_processor",
-        "API__HOST": _HOST,
-        "API__PORT": str(airflow.port),
-        "API__BASE_URL": airflow.url,
-        "API__WORKERS": "1",
-        "USAGE_DATA_COLLECTION__ENABLED": "False",
-    }
-    named = {f"AIRFLOW__{key}": value for key, value in settings.items()}
-    return {"AIRFLOW_HOME": str(airflow.home), **named}
 
 
 def _load_secrets(path: Path) -> dict[str, str]:

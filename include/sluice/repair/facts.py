@@ -35,6 +35,7 @@ from sluice.repair.plan import HeldFile, HeldRange
 from sluice.source.events import EventKind, newest_events
 from sluice.source.ledger import Ledger
 from sluice.tables import equal, query_table
+from sluice.versions import is_too_new
 
 REBUILT = "ledger-rebuild-"
 """With what the run id of a claim begins that a rebuilt ledger begins with."""
@@ -81,10 +82,16 @@ def read_remains(config: PipelineConfig) -> Remains:
 
 
 def read_if_whole(location: str) -> CheckpointFacts | None:
-    """Read a checkpoint, None where there is none or a file of it is damaged."""
+    """Read a checkpoint, None where there is none or a file of it is damaged.
+
+    Raises:
+        FatalError: a newer release wrote it.
+    """
     try:
         return read_checkpoint(location)
-    except FatalError:
+    except FatalError as error:
+        if is_too_new(error):
+            raise
         return None
 
 

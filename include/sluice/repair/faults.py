@@ -18,6 +18,7 @@ from sluice.history.queries import Query, list_queries
 from sluice.model import Finding, Severity
 from sluice.preflight import read_up_to
 from sluice.source.ledger import Ledger
+from sluice.versions import is_too_new
 
 _OF_LEDGER = {
     Condition.LEDGER_MISMATCH,
@@ -50,16 +51,10 @@ def find_faults(config: PipelineConfig) -> Faults:
 
     Raises:
         DeltaError: a table of the ledger or of the pipeline is damaged.
+        FatalError: a newer release wrote the ledger or a checkpoint.
     """
     bronze, *silver = list_queries(config)
-    refused = _refusal_of_bronze(config)
-    if refused is not None:
-        is_of_ledger = refused.condition in _OF_LEDGER
-        told = (refused.message,)
-        found = Faults(ledger=told) if is_of_ledger else Faults(bronze=told)
-    else:
-        findings = list(_findings(config, bronze))
-        found = Faults(bronze=_told(findings, REPAIR), ledger=_told(findings, REBUILD))
+    found = _faults_of_bronze(config, bronze)
     windows = {
         each.name: _faults_of_silver(config, each, query)
         for each, query in zip(config.silver, silver, strict=True)
@@ -67,15 +62,21 @@ def find_faults(config: PipelineConfig) -> Faults:
     return Faults(bronze=found.bronze, ledger=found.ledger, silver=windows)
 
 
-def _refusal_of_bronze(config: PipelineConfig) -> FatalError | None:
+def _faults_of_bronze(config: PipelineConfig, bronze: Query) -> Faults:
     try:
         checkpoint = read_checkpoint(config.bronze_checkpoint_location)
         ledger = Ledger.open(config.schema_location)
         require_bronze_consistent(config, checkpoint, ledger)
         read_up_to(checkpoint)
+        # Only this reads every row of the ledger.
+        findings = list(_findings(config, bronze))
     except FatalError as error:
-        return error
-    return None
+        if is_too_new(error):
+            raise
+        told = (error.message,)
+        is_of_ledger = error.condition in _OF_LEDGER
+        return Faults(ledger=told) if is_of_ledger else Faults(bronze=told)
+    return Faults(bronze=_told(findings, REPAIR), ledger=_told(findings, REBUILD))
 
 
 def _faults_of_silver(
@@ -84,6 +85,8 @@ def _faults_of_silver(
     try:
         require_silver_consistent(config, silver)
     except FatalError as error:
+        if is_too_new(error):
+            raise
         return (error.message,)
     return _told(_findings(config, query), REPAIR)
 

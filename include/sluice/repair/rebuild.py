@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
 from sluice import storage
@@ -20,11 +19,11 @@ from sluice.config import PipelineConfig
 from sluice.errors import Condition, FatalError
 from sluice.history.readings import archived_readings
 from sluice.model import CHAIN_START, FileIdentity, FileVersion, LedgerFile, SeqRange
-from sluice.paths import join
 from sluice.repair.facts import count_read
 from sluice.source.configured import source_options
 from sluice.source.content import digest_files
 from sluice.source.ledger import Ledger
+from sluice.versions import is_too_new
 
 _LOG = logging.getLogger(__name__)
 _SHOWN = 5
@@ -147,12 +146,18 @@ def make_ledger(config: PipelineConfig, rebuilt: Rebuilt, *, run_id: str) -> Non
 
 
 def open_old(root: str) -> Ledger | None:
-    """Open what is left of a ledger at its own folder; None where it cannot be read."""
+    """Open what is left of a ledger at its own folder; None where it cannot be read.
+
+    Raises:
+        FatalError: a newer release made it.
+    """
     try:
-        table = DeltaTable(join(root, "files"))
-        ledger = Ledger(root, str(table.metadata().id))
-        ledger.files()
-    except (DeltaError, OSError) as error:
+        ledger = Ledger.open_at(root)
+        if ledger is not None:
+            ledger.files()
+    except (DeltaError, OSError, FatalError) as error:
+        if is_too_new(error):
+            raise
         _LOG.warning(
             "ledger %r cannot be read, nothing is taken from it: %s", root, error
         )

@@ -74,7 +74,7 @@ def plan_checkpoint_repair(
     Raises:
         FatalError: the ledger is wrong too, or the table has parts of micro-batches.
     """
-    pending = read_pending(config.bronze_checkpoint_location)
+    pending = read_pending(config.bronze_checkpoint_location, PendingRepair)
     if pending is not None and not _is_stale(config, pending):
         return _resumed(pending)
     faults = find_faults(config)
@@ -113,7 +113,7 @@ def plan_ledger_rebuild(
         FatalError: rows are gone, and it was not said what becomes of them.
         UsageError: the landing folder or the options of the source are wrong.
     """
-    pending = read_pending(config.bronze_checkpoint_location)
+    pending = read_pending(config.bronze_checkpoint_location, PendingRepair)
     if pending is not None and not _is_stale(config, pending):
         return _resumed(pending)
     faults = find_faults(config)
@@ -187,7 +187,7 @@ def carry_out(config: PipelineConfig, plan: RepairPlan) -> list[str]:
                 take()
                 repair = mark_done(location, repair, name)
                 taken.append(name)
-        end_pending(location)
+        end_pending(location, PendingRepair)
     archive_history(config)
     return taken
 
@@ -195,15 +195,15 @@ def carry_out(config: PipelineConfig, plan: RepairPlan) -> list[str]:
 def _forget(config: PipelineConfig, pending: PendingRepair | None) -> None:
     """Let runs begin again after a repair that somebody else has made needless."""
     location = config.bronze_checkpoint_location
-    if pending is not None and read_pending(location) == pending:
-        end_pending(location)
+    if pending is not None and read_pending(location, PendingRepair) == pending:
+        end_pending(location, PendingRepair)
 
 
 def _begin(
     location: str, repair: PendingRepair, instead_of: PendingRepair | None
 ) -> None:
     begun = begin_pending(location, repair, instead_of=instead_of)
-    if not begun and read_pending(location) != repair:
+    if not begun and read_pending(location, PendingRepair) != repair:
         raise RetryableError(
             Condition.REPAIR_UNFINISHED,
             f"checkpoint {location!r}: another repair was begun meanwhile; run "

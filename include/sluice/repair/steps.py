@@ -24,6 +24,7 @@ from sluice.paths import join
 from sluice.repair.facts import REBUILT, read_remains
 from sluice.repair.rebuild import make_ledger, open_old, rebuild_ledger
 from sluice.source.ledger import Ledger
+from sluice.versions import ledger_offset
 
 _LOG = logging.getLogger(__name__)
 # Spark looks after the checkpoints and the log of its tables.
@@ -118,7 +119,7 @@ def _write_bronze(config: PipelineConfig, repair: PendingRepair) -> None:
         # Nothing can hold its transaction: the first micro-batch makes the table.
         write_query_id(location, repair.query_id)
         return
-    offset = json.dumps({"ledger": ledger.ledger_id, "seq": repair.end})
+    offset = json.dumps(ledger_offset(ledger.ledger_id, repair.end or 0))
     write_adopting(
         location, repair.query_id, offset, conf=repair.conf, at=repair.begun_at
     )

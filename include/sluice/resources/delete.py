@@ -13,11 +13,11 @@ from datetime import UTC, datetime
 from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError
 
-from sluice.checkpoint.deletion import (
+from sluice.checkpoint.pending import (
     PendingDeletion,
-    begin_deletion,
-    end_deletion,
-    read_deletion,
+    begin_pending,
+    end_pending,
+    read_pending,
 )
 from sluice.config import PipelineConfig, list_pipelines, load_pipeline
 from sluice.control.hold import hold_lease
@@ -54,7 +54,7 @@ def delete_pipeline(config: PipelineConfig, *, run_id: str) -> list[Resource]:
         UsageError: the options of its source, or another pipeline's file, are wrong.
     """
     checkpoint = config.bronze_checkpoint_location
-    deletion = read_deletion(checkpoint) or _plan(config)
+    deletion = read_pending(checkpoint, PendingDeletion) or _plan(config)
     controls = [control_location(each.checkpoint) for each in list_queries(config)]
     _require_own(config, [*deletion.locations, *controls])
     with ExitStack() as leases:
@@ -62,7 +62,7 @@ def delete_pipeline(config: PipelineConfig, *, run_id: str) -> list[Resource]:
             leases.enter_context(
                 hold_lease(query.checkpoint, query=query.name, run_id=run_id)
             )
-        begin_deletion(checkpoint, deletion)
+        begin_pending(checkpoint, deletion)
         # First of all nobody may wait for it any more before cleaning a folder.
         for consumer in own_registrations(config):
             unregister(consumer)
@@ -87,7 +87,7 @@ def _finish(config: PipelineConfig, deletion: PendingDeletion) -> None:
     bronze, *silver = [each.checkpoint for each in list_queries(config)]
     for checkpoint in silver:
         remove(control_location(checkpoint))
-    end_deletion(bronze)
+    end_pending(bronze, PendingDeletion)
     remove(control_location(bronze))
     lake = config.ops_location("batches").rpartition("/ops/")[0]
     for location in [*deletion.locations, *map(control_location, [bronze, *silver])]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sluice.checkpoint.deletion import read_deletion
+from sluice.checkpoint.pending import PendingDeletion, read_pending
 from sluice.config import PipelineConfig
 from sluice.deltalog import open_table
 from sluice.history.queries import list_queries
@@ -171,7 +171,7 @@ def _used(config: PipelineConfig) -> Iterator[Resource]:
 
 def _being_deleted(config: PipelineConfig) -> tuple[str, ...]:
     """Return the folders of which a killed deletion may have left a part."""
-    deletion = read_deletion(config.bronze_checkpoint_location)
+    deletion = read_pending(config.bronze_checkpoint_location, PendingDeletion)
     return deletion.locations if deletion else ()
 
 

@@ -47,6 +47,7 @@ from sluice.source.read import (
 )
 from sluice.source.schemas import schema_of
 from sluice.source.superseded import record_superseded
+from sluice.versions import ledger_offset, release, require_known_offset
 
 Offset = dict[str, Any]
 # Looking whether the ledger has many small files costs opening three tables.
@@ -91,10 +92,14 @@ class CloudFilesDataSource(DataSource):
 
 @dataclass
 class SlicePartition(InputPartition):
-    """What one task reads, and where it records a file that it cannot read."""
+    """What one task reads, and where it records a file that it cannot read.
+
+    ``release`` is the one that planned it: another may read other rows in it.
+    """
 
     slices: list[FileSlice]
     ledger: Ledger
+    release: str
 
 
 class CloudFilesStreamReader(DataSourceStreamReader, SupportsTriggerAvailableNow):
@@ -173,13 +178,19 @@ class CloudFilesStreamReader(DataSourceStreamReader, SupportsTriggerAvailableNow
             min_partitions=self._options.min_partitions,
             splittable=not self._options.multi_line,
         )
-        return [SlicePartition(slices, ledger) for slices in packed]
+        planned_by = release()
+        return [SlicePartition(slices, ledger, planned_by) for slices in packed]
 
     def read(self, partition: InputPartition) -> Iterator[pa.RecordBatch]:
-        """Read one task's files; runs in a worker."""
+        """Read one task's files; runs in a worker.
+
+        Raises:
+            FatalError: the driver has another release of this package.
+        """
         if not isinstance(partition, SlicePartition):
             message = f"expected a SlicePartition, got {type(partition).__name__}"
             raise TypeError(message)
+        _require_same_release(partition)
         return read_slices(partition.slices, self._read_plan(partition.ledger))
 
     def _read_plan(self, ledger: Ledger) -> ReadPlan:
@@ -205,6 +216,7 @@ class CloudFilesStreamReader(DataSourceStreamReader, SupportsTriggerAvailableNow
         return Ledger.open_or_create(self._options.schema_location)
 
     def _require_ledger(self, offset: Mapping[str, Any]) -> Ledger:
+        require_known_offset("the offset in the checkpoint", offset)
         ledger = self._ledger()
         if offset["ledger"] != ledger.ledger_id:
             raise FatalError(
@@ -260,7 +272,20 @@ def plan_reading(options: CloudFilesOptions, output: pa.Schema) -> ReadPlan:
 
 
 def _offset(ledger: Ledger, seq: int) -> Offset:
-    return {"ledger": ledger.ledger_id, "seq": seq}
+    return ledger_offset(ledger.ledger_id, seq)
+
+
+def _require_same_release(partition: SlicePartition) -> None:
+    # An older release has planned it without one.
+    planned_by = getattr(partition, "release", "an older one")
+    if planned_by != release():
+        raise FatalError(
+            Condition.INSTALLATION_BROKEN,
+            f"a task was planned by Sluice {planned_by} and is read by {release()}, "
+            "the executor's: files would be read by other rules than the ledger's; "
+            "install the driver's release on every executor (docs/deployment.md)",
+            {"driver": planned_by, "executor": release()},
+        )
 
 
 def _require_whole(ledger: Ledger, planned: SeqRange) -> list[LedgerFile]:

@@ -8,7 +8,7 @@ Append-only Delta tables under ``<schemaLocation>/_ledger``, written by delta-rs
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -48,11 +48,14 @@ from sluice.source.quarantine import (
     read_left_out,
     record_left_out,
 )
+from sluice.versions import FORMAT_VERSION, require_known
 
 # One writer wins each round, so this many rounds are lost only to as many winners.
 _ROUNDS = 100
 # Made at the first start of a stream with includeExistingFiles=false.
 _EXISTING = "existing.json"
+# A property of the files table: every opener reads it with the table's id.
+VERSION_KEY = "sluice.formatVersion"
 
 
 @dataclass(frozen=True)
@@ -64,27 +67,41 @@ class Ledger:
 
     @classmethod
     def open(cls, schema_location: str) -> Ledger | None:
-        """Open the ledger below ``schema_location``; None where there is none."""
-        root = ledger_root(schema_location)
+        """Open the ledger below ``schema_location``; None where there is none.
+
+        Raises:
+            FatalError: a newer release made it, or a file of it is damaged.
+        """
+        return cls.open_at(ledger_root(schema_location))
+
+    @classmethod
+    def open_at(cls, root: str) -> Ledger | None:
+        """Open the ledger whose own folder is ``root``, as ``open`` does."""
         try:
             with damage_named(root):
                 table = DeltaTable(join(root, "files"))
         except TableNotFoundError:
             return None
-        return cls(root, str(table.metadata().id))
+        return cls(root, _known_id(root, table))
 
     @classmethod
     def open_or_create(cls, schema_location: str) -> Ledger:
-        """Open the ledger below ``schema_location``, or make an empty one."""
+        """Open the ledger below ``schema_location``, or make an empty one.
+
+        Raises:
+            FatalError: a newer release made it, or a file of it is damaged or gone.
+        """
         root = ledger_root(schema_location)
+        ledger = cls.open_at(root)
         with damage_named(root):
             claims = _create(join(root, "claims"), CLAIMS_SCHEMA)
-        ledger = cls.open(schema_location)
+        # Another process may have made both since, and claimed.
+        ledger = ledger or cls.open_at(root)
         if ledger is None:
             # There are files before there are claims: these lost theirs.
             _require_unused(claims, root)
-            _create(join(root, "files"), FILES_SCHEMA)
-            ledger = cls.open(schema_location)
+            _create(join(root, "files"), FILES_SCHEMA, {VERSION_KEY: FORMAT_VERSION})
+            ledger = cls.open_at(root)
         if ledger is None:
             raise FatalError(
                 Condition.LEDGER_UNREADABLE,
@@ -217,11 +234,12 @@ class Ledger:
     def _files(self) -> DeltaTable:
         with damage_named(self.root):
             table = DeltaTable(join(self.root, "files"))
-        if str(table.metadata().id) != self.ledger_id:
+        found = _known_id(self.root, table)
+        if found != self.ledger_id:
             raise FatalError(
                 Condition.LEDGER_MISMATCH,
-                f"ledger {self.root!r} was {self.ledger_id} and is now "
-                f"{table.metadata().id}: it was replaced during the run; run again",
+                f"ledger {self.root!r} was {self.ledger_id} and is now {found}: it was "
+                "replaced during the run; run again",
             )
         return table
 
@@ -233,9 +251,25 @@ class Ledger:
         return f"sluice-{table}-{self.ledger_id}"
 
 
-def _create(location: str, schema: pa.Schema) -> DeltaTable:
+def _known_id(root: str, files: DeltaTable) -> str:
+    """Return the id of a ledger by its files table; refuse one of a newer release."""
+    metadata = files.metadata()
+    require_known(f"ledger {root!r}", metadata.configuration.get(VERSION_KEY))
+    return str(metadata.id)
+
+
+def _create(
+    location: str, schema: pa.Schema, properties: Mapping[str, object] | None = None
+) -> DeltaTable:
     try:
-        return DeltaTable.create(location, schema, mode="ignore")
+        return DeltaTable.create(
+            location,
+            schema,
+            mode="ignore",
+            configuration={key: str(each) for key, each in (properties or {}).items()},
+            # By its own default delta-rs takes no property but Delta's.
+            raise_if_key_not_exists=False,
+        )
     except CommitFailedError:
         # Another process made it in the same moment.
         return DeltaTable(location)

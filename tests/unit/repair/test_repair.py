@@ -205,6 +205,11 @@ def lose_files_table(pipeline: PipelineBuilder) -> None:
     rmtree(Path(pipeline.ledger.root, "files"))
 
 
+def tear_ledger(pipeline: PipelineBuilder) -> None:
+    """Lose a data file of the table of files, as a partial restore does."""
+    next(Path(pipeline.ledger.root, "files").glob("*.parquet")).unlink()
+
+
 def set_ledger_back(pipeline: PipelineBuilder) -> None:
     """Take the newest two files and claims away again."""
     for name in ("files", "claims"):
@@ -219,6 +224,7 @@ LEDGER_DAMAGES: dict[str, Damage] = {
     "replaced": replace_ledger,
     "claims lost": lose_claims,
     "files lost": lose_files_table,
+    "torn": tear_ledger,
     "set back": set_ledger_back,
 }
 
@@ -232,7 +238,7 @@ def test_rebuilt_ledger_loses_and_doubles_nothing(
     damage(pipeline)
     with pytest.raises(FatalError) as caught:
         preflight(pipeline.config, run_id="refused")
-    assert "sluice ledger rebuild orders" in caught.value.message
+    assert "sluice ledger rebuild" in caught.value.message
 
     plan = plan_ledger_rebuild(pipeline.config)
     assert plan.repair is not None

@@ -1,18 +1,15 @@
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from shutil import rmtree
-from threading import Barrier
 
 import pytest
 from deltalake import DeltaTable
 
 from delta_rows import read_delta
+from racing import RACERS, check_racing_discoverers, together
 from sluice.errors import Condition, FatalError
 from sluice.model import FileVersion, SeqRange
 from sluice.source import ledger as module
@@ -122,61 +119,19 @@ def test_second_discoverer_of_a_snapshot_is_refused(
 
 def test_racing_threads_double_nothing(ledger: Ledger) -> None:
     """Two discoverers see the same new files in the same moment."""
-    racers = 4
-    together = Barrier(racers)
 
     def discover(racer: int) -> int:
-        together.wait()
         shared = [version(f"shared{number}") for number in range(5)]
         return ledger.append([*shared, version(f"own{racer}")], run_id=str(racer))
 
-    with ThreadPoolExecutor(racers) as pool:
-        added = list(pool.map(discover, range(racers)))
-
-    assert sum(added) == 5 + racers
-    assert [file.seq for file in ledger.files()] == list(range(1, 6 + racers))
-    assert len(set(paths(ledger))) == 5 + racers
-
-
-RACER = """
-import sys
-from datetime import UTC, datetime
-from sluice.model import FileVersion
-from sluice.source.ledger import Ledger
-location, racer = sys.argv[1:]
-ledger = Ledger.open_or_create(location)
-print("ready", flush=True)
-sys.stdin.readline()
-for turn in range(6):
-    names = [f"{turn}-{number}" for number in range(3)] + [f"{turn}-{racer}"]
-    moment = datetime(2026, 1, 1, tzinfo=UTC)
-    ledger.append([FileVersion(name, 1, moment) for name in names], run_id=racer)
-"""
+    assert sum(together(discover)) == 5 + RACERS
+    assert [file.seq for file in ledger.files()] == list(range(1, 6 + RACERS))
+    assert len(set(paths(ledger))) == 5 + RACERS
 
 
 def test_racing_processes_double_nothing(tmp_path: Path) -> None:
     """Neither do two processes, which also make the ledger in the same moment."""
-    racers = [
-        subprocess.Popen(
-            [sys.executable, "-c", RACER, str(tmp_path), racer],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for racer in ("x", "y")
-    ]
-    for racer in racers:
-        assert racer.stdout
-        assert racer.stdout.readline() == "ready\n"
-    for racer in racers:
-        racer.communicate("go\n", timeout=60)
-
-    assert [racer.returncode for racer in racers] == [0, 0]
-    ledger = Ledger.open(str(tmp_path))
-    assert ledger is not None
-    found = ledger.files()
-    assert [file.seq for file in found] == list(range(1, 6 * 5 + 1))
-    assert len({file.path for file in found}) == 6 * 5
+    check_racing_discoverers(str(tmp_path))
 
 
 def test_claims_form_one_chain(ledger: Ledger) -> None:
@@ -204,17 +159,9 @@ def test_same_start_has_same_end(ledger: Ledger) -> None:
 
 def test_racing_claims_have_one_end(ledger: Ledger) -> None:
     """Of many drivers that plan from one start in one moment, one decides for all."""
-    racers = 4
-    together = Barrier(racers)
+    ends = together(lambda n: ledger.claim(SeqRange(-1, n + 1), run_id=str(n)))
 
-    def claim(racer: int) -> int:
-        together.wait()
-        return ledger.claim(SeqRange(-1, racer + 1), run_id=str(racer))
-
-    with ThreadPoolExecutor(racers) as pool:
-        ends = set(pool.map(claim, range(racers)))
-
-    assert ends == {ledger.claimed_end(-1)}
+    assert set(ends) == {ledger.claimed_end(-1)}
     assert len(ledger.claims()) == 1
 
 

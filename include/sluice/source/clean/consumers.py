@@ -202,6 +202,10 @@ class Registry:
             if reader.consumer.takes(theirs)
         }
 
+    def consumers(self) -> list[Consumer]:
+        """Return everybody who is registered where it has looked so far."""
+        return [each.consumer for found in self._in.values() for each in found]
+
     def _find_above(self, folder: str) -> Iterator[tuple[Reader, str]]:
         """Yield the consumers in ``folder`` and above, with what each calls it.
 
@@ -248,7 +252,7 @@ def _resolve(folder: str, registered: Sequence[Consumer]) -> Iterator[Reader]:
     """Open the ledger of each, past those that a newer one of their place replaced."""
     current = {each.ledger for each in registered}
     for each in registered:
-        ledger = Ledger.open(each.schema_location)
+        ledger = _ledger_of(each)
         if ledger is not None and ledger.ledger_id == each.ledger:
             yield Reader(each, ledger)
         elif ledger is None or ledger.ledger_id not in current:
@@ -258,6 +262,13 @@ def _resolve(folder: str, registered: Sequence[Consumer]) -> Iterator[Reader]:
                 f"not under {each.schema_location!r}; if it is gone for good, remove "
                 f"{location!r}"
             )
+
+
+def _ledger_of(consumer: Consumer) -> Ledger | None:
+    try:
+        return Ledger.open(consumer.schema_location)
+    except FatalError as error:
+        raise blocked(f"for {consumer.name}, {error.message}") from error
 
 
 def _folder(root: str) -> str:

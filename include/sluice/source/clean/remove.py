@@ -14,13 +14,14 @@ from datetime import UTC, datetime
 from deltalake.exceptions import DeltaError
 from obstore.exceptions import BaseError
 
+from sluice.errors import FatalError
 from sluice.model import LedgerFile
 from sluice.paths import join
 from sluice.source.clean.consumers import Reader, Registry, blocked
 from sluice.source.clean.decide import Outcome, Stay
 from sluice.source.clean.options import CleanMode
 from sluice.source.clean.proof import newest_rows
-from sluice.source.clean.removal import removal_for
+from sluice.source.clean.removal import Removal, removal_for
 from sluice.source.clean.state import Begun
 from sluice.source.events import Archived, EventKind, LedgerEvent
 from sluice.source.listing import is_below
@@ -46,21 +47,56 @@ class Remover:
 
     def began(self, file: LedgerFile) -> bool:
         """Tell whether the removal of ``file`` is half done."""
-        return removal_for(file.path, self.me.ledger.ledger_id).is_taken(file)
+        return self._removal(file).is_taken(file)
 
-    def remove(self, files: Sequence[LedgerFile], registry: Registry) -> _Stays:
+    def remove(self, files: Sequence[LedgerFile]) -> _Stays:
         """Remove ``files`` and return which of them stay after all, and why.
 
+        Who registers lists the folder only after that. So a reader that came since the
+        files were proven is seen here, before they are taken or when they are and can
+        still be given back; or it comes later, and its listing finds them gone.
+
         Raises:
-            FatalError: somebody reads the place that they would be moved to.
+            FatalError: somebody reads the place that they would be moved to, or a
+                consumer is registered by now that cannot be asked.
         """
-        places = {file: self._place(file) for file in files}
-        for place in filter(None, places.values()):
-            _require_unread(place, registry)
+        stays = self._spare(files, Registry())
+        places = {file: self._place(file) for file in files if file not in stays}
+        _require_unread(places)
+        stays |= {file: self._take(file) for file in places}
+        registry = Registry()
+        stays |= self._spare([f for f in places if stays[f] is None], registry)
+        going = [file for file in places if stays[file] is None]
         kept: _Kept = {}
-        stays = {file: self._take(file, place, kept) for file, place in places.items()}
+        stays |= {file: self._keep(file, places[file], kept) for file in going}
         self._record(kept, registry)
         return stays | {file: self._finish(file) for file in kept}
+
+    def _removal(self, file: LedgerFile) -> Removal:
+        return removal_for(file.path, self.me.ledger.ledger_id)
+
+    def _spare(self, files: Sequence[LedgerFile], registry: Registry) -> _Stays:
+        """Let files stay, or give them back, that are read by somebody new."""
+        if self.begun.readers is None:
+            return {}
+        try:
+            wanted = {file: self._newcomers(file, registry) for file in files}
+        except FatalError:
+            for file in files:
+                self._give_back(file)
+            raise
+        return {
+            file: self._give_back(file) or _wanted_by(names)
+            for file, names in wanted.items()
+            if names
+        }
+
+    def _newcomers(self, file: LedgerFile, registry: Registry) -> list[str]:
+        """Return who reads the file and was not asked for a proof."""
+        readers = [each.consumer for each in registry.readers(file.path)]
+        return sorted(
+            each.name for each in readers if each not in (self.begun.readers or ())
+        )
 
     def _place(self, file: LedgerFile) -> str | None:
         """Return where a file is moved to: below the destination as below its root."""
@@ -70,23 +106,34 @@ class Remover:
         below = file.path.removeprefix(root).lstrip("/")
         return join(self.begun.destination, below or file.path.rpartition("/")[2])
 
-    def _take(self, file: LedgerFile, place: str | None, kept: _Kept) -> Stay | None:
-        removal = removal_for(file.path, self.me.ledger.ledger_id)
+    def _take(self, file: LedgerFile) -> Stay | None:
         try:
-            if not removal.take(file):
+            if not self._removal(file).take(file):
                 return Stay(Outcome.CHANGED, "it changed in the very moment")
-            try:
-                kept[file] = removal.keep(file, place) if place else None
-            except (OSError, BaseError):
-                removal.give_back(file)
-                raise
         except (OSError, BaseError) as error:
             return Stay(Outcome.FAILED, _first_line(error))
         return None
 
+    def _give_back(self, file: LedgerFile) -> Stay | None:
+        """Put a file back where it was, if it is taken."""
+        try:
+            if self.began(file):
+                self._removal(file).give_back(file)
+        except (OSError, BaseError) as error:
+            return Stay(Outcome.FAILED, _first_line(error))
+        return None
+
+    def _keep(self, file: LedgerFile, place: str | None, kept: _Kept) -> Stay | None:
+        try:
+            kept[file] = self._removal(file).keep(file, place) if place else None
+        except (OSError, BaseError) as error:
+            failed = Stay(Outcome.FAILED, _first_line(error))
+            return self._give_back(file) or failed
+        return None
+
     def _finish(self, file: LedgerFile) -> Stay | None:
         try:
-            removal_for(file.path, self.me.ledger.ledger_id).finish(file)
+            self._removal(file).finish(file)
         except (OSError, BaseError) as error:
             return Stay(Outcome.FAILED, _first_line(error))
         return None
@@ -130,6 +177,11 @@ class Remover:
         )
 
 
+def _wanted_by(names: Sequence[str]) -> Stay:
+    told = f"{', '.join(names)} has registered for it meanwhile"
+    return Stay(Outcome.WAITING, told)
+
+
 def _by_reader(
     kept: Mapping[LedgerFile, str | None], registry: Registry
 ) -> dict[Reader, dict[str, LedgerFile]]:
@@ -140,14 +192,16 @@ def _by_reader(
     return found
 
 
-def _require_unread(place: str, registry: Registry) -> None:
-    readers = registry.readers(place)
-    if readers:
-        names = sorted(each.consumer.name for each in readers)
-        raise blocked(
-            f"cloudFiles.cleanSource.moveDestination leads to {place!r}, which {names} "
-            "would read again; name a folder that nobody reads"
-        )
+def _require_unread(places: Mapping[LedgerFile, str | None]) -> None:
+    registry = Registry()
+    for place in filter(None, places.values()):
+        readers = registry.readers(place)
+        if readers:
+            names = sorted(each.consumer.name for each in readers)
+            raise blocked(
+                f"cloudFiles.cleanSource.moveDestination leads to {place!r}, which "
+                f"{names} would read again; name a folder that nobody reads"
+            )
 
 
 def _status(file: LedgerFile) -> FileStatus:

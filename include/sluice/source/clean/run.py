@@ -130,7 +130,8 @@ def _clean(asked: Cleaning, done: Cleaned) -> None:
     high = witnesses.committed_before(cutoff)
     for files in _candidates(asked.ledger, progress, high):
         # Read anew each time: whoever has registered since may want these files.
-        stays = witnesses.judge(files, Registry(), cutoff)
+        registry = Registry()
+        stays = witnesses.judge(files, registry, cutoff)
         for file, stay in stays.items():
             if stay:
                 done.count(file.path, stay)
@@ -141,6 +142,7 @@ def _clean(asked: Cleaning, done: Cleaned) -> None:
                 mode=asked.options.clean_source,
                 destination=asked.options.move_destination,
                 seqs=tuple(file.seq for file in ready),
+                readers=tuple(registry.consumers()),
             )
             write_progress(asked.ledger, msgspec.structs.replace(progress, begun=begun))
             progress = _remove(_remover(asked, begun), ready, progress, done)
@@ -166,7 +168,7 @@ def _remove(
     remover: Remover, files: Sequence[LedgerFile], progress: Progress, done: Cleaned
 ) -> Progress:
     """Remove ``files``; return and keep how far cleaning has come then."""
-    stays = remover.remove(files, Registry())
+    stays = remover.remove(files)
     for file, stay in stays.items():
         done.count(file.path, stay)
     for trouble in remover.troubles:

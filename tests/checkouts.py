@@ -1,0 +1,65 @@
+"""A fresh Airflow over an empty lake, worked on by the commands behind ``make``."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from sluice.config import PipelineConfig, load_pipeline
+from sluice.installation import source_folder
+from sluice.orchestration.environment import LocalAirflow, local_airflow
+from sluice.orchestration.services import stop_services
+from standalone import free_port
+
+ROOT = source_folder().parent
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """What `make run`, `make up`, `make cluster` and their opposites work on."""
+
+    airflow: LocalAirflow
+    config: PipelineConfig
+
+    def call(self, *arguments: str, timeout: float = 300) -> str:
+        """Call the module behind `make run`; return what it prints."""
+        return self._call("local", arguments, timeout)
+
+    def call_cluster(self, *arguments: str) -> str:
+        """Call the module behind `make cluster`; return what it prints."""
+        return self._call("cluster", arguments, timeout=120)
+
+    def _call(self, module: str, arguments: tuple[str, ...], timeout: float) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", f"sluice.orchestration.{module}", *arguments],
+            cwd=ROOT,
+            env={**os.environ, "COLUMNS": "400"},
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+        assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+
+@contextmanager
+def fresh_checkout(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Checkout]:
+    """Give a fresh Airflow over an empty lake; it is stopped whatever happens."""
+    monkeypatch.setenv("SLUICE_AIRFLOW_HOME", str(folder / "airflow"))
+    monkeypatch.setenv("SLUICE_LAKE", str(folder / "lake"))
+    monkeypatch.setenv("SLUICE_PORT", str(free_port()))
+    monkeypatch.setenv("SPARK_LOCAL_IP", "127.0.0.1")
+    monkeypatch.delenv("SLUICE_PIPELINES", raising=False)
+    airflow = local_airflow()
+    try:
+        yield Checkout(airflow, load_pipeline("orders"))
+    finally:
+        stop_services(airflow)
