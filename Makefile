@@ -5,6 +5,7 @@ VENV := .venv/bin
 SLUICE_TESTS := $(wildcard tests/unit tests/spark tests/s3 tests/recovery tests/cluster tests/compose tests/dags tests/e2e tests/wheel)
 PYTEST := SPARK_LOCAL_IP=127.0.0.1 $(VENV)/python -m pytest
 SHORT := -m "not long"
+SLOWEST := --durations 40 --durations-min 5
 # Half of the tests wait for a JVM or for Airflow, so two at a time share the machine well.
 BOTH := -n 2 --dist worksteal
 CODE := include $(wildcard jobs dags benchmarks)
@@ -25,7 +26,7 @@ run: setup ## land the next hour of sample orders and run the DAG; LAND=0, PIPEL
 	  $(if $(LAND),--land $(LAND))
 
 test: setup lint types ## lint, types and every test but the long ones
-	$(PYTEST) $(SHORT) $(BOTH) $(SLUICE_TESTS)
+	$(PYTEST) $(SHORT) $(BOTH) $(SLOWEST) $(SLUICE_TESTS)
 
 test-long: setup ## the tests that are too long for `make test`
 	$(PYTEST) -m long --timeout 3600 $(SLUICE_TESTS)

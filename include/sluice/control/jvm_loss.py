@@ -73,11 +73,11 @@ def _is_gone(process: _Process | None) -> bool:
 
 
 def _jvm_of(error: Exception) -> _Process | None:
-    """Return the JVM of this process, or the one that was about to be.
+    """Return the JVM that was about to be this process's, else the one that is.
 
     PySpark keeps it once it has spoken to it; before that only its function has it.
     """
     frames = (frame for frame, _ in walk_tb(error.__traceback__))
     found = (frame.f_locals.get("proc") for frame in frames)
     started = (each for each in found if isinstance(each, subprocess.Popen))
-    return signals.started_jvm() or next(started, None)
+    return next(started, None) or signals.started_jvm()
