@@ -46,7 +46,7 @@ def lake(tmp_path: Path) -> Lake:
     [
         BEGUN,
         pytest.param(NAMED, marks=pytest.mark.long),
-        DELTA_COMMIT,
+        pytest.param(DELTA_COMMIT, marks=pytest.mark.long),
         pytest.param(COMMIT_LOG, marks=pytest.mark.long),
     ],
 )
