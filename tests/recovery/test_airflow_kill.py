@@ -19,6 +19,7 @@ from sluice.orchestration.processes import Mark, end_marked, list_marked
 from stopping import DEADLINE, FILES, Lake, await_none, wait_for_batch
 
 pytestmark = [
+    pytest.mark.long,
     pytest.mark.needs_airflow,
     pytest.mark.needs_java,
     pytest.mark.timeout(900),

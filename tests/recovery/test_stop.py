@@ -55,6 +55,7 @@ def test_stop_request_lets_the_micro_batch_finish(lake: Lake) -> None:
     finish(lake)
 
 
+@pytest.mark.long
 def test_signals_let_it_finish_once_and_never_twice(lake: Lake) -> None:
     """One process is signalled three times, in as many runs, and lastly left alone."""
     for sent in (signal.SIGTERM, signal.SIGINT):

@@ -142,7 +142,13 @@ def lose_silver_checkpoint(lake: Lake) -> None:
 
 
 @pytest.mark.parametrize(
-    "damage", [restore, lose_checkpoint, tear_offsets, lose_silver_checkpoint]
+    "damage",
+    [
+        restore,
+        lose_checkpoint,
+        pytest.param(tear_offsets, marks=pytest.mark.long),
+        pytest.param(lose_silver_checkpoint, marks=pytest.mark.long),
+    ],
 )
 def test_repaired_checkpoint_goes_on_exactly_once(
     used: Lake, damage: Callable[[Lake], None]

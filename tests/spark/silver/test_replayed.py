@@ -136,6 +136,7 @@ def test_windows_closed_and_open_and_to_come_are_computed_anew(lake: Lake) -> No
     assert lake.left_to_do() == []
 
 
+@pytest.mark.long
 def test_a_file_from_quarantine_comes_in_by_the_stream_and_by_bronze(
     lake: Lake,
 ) -> None:
@@ -156,6 +157,7 @@ def test_a_file_from_quarantine_comes_in_by_the_stream_and_by_bronze(
     assert len(lake.windows()) == 2
 
 
+@pytest.mark.long
 def test_rows_that_silver_has_not_read_yet_count_once(lake: Lake) -> None:
     """The stream still reads the old rows from the log; bronze has the last word."""
     lake.land("a.json", "00:01", "00:30")
@@ -196,6 +198,7 @@ def test_a_kill_after_the_commit_is_mended_by_the_next_run(
     assert not preflight(lake.config, run_id="looked").has_work
 
 
+@pytest.mark.long
 def test_beside_the_runs_nothing_is_lost(lake: Lake) -> None:
     """Replays and runs at once, again and again: rows once, and silver as bronze."""
     for number in range(2):
