@@ -49,7 +49,6 @@ def test_executor_and_worker_killed_cost_no_row(
     assert fetched(home) == [], "executors have everything: nothing is sent to them"
 
 
-@pytest.mark.long
 def test_session_sends_no_jar_to_executors(
     cluster: Cluster, home: Path, tmp_path: Path
 ) -> None:
@@ -75,7 +74,6 @@ print(spark.sparkContext._jsc.sc().listJars().size())
     assert fetched(home) == []
 
 
-@pytest.mark.long
 def test_executors_without_the_package_are_refused(
     cluster: Cluster, lake: Lake, tmp_path: Path
 ) -> None:
