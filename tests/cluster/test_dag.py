@@ -17,6 +17,8 @@ from sluice.orchestration.processes import list_marked
 from standalone import free_ports
 from tables import bronze_rows, landed_rows, silver_rows, stream_windows
 
+pytestmark = [pytest.mark.needs_java, pytest.mark.timeout(900)]
+
 
 @pytest.fixture
 def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Checkout]:
