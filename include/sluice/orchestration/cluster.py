@@ -31,13 +31,12 @@ from sluice.errors import Condition, ExitCode, FatalError, SluiceError
 from sluice.orchestration.environment import local_airflow
 from sluice.orchestration.ports import require_free_port
 from sluice.orchestration.processes import Mark, end_marked, list_marked
+from sluice.orchestration.spark_node import node_command
 from sluice.session import daemon_environment
 
 _HOST = "127.0.0.1"
 _PORT = 7077
 _MARK_NAME = "SLUICE_CLUSTER"
-_MASTER_CLASS = "org.apache.spark.deploy.master.Master"
-_WORKER_CLASS = "org.apache.spark.deploy.worker.Worker"
 _START_SECONDS = 90.0
 _POLL_SECONDS = 0.25
 _STOP_SECONDS = 5.0
@@ -171,14 +170,14 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _master_command(cluster: Cluster) -> list[str]:
-    address = ["--host", _HOST, "--port", str(cluster.port)]
-    return [_MASTER_CLASS, *address, "--webui-port", str(cluster.port + 1)]
+    command = node_command("master", cluster.master)
+    return [*command, "--webui-port", str(cluster.port + 1)]
 
 
 def _worker_command(cluster: Cluster, folder: Path) -> list[str]:
     size = ["--cores", "1", "--memory", "1g"]
     places = ["--host", _HOST, "--webui-port", "0", "--work-dir", str(folder)]
-    return [_WORKER_CLASS, *places, *size, cluster.master]
+    return [*node_command("worker", cluster.master), *places, *size]
 
 
 def _started(
