@@ -44,10 +44,11 @@ def together(act: Callable[[int], _Result]) -> list[_Result]:
         return list(pool.map(race_of, range(RACERS)))
 
 
-def race(script: str, racers: Sequence[Sequence[str]]) -> None:
+def race(script: str, racers: Sequence[Sequence[str]]) -> list[str]:
     """Run a script in a process for each of ``racers``, which are its arguments.
 
-    It prints ``ready`` when it is, and begins with the line that it is sent then.
+    It prints ``ready`` when it is, and begins with the line that it is sent then. What
+    each prints after that is returned.
     """
     running = [
         subprocess.Popen(
@@ -65,9 +66,9 @@ def race(script: str, racers: Sequence[Sequence[str]]) -> None:
         assert each.stdin
         each.stdin.write("go\n")
         each.stdin.flush()
-    for each in running:
-        each.communicate(timeout=_DEADLINE)
+    told = [each.communicate(timeout=_DEADLINE)[0] for each in running]
     assert [each.returncode for each in running] == [0] * len(racers)
+    return told
 
 
 def check_racing_discoverers(location: str) -> None:

@@ -1,14 +1,13 @@
 from __future__ import annotations
 
 import gzip
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from pyspark.sql.types import StructType
 
+from racing import race
 from sluice.errors import Condition, UsageError
 from sluice.source import schemas
 from sluice.source.options import CloudFilesOptions
@@ -135,22 +134,8 @@ print(schema_of(CloudFilesOptions(
 def test_two_processes_that_infer_at_once_agree(options: CloudFilesOptions) -> None:
     """One wins, and both read with the winner's schema."""
     land(options, "a", b'{"a": 1}')
-    racers = [
-        subprocess.Popen(
-            [sys.executable, "-c", INFER, options.path, options.schema_location, kind],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for kind in ("typed", "untyped")
-    ]
-    for racer in racers:
-        assert racer.stdout
-        assert racer.stdout.readline() == "ready\n"
-    for racer in racers:
-        assert racer.stdin
-        racer.stdin.write("go\n")
-        racer.stdin.flush()
-    found = {racer.communicate(timeout=60)[0].strip() for racer in racers}
+    place = (options.path, options.schema_location)
+    printed = race(INFER, [(*place, kind) for kind in ("typed", "untyped")])
+    found = {each.strip() for each in printed}
 
     assert found == {told(latest_schema(options.schema_location))}
