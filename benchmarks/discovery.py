@@ -4,7 +4,8 @@
 
 A real tree is listed and a real ledger compared. The tree's files are hard links to a
 few empty files, so that it needs names, not inodes; that changes nothing for a listing,
-which reads names. Each way is measured in a process of its own, imports not counted.
+which reads names. Each way is measured in a process of its own, imports not counted;
+time and memory of the processes that it starts are.
 """
 
 from __future__ import annotations
@@ -12,15 +13,18 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+
+import psutil
 
 from sluice.cli.output import print_line, print_rows
 from sluice.model import FileVersion
@@ -36,6 +40,7 @@ _NEW = 1000
 _LINKS = 60_000
 # Listing with the state of every file needs gigabytes beyond this.
 _OLD_WAY_UP_TO = 2_000_000
+_LOOK_SECONDS = 0.02
 _MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
 Way = Callable[[Ledger, CloudFilesOptions], int]
 
@@ -123,17 +128,44 @@ def _call(way: str, root: Path) -> dict[str, object]:
 def _measure(way: str, root: Path) -> dict[str, object]:
     options = _options(root)
     ledger = Ledger.open_or_create(options.schema_location)
-    began, used = time.perf_counter(), time.process_time()
-    new = _WAYS[way](ledger, options)
-    seconds, cpu = time.perf_counter() - began, time.process_time() - used
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    began, used = time.perf_counter(), sum(os.times()[:4])
+    with _watched_memory() as peak:
+        new = _WAYS[way](ledger, options)
+    seconds, cpu = time.perf_counter() - began, sum(os.times()[:4]) - used
     return {
         "way": way,
         "new": new,
         "seconds": round(seconds, 2),
         "cpu_seconds": round(cpu, 2),
-        "peak_mb": peak // (1024 if sys.platform == "linux" else 1 << 20),
+        "peak_mb": max(peak) >> 20,
     }
+
+
+@contextmanager
+def _watched_memory() -> Iterator[list[int]]:
+    """Give a list that fills with what this process and its children hold, in bytes."""
+    found: list[int] = []
+    done = threading.Event()
+    me = psutil.Process()
+
+    def watch() -> None:
+        while not done.wait(_LOOK_SECONDS):
+            found.append(sum(map(_resident, [me, *me.children()])))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield found
+    finally:
+        done.set()
+        watcher.join()
+
+
+def _resident(process: psutil.Process) -> int:
+    try:
+        return int(process.memory_info().rss)
+    except psutil.NoSuchProcess:
+        return 0
 
 
 def _full(ledger: Ledger, options: CloudFilesOptions) -> int:

@@ -10,7 +10,6 @@ import logging
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +21,7 @@ from sluice import storage
 from sluice.errors import Condition, FatalError, UsageError
 from sluice.model import FileVersion
 from sluice.paths import is_local, join
+from sluice.source.folder_reader import HIDDEN
 from sluice.source.globs import (
     Selection,
     is_glob,
@@ -29,14 +29,12 @@ from sluice.source.globs import (
     select_folder,
     select_glob,
 )
+from sluice.source.walk import Walk, walk_beside, walk_here
 
 if TYPE_CHECKING:
     from sluice.source.options import CloudFilesOptions
 
 _LOG = logging.getLogger("sluice")
-# Spark and Hadoop leave out names that begin so: markers and files being written.
-_HIDDEN = ("_", ".")
-PAGE_NAMES = 1 << 14
 _BUCKET_PAGE = 10_000
 
 
@@ -76,7 +74,7 @@ def wanted_names(options: CloudFilesOptions) -> Callable[[str], bool]:
 
     def is_wanted(path: str) -> bool:
         name = path.rpartition("/")[2]
-        if name.startswith(_HIDDEN) and path not in selection.roots:
+        if name.startswith(HIDDEN) and path not in selection.roots:
             return False
         if matches_name is not None and not matches_name(name):
             return False
@@ -106,22 +104,28 @@ def list_landed(options: CloudFilesOptions) -> list[FileVersion]:
 
 
 def list_pages(
-    options: CloudFilesOptions, *, after: Mapping[str, str] | None = None
+    options: CloudFilesOptions,
+    *,
+    after: Mapping[str, str] | None = None,
+    many: bool = False,
 ) -> Iterator[Page]:
     """Yield the files below the load path, or those ``after`` a path in each root.
 
     Paths are ordered by their characters, as object storage lists them. Folders whose
     files all come before are not opened, and a bucket is asked only for later keys.
+    Where ``many`` files are expected, the folders of a disk are read beside the caller.
 
     Raises:
         UsageError: there is no such folder.
+        RetryableError: a process that read folders was killed.
     """
     selection = selection_of(options)
     _require_root(options, selection)
+    walk = walk_beside if many else walk_here
     for root in selection.roots:
         start = (after or {}).get(root, "")
         if is_local(root):
-            yield from _list_tree(root, selection, start)
+            yield from _list_tree(root, selection, start, walk)
         else:
             yield from _list_bucket(root, start)
 
@@ -140,7 +144,7 @@ def look_at(path: str) -> FileVersion | None:
 
 def is_hidden(path: str) -> bool:
     """Tell whether a path below a root has a part that is never listed."""
-    return path.startswith(_HIDDEN) or "/_" in path or "/." in path
+    return path.startswith(HIDDEN) or "/_" in path or "/." in path
 
 
 def _require_root(options: CloudFilesOptions, selection: Selection) -> None:
@@ -154,24 +158,25 @@ def _require_root(options: CloudFilesOptions, selection: Selection) -> None:
     )
 
 
-def _list_tree(root: str, selection: Selection, after: str) -> Iterator[Page]:
+def _list_tree(
+    root: str, selection: Selection, after: str, walk: Walk
+) -> Iterator[Page]:
     if Path(root).is_file():
         parent, _, name = root.rpartition("/")
-        yield from _pages(parent + "/", iter([[name]]), after)
+        yield from _page(parent + "/", [name], after)
         return
-    pending = [root]
-    while pending:
-        folder = pending.pop()
-        prefix = folder.rstrip("/") + "/"
-        nested: list[str] = []
-        yield from _pages(prefix, _read_folder(folder, nested), after)
-        pending.extend(
-            prefix + name
-            for name in sorted(nested, reverse=True)
-            if _may_hold_later(f"{prefix}{name}/", after)
-            and selection.enters(prefix + name)
-            and not _leads_back(prefix + name)
-        )
+
+    def enter(folder: str, nested: Sequence[str]) -> list[str]:
+        return [
+            path
+            for path in (join(folder, name) for name in sorted(nested, reverse=True))
+            if _may_hold_later(path + "/", after)
+            and selection.enters(path)
+            and not _leads_back(path)
+        ]
+
+    for folder, names in walk(root, enter):
+        yield from _page(join(folder, ""), names, after)
 
 
 def _may_hold_later(folder: str, after: str) -> bool:
@@ -179,38 +184,15 @@ def _may_hold_later(folder: str, after: str) -> bool:
     return folder > after or after.startswith(folder)
 
 
-def _pages(folder: str, found: Iterator[list[str]], after: str) -> Iterator[Page]:
-    for names in found:
-        if folder <= after:
-            later = [name for name in names if folder + name > after]
-        else:
-            later = names
-        if later:
-            yield Page(folder, later, _looking(folder, later))
+def _page(folder: str, names: list[str], after: str) -> Iterator[Page]:
+    if folder <= after:
+        names = [name for name in names if folder + name > after]
+    if names:
+        yield Page(folder, names, _looking(folder, names))
 
 
 def _looking(folder: str, names: Sequence[str]) -> Callable[[int], FileVersion | None]:
     return lambda position: look_at(folder + names[position])
-
-
-def _read_folder(folder: str, nested: list[str]) -> Iterator[list[str]]:
-    """Yield the names of files, a page at a time; add those of folders to ``nested``.
-
-    The folder itself tells which is which, so nothing but links is looked at.
-    """
-    try:
-        with os.scandir(folder) as entries:
-            while page := list(islice(entries, PAGE_NAMES)):
-                names = [entry.name for entry in page if entry.is_file()]
-                if len(names) < len(page):
-                    nested.extend(entry.name for entry in page if _is_folder(entry))
-                yield names
-    except FileNotFoundError:
-        return  # removed since its parent was listed
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    return not entry.name.startswith(_HIDDEN) and entry.is_dir()
 
 
 def _leads_back(folder: str) -> bool:
