@@ -20,7 +20,7 @@ from sluice.source.options import CloudFilesOptions
 _COMPARED_AT_ONCE = 1 << 19
 _GROUPS_AHEAD = 2
 # From here on a second core gains more than the 0.1 s that two processes take to start.
-_MANY_KNOWN = 500_000
+_MANY_KNOWN = 1_000_000
 
 
 def scan_new(
