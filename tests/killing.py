@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
+from uuid import uuid4
 
 import obstore
 from deltalake import DeltaTable, QueryBuilder
@@ -69,6 +70,13 @@ class Query:
             return -1
         version = table.transaction_version(metadata["id"])
         return -1 if version is None else version
+
+
+def leave_unplanned(checkpoint: str) -> None:
+    """Leave what a driver does that is killed while it plans a query's first batch."""
+    offsets = Path(checkpoint, "offsets")
+    offsets.mkdir(parents=True)
+    (offsets / f".0.{uuid4()}.tmp").touch()
 
 
 class Moment(Protocol):

@@ -13,6 +13,7 @@ import pytest
 from deltalake import DeltaTable
 
 from delta_rows import read_delta
+from killing import leave_unplanned
 from sluice.bronze.run import run_bronze
 from sluice.config import PipelineConfig
 from sluice.errors import Condition, FatalError, UsageError
@@ -95,6 +96,18 @@ def test_what_landed_is_in_the_table_once(config: PipelineConfig) -> None:
     assert DeltaTable(config.bronze_location).metadata().partition_columns == [
         "_processing_date"
     ]
+
+
+def test_run_killed_while_it_planned_the_first_batch_is_followed_by_another(
+    config: PipelineConfig,
+) -> None:
+    """Spark alone refuses what its own driver left of a file of the offset log."""
+    leave_unplanned(config.bronze_checkpoint_location)
+    land(config, "a.json", 1.5)
+
+    assert run_bronze(config, run_id="next").counts["files"] == 1
+
+    assert [row["amount"] for row in rows(config)] == [1.5]
 
 
 def test_next_run_adds_only_what_is_new(config: PipelineConfig) -> None:

@@ -15,6 +15,7 @@ from pyspark.sql.streaming.query import StreamingQuery
 from sluice.bronze.source import declared_schema, source_settings
 from sluice.bronze.transform import to_bronze
 from sluice.checkpoint import read_checkpoint
+from sluice.checkpoint.write import clear_unplanned
 from sluice.clean import clean_landing
 from sluice.config import PipelineConfig
 from sluice.control.hold import Hold, hold_lease
@@ -76,6 +77,7 @@ def _stream(
     checkpoint, name = config.bronze_checkpoint_location, f"{config.name}_bronze"
     expiry = config.lease_duration
     with hold_lease(checkpoint, query=name, run_id=run_id, expiry=expiry) as hold:
+        clear_unplanned(checkpoint)
         # Another run may have ended since preflight: its batches are not ours.
         committed = _last_committed(checkpoint)
         spark = spark_session(name, **storage_conf(config.locations))

@@ -22,6 +22,29 @@ def give_query_id(location: str) -> bool:
     return storage.put_if_absent(location, "metadata", _metadata(str(uuid4())))
 
 
+def clear_unplanned(location: str) -> None:
+    """Remove what a driver left that was cut off while it planned the first batch.
+
+    Spark writes a file of its logs under another name first. Before the first batch it
+    starts only where both logs are empty, such a leftover counts as well, and it stays
+    for ever. Whoever calls this holds the lease: a driver that lost it and wakes up
+    finds its file gone, and fails.
+    """
+    left = [
+        key
+        for log in ("offsets", "commits")
+        for key in storage.list_keys(location, log)
+    ]
+    if all(_is_unfinished(key) for key in left):
+        for key in left:
+            storage.delete(location, key)
+
+
+def _is_unfinished(key: str) -> bool:
+    name = key.rpartition("/")[2]
+    return name.startswith(".") and name.endswith((".tmp", ".crc"))
+
+
 def write_query_id(location: str, query_id: str) -> None:
     """Write ``metadata``: the first run that finds it has this query id."""
     storage.put(location, "metadata", _metadata(query_id))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from sluice.checkpoint import read_checkpoint
+from sluice.checkpoint.write import clear_unplanned
 from sluice.control.hold import hold_lease
 from sluice.control.query import await_query
 from sluice.deltalog import open_table
@@ -80,6 +81,7 @@ def _stream(
     name, checkpoint = _name(config, silver), config.silver_checkpoint_location(silver)
     expiry = config.lease_duration
     with hold_lease(checkpoint, query=name, run_id=run_id, expiry=expiry) as hold:
+        clear_unplanned(checkpoint)
         spark = spark_session(name, **storage_conf(config.locations))
         check_columns(spark.read.format("delta").load(config.bronze_location), silver)
         with translated(config.silver_location(silver)):

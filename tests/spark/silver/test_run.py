@@ -12,6 +12,7 @@ import pytest
 from deltalake import DeltaTable, write_deltalake
 
 from delta_rows import read_delta
+from killing import leave_unplanned
 from oracle import expected_silver, read_silver
 from silver_lake import SilverLake, order
 from sluice.control import query as control_query
@@ -36,6 +37,18 @@ def at(hour: int, minute: int) -> datetime:
 def run(lake: SilverLake, run_id: str = "run", **options):
     """Run silver."""
     return run_silver(lake.config, lake.silver, run_id=run_id, **options)
+
+
+def test_run_killed_while_it_planned_the_first_batch_is_followed_by_another(
+    spark, lake
+):
+    """Spark alone refuses what its own driver left of a file of the offset log."""
+    leave_unplanned(lake.config.silver_checkpoint_location(lake.silver))
+    lake.put(order("00:00:00"), order("00:30:00"))
+
+    run(lake)
+
+    assert len(read_silver(lake.silver_location)) == 1
 
 
 def test_a_row_is_late_when_its_window_ended_at_the_watermark(spark, lake):

@@ -3,9 +3,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from builders import START
 from sluice.checkpoint import read_checkpoint
-from sluice.checkpoint.write import give_query_id, write_adopting
+from sluice.checkpoint.write import clear_unplanned, give_query_id, write_adopting
 
 OFFSET = '{"ledger": "a", "seq": 7}'
 
@@ -42,3 +44,31 @@ def test_files_are_spelled_as_spark_spells_them(tmp_path: Path) -> None:
     assert json.loads(metadata)["batchTimestampMs"] == START.timestamp() * 1000
     assert (tmp_path / "commits/0").read_text() == 'v1\n{"nextBatchWatermarkMs": 0}'
     assert (tmp_path / "metadata").read_text() == '{"id":"query"}'
+
+
+LEFT = ["offsets/.0.1b2c.tmp", "offsets/..0.1b2c.tmp.crc", "offsets/.0.crc"]
+
+
+@pytest.mark.parametrize(
+    ("others", "expected"),
+    [
+        ([], []),
+        (["offsets/0"], [*LEFT, "offsets/0"]),
+        (["commits/0"], [*LEFT, "commits/0"]),
+        (["offsets/notes"], [*LEFT, "offsets/notes"]),
+    ],
+)
+def test_only_what_was_never_planned_is_cleared(
+    tmp_path: Path, others: list[str], expected: list[str]
+) -> None:
+    """Beside a batch Spark passes leftovers over; what is not one is not ours."""
+    give_query_id(str(tmp_path))
+    for name in [*LEFT, *others]:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+
+    clear_unplanned(str(tmp_path))
+
+    found = [each for each in tmp_path.rglob("*") if each.is_file()]
+    names = sorted(str(path.relative_to(tmp_path)) for path in found)
+    assert names == sorted(["metadata", *expected])
