@@ -464,6 +464,13 @@ def killed_around_commit(spark: SparkSession, folder: Path) -> Iterator[Measured
         yield killed_before(spark, folder / case, name, case, STEPS[step])
 
 
+@fault("driver killed while it writes the offset log of a query's first micro-batch")
+def killed_in_first_plan(spark: SparkSession, folder: Path) -> Iterator[Measured]:
+    """SIGKILL when the file is written and has not got its name yet."""
+    name = "driver killed while it writes the offset log of a query's first micro-batch"
+    yield killed_before(spark, folder, name, "", "checkpoint/offsets/0")
+
+
 @fault("driver killed before any step, another run beside it")
 def killed_before_others(spark: SparkSession, folder: Path) -> Iterator[Measured]:
     """SIGKILL before the log of files and the offset log; then another driver."""
