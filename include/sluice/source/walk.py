@@ -72,8 +72,10 @@ def walk_beside(root: str, enter: Enter) -> Iterator[tuple[str, list[str]]]:
 def _reader() -> Iterator[Connection]:
     ours, theirs = Pipe()
     number = theirs.fileno()
-    # Without the folder of the program and without site-packages: it needs neither.
-    command = [sys.executable, "-P", "-S", folder_reader.__file__, str(number)]
+    # Without the folder of the program and without site-packages: it needs neither. But
+    # it has to decode names as we do.
+    flags = ["-P", "-S", "-X", f"utf8={sys.flags.utf8_mode}"]
+    command = [sys.executable, *flags, folder_reader.__file__, str(number)]
     with (
         ours,
         subprocess.Popen(
