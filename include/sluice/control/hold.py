@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, timedelta
 
 from obstore.exceptions import BaseError as StorageError
@@ -21,6 +21,7 @@ from sluice.control.lease import (
     renew_lease,
 )
 from sluice.control.stop import StopRequest, read_stop, withdraw_stop
+from sluice.errors import FatalError
 
 _LOG = logging.getLogger(__name__)
 _HEARTBEATS_PER_EXPIRY = 10
@@ -73,7 +74,7 @@ class Hold:
         """Begin to renew."""
         self._thread.start()
 
-    def end(self) -> None:
+    def close(self) -> None:
         """Stop renewing, release the lease and remove a request that was obeyed.
 
         What storage refuses is only logged: the lease then ends by its expiry.
@@ -81,7 +82,7 @@ class Hold:
         self._ended.set()
         self._thread.join()
         try:
-            release_lease(self._lease)
+            self._successor = release_lease(self._lease) or self._successor
             withdraw_stop(self._lease)
         except (StorageError, OSError) as error:
             _LOG.warning("lease of %r not released: %s", self._lease.checkpoint, error)
@@ -115,13 +116,17 @@ def hold_lease(
     """Hold the lease of ``checkpoint`` within the block; signals wait for its batch.
 
     Raises:
-        RetryableError: another process holds it.
+        RetryableError: another process holds it, or took it over before what is done
+            in the block failed.
     """
     lease = acquire_lease(checkpoint, query=query, run_id=run_id, expiry=expiry)
     with signals.finishing_first():
         hold = Hold(lease)
         hold.start()
         try:
-            yield hold
-        finally:
-            hold.end()
+            with closing(hold):
+                yield hold
+        except FatalError:
+            # What another one took over fails in many ways, none of them to be mended.
+            hold.require_held()
+            raise

@@ -136,14 +136,18 @@ def renew_lease(mine: Lease) -> Lease:
     return renewed
 
 
-def release_lease(mine: Lease) -> None:
-    """Let others have the lease; leave nothing where one of them has taken it."""
+def release_lease(mine: Lease) -> Lease | None:
+    """Let others have the lease; return that of whoever has taken it over already.
+
+    Nothing of ours is left then.
+    """
     newest = _newest(mine.root)
     if newest is not None and newest.epoch > mine.epoch:
         storage.delete(mine.root, mine.key)
-        return
+        return newest.lease
     released = replace(mine, released_at=datetime.now(UTC))
     storage.put(mine.root, mine.key, _encode(released))
+    return None
 
 
 def read_lease(checkpoint: str) -> Lease | None:

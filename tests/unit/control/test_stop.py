@@ -21,7 +21,7 @@ from sluice.control.lease import (
     renew_lease,
 )
 from sluice.control.stop import request_stop
-from sluice.errors import Condition, RetryableError
+from sluice.errors import Condition, FatalError, RetryableError
 
 EXPIRY = timedelta(seconds=1)
 ELSEWHERE = Holder("elsewhere", "somebody", 1, "another boot", 1)
@@ -33,9 +33,9 @@ def checkpoint(tmp_path: Path) -> str:
     return str(tmp_path / "checkpoints" / "orders" / "bronze")
 
 
-def holding(checkpoint: str):
+def holding(checkpoint: str, expiry: timedelta = EXPIRY):
     """Hold the lease as a run does."""
-    return hold_lease(checkpoint, query="orders_bronze", run_id="run", expiry=EXPIRY)
+    return hold_lease(checkpoint, query="orders_bronze", run_id="run", expiry=expiry)
 
 
 def objects(checkpoint: str) -> list[str]:
@@ -129,6 +129,25 @@ def test_holder_that_was_succeeded_has_to_stop(checkpoint: str) -> None:
             hold.require_held()
     assert raised.value.condition is Condition.LEASE_HELD
     assert objects(checkpoint) == ["lease/2.json"]
+
+
+@pytest.mark.parametrize("is_succeeded", [True, False])
+def test_failure_of_one_that_was_succeeded_is_worth_another_try(
+    checkpoint: str, is_succeeded: bool
+) -> None:
+    """A paused driver finds its files replaced before it looks at its lease again."""
+
+    def fail() -> None:
+        with holding(checkpoint, expiry=timedelta(hours=1)) as hold:
+            if is_succeeded:
+                theirs = replace(hold.lease, epoch=2, run_id="theirs", holder=ELSEWHERE)
+                assert lease_module._take(theirs)
+            raise FatalError(Condition.QUERY_FAILED, "a file is gone")
+
+    with pytest.raises(RetryableError if is_succeeded else FatalError) as raised:
+        fail()
+    assert isinstance(raised.value.__context__, FatalError) == is_succeeded
+    assert objects(checkpoint) == [f"lease/{1 + is_succeeded}.json"]
 
 
 def test_storage_that_fails_for_a_while_ends_no_run(
