@@ -384,6 +384,18 @@ MISHAPS = {
 }
 
 
+@fault("lake moved or copied")
+def lake_moved(spark: SparkSession, folder: Path) -> Iterator[Measured]:
+    """Another path for the same folders: the log of files knows the old ones."""
+    stream = begun(spark, folder)
+    other = folder.with_name("moved")
+    folder.rename(other)
+    moved = Stream(spark, other, landed=stream.landed)
+    moved.land()
+    moved.run()
+    yield moved.measure("lake moved or copied")
+
+
 @fault("any two of these together")
 def two_mishaps(spark: SparkSession, folder: Path) -> Iterator[Measured]:
     """Every pair of five mishaps."""

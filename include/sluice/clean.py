@@ -10,14 +10,15 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from sluice.config import PipelineConfig, list_pipelines, load_pipeline
-from sluice.errors import FatalError, UsageError
+from sluice.errors import Condition, FatalError, UsageError
 from sluice.history import record_step
-from sluice.model import StepSummary
+from sluice.model import FileIdentity, StepSummary
 from sluice.source.clean.consumers import (
     Owner,
     Reader,
     describe_consumers,
     is_registered,
+    read_consumer,
     register,
 )
 from sluice.source.clean.options import CleanMode
@@ -27,6 +28,32 @@ from sluice.source.ledger import Ledger
 from sluice.source.listing import is_below
 
 STEP = "clean"
+
+
+def require_same_name(config: PipelineConfig, ledger: Ledger | None) -> None:
+    """Refuse a landing folder that the same ledger knows under another path.
+
+    The folder itself tells: a moved or copied lake, a link, another mount. Files are
+    known by their paths, so each would be new, and its rows come twice.
+
+    Raises:
+        FatalError: it was registered under another path.
+    """
+    options = source_options(config)
+    if ledger is None or options.file_identity is FileIdentity.CONTENT:
+        return
+    for consumer in describe_consumers(options, ledger):
+        known = read_consumer(consumer)
+        if known is not None and known.root != consumer.root:
+            raise FatalError(
+                Condition.LANDING_MOVED,
+                f"landing folder {consumer.root!r} was read as {known.root!r} until "
+                f"now, and the ledger of pipeline {config.name!r} knows its files by "
+                "that path: under another one each would be read once more; let a link "
+                f"or a mount give it the old path, and have 'bronze.source.path' (or "
+                "the lake, if the folder lies in it) name that one",
+                {"path": consumer.root, "known": known.root},
+            )
 
 
 def register_pipeline(config: PipelineConfig, ledger: Ledger) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from sluice.clean import require_same_name
 from sluice.config import PipelineConfig
 from sluice.consistency import read_own_checkpoint, require_consistent
 from sluice.model import LedgerFile
@@ -43,6 +44,7 @@ def _plan(config: PipelineConfig) -> RunPlan:
     checkpoint = read_own_checkpoint(config, location)
     ledger = Ledger.open(config.schema_location)
     require_consistent(config, checkpoint, ledger)
+    require_same_name(config, ledger)
     options = source_options(config)
     start = max(read_up_to(checkpoint), ledger.first_seq() if ledger else 0)
     waiting = ledger.files(after=start) if ledger else []

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from sluice.checkpoint import CheckpointFacts, read_checkpoint
 from sluice.checkpoint.watermark import closed_up_to
 from sluice.checkpoint.write import give_query_id
-from sluice.clean import register_pipeline
+from sluice.clean import register_pipeline, require_same_name
 from sluice.config import PipelineConfig, SilverConfig
 from sluice.config.pipeline import parse_duration
 from sluice.consistency import (
@@ -65,6 +65,7 @@ def _look(config: PipelineConfig, run_id: str) -> Preflight:
     checkpoint = read_own_checkpoint(config, config.bronze_checkpoint_location)
     ledger = Ledger.open(config.schema_location)
     require_consistent(config, checkpoint, ledger)
+    require_same_name(config, ledger)
     for silver in config.silver:
         require_silver_consistent(config, silver)
     _give_query_ids(config)

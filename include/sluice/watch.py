@@ -19,6 +19,7 @@ from time import monotonic
 
 from watchfiles import Change, watch
 
+from sluice.clean import require_same_name
 from sluice.config import PipelineConfig
 from sluice.errors import Condition, FatalError, RetryableError, UsageError
 from sluice.paths import is_local
@@ -61,11 +62,13 @@ def watch_pipeline(
     Raises:
         UsageError: the landing folder is no folder on a disk.
         RetryableError: another watcher is alive.
-        FatalError: the system will not watch so many folders, or the ledger changed.
+        FatalError: the system will not watch so many folders, the ledger changed, or
+            it knows the folder under another path.
     """
     options = source_options(config)
     roots = _require_folders(options)
     ledger = Ledger.open_or_create(config.schema_location)
+    require_same_name(config, ledger)
     sign = _Sign(ledger, selection_id(options))
     sign.require_free()
     changes = _watch(roots, stop)

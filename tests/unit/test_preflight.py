@@ -475,3 +475,53 @@ def test_silver_that_goes_on_meanwhile_is_not_refused(
     )
 
     require_silver_consistent(silver.config, silver.windows)
+
+
+@pytest.fixture(params=["link", "moved"])
+def elsewhere(
+    pipeline: PipelineBuilder, tmp_path: Path, request: pytest.FixtureRequest
+) -> PipelineBuilder:
+    """Return a pipeline that has run, with its lake under another path."""
+    pipeline.land("a.json")
+    check(pipeline)
+    pipeline.run_batch()
+    lake, other = Path(pipeline.config.lake), tmp_path / "other"
+    if request.param == "link":
+        other.symlink_to(lake)
+    else:
+        copytree(lake, other, ignore=lambda *_: ["other"])
+    return PipelineBuilder(pipeline_config(other))
+
+
+def test_landing_folder_under_another_path_is_refused(
+    elsewhere: PipelineBuilder, pipeline: PipelineBuilder
+) -> None:
+    """Every file in it would be new, and its rows come twice."""
+    error = refusal(elsewhere)
+
+    assert error.condition is Condition.LANDING_MOVED
+    assert error.context == {
+        "path": elsewhere.config.landing_location,
+        "known": pipeline.config.landing_location,
+    }
+    with pytest.raises(FatalError, match="LANDING_MOVED"):
+        plan_run(elsewhere.config)
+    assert elsewhere.ledger.high_seq() == 1
+    assert not check(pipeline).has_work
+
+
+def test_landing_folder_moved_is_let_pass_by_content(
+    pipeline: PipelineBuilder, tmp_path: Path
+) -> None:
+    """Known contents are copies, whatever their paths."""
+    source = {"options": {"cloudFiles.fileIdentity": "content"}}
+    pipeline = PipelineBuilder(pipeline_config(tmp_path, bronze={"source": source}))
+    pipeline.land("a.json")
+    check(pipeline)
+    pipeline.run_batch()
+    copytree(tmp_path, tmp_path / "other", ignore=lambda *_: ["other"])
+    moved = pipeline_config(tmp_path / "other", bronze={"source": source})
+
+    found = preflight(moved, run_id="run-2")
+
+    assert (found.new_files, found.bronze_has_work) == (0, False)
