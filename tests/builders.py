@@ -16,6 +16,7 @@ import pyarrow as pa
 from deltalake import CommitProperties, Transaction, write_deltalake
 
 from sluice.config import PipelineConfig, SilverConfig
+from sluice.deltalog import open_table
 from sluice.model import CHAIN_START, SeqRange
 from sluice.source.configured import source_options
 from sluice.source.discovery import discover
@@ -211,7 +212,12 @@ class PipelineBuilder:
     ) -> None:
         """Run the next silver batch, which emits ``windows``."""
         batch_id = _planned(self.silver)
-        offset = {"reservoirVersion": batch_id + 1, "index": -1}
+        bronze = open_table(self.config.bronze_location)
+        offset = {
+            "reservoirId": str(bronze.metadata().id) if bronze else "none",
+            "reservoirVersion": bronze.version() + 1 if bronze else 0,
+            "index": -1,
+        }
         self.silver.plan(batch_id, json.dumps(offset), watermark_ms=watermark_ms)
         write_deltalake(
             self.config.silver_location(self.windows),

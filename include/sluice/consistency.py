@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from sluice.checkpoint import CheckpointFacts, read_checkpoint
 from sluice.checkpoint.pending import PendingDeletion, PendingRepair, read_pending
@@ -20,6 +21,9 @@ from sluice.history.taken_back import find_taken_back
 from sluice.model import CHAIN_START
 from sluice.source.ledger import Ledger
 from sluice.versions import is_too_new
+
+if TYPE_CHECKING:
+    from deltalake import DeltaTable
 
 
 def read_own_checkpoint(
@@ -72,7 +76,7 @@ def require_bronze_consistent(
 
 
 def require_silver_consistent(config: PipelineConfig, silver: SilverConfig) -> None:
-    """Refuse a silver checkpoint that does not belong to its table.
+    """Refuse a silver checkpoint that does not belong to its table or to bronze.
 
     Raises:
         FatalError: what does not fit, and the command that mends it.
@@ -88,6 +92,31 @@ def require_silver_consistent(config: PipelineConfig, silver: SilverConfig) -> N
     if written > max(checkpoint.offsets):
         _require_newest(config, query, written)
     _require_not_taken_back(config, query, query_id)
+    # The table is opened after the checkpoint was read: it has what silver has read.
+    bronze = open_table(config.bronze_location)
+    evidence = find_other_bronze(checkpoint, bronze)
+    if evidence is not None:
+        raise _reads_other_bronze(config, query, evidence)
+
+
+def find_other_bronze(
+    checkpoint: CheckpointFacts, bronze: DeltaTable | None
+) -> str | None:
+    """Return how bronze is not what silver's stream has read, None where it is.
+
+    Delta's offset names the table and the version to read next. A table that was set
+    back and has grown again would be passed over up to there, without a word.
+    """
+    newest = checkpoint.offsets[max(checkpoint.offsets)].offsets[0]
+    offset = json.loads(newest or "{}")
+    if bronze is None:
+        return "is gone, and was read"
+    if offset.get("reservoirId", bronze.metadata().id) != str(bronze.metadata().id):
+        return f"is another table, with id {bronze.metadata().id}, than was read"
+    read_next = int(offset.get("reservoirVersion", 0))
+    if read_next > bronze.version() + 1:
+        return f"is at version {bronze.version()}, and was read up to {read_next - 1}"
+    return None
 
 
 def require_nothing_begun(config: PipelineConfig) -> None:
@@ -307,6 +336,19 @@ def _require_not_taken_back(
             "has their files read again (or leaves them out, with --skip)",
             {"table": query.table, "evidence": evidence},
         )
+
+
+def _reads_other_bronze(
+    config: PipelineConfig, silver: Query, evidence: str
+) -> FatalError:
+    return FatalError(
+        Condition.TABLE_REWOUND,
+        f"table {config.bronze_location!r} {evidence} by silver's checkpoint "
+        f"{silver.checkpoint!r}: rows that come again would be missing from "
+        f"{silver.table!r}, or be there twice; restore bronze and silver from one "
+        f"backup, or run '{_repair(config)}', which has silver computed anew",
+        {"table": config.bronze_location, "evidence": evidence},
+    )
 
 
 def _ledger_rewound(

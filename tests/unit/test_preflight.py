@@ -21,6 +21,7 @@ from sluice.consistency import require_consistent, require_silver_consistent
 from sluice.errors import Condition, FatalError, UsageError
 from sluice.plan import plan_run
 from sluice.preflight import Preflight, preflight
+from sluice.repair.run import carry_out, plan_checkpoint_repair
 
 
 @pytest.fixture
@@ -458,6 +459,71 @@ def test_silver_that_does_not_fit_is_refused(
 
     assert error.condition is condition
     assert "sluice checkpoint repair orders" in error.message
+
+
+def restore_bronze_whole(pipeline: PipelineBuilder, backup: Path) -> None:
+    """Put table, checkpoint and ledger of bronze back from before silver's last run."""
+    config = pipeline.config
+    for number, location in enumerate(bronze_locations(pipeline)):
+        rmtree(location)
+        copytree(backup / str(number), location)
+    assert read_checkpoint(config.bronze_checkpoint_location) is not None
+
+
+def bronze_locations(pipeline: PipelineBuilder) -> list[str]:
+    """Return what of bronze fits together only if it is of one age."""
+    config = pipeline.config
+    checkpoint = config.bronze_checkpoint_location
+    return [config.bronze_location, checkpoint, config.schema_location]
+
+
+def lose_bronze_whole(pipeline: PipelineBuilder, _: Path) -> None:
+    """Remove table, checkpoint and ledger of bronze, to start over."""
+    for location in bronze_locations(pipeline):
+        rmtree(location)
+
+
+def replace_bronze_whole(pipeline: PipelineBuilder, backup: Path) -> None:
+    """Start over without silver, up to a table of as many versions."""
+    lose_bronze_whole(pipeline, backup)
+    pipeline.run_batch()
+    pipeline.land("c.json")
+    pipeline.run_batch()
+
+
+@pytest.mark.parametrize(
+    ("damage", "evidence"),
+    [
+        (restore_bronze_whole, "is at version 0, and was read up to 1"),
+        (lose_bronze_whole, "is gone"),
+        (replace_bronze_whole, "is another table"),
+    ],
+)
+def test_silver_that_has_read_another_bronze_is_refused(
+    silver: PipelineBuilder,
+    tmp_path: Path,
+    damage: Callable[[PipelineBuilder, Path], None],
+    evidence: str,
+) -> None:
+    """Its stream would pass over what bronze appends again, or read it twice."""
+    for number, location in enumerate(bronze_locations(silver)):
+        copytree(location, tmp_path / "backup" / str(number))
+    silver.land("b.json")
+    silver.run_batch()
+    silver.run_silver_batch([window(10)])
+    check(silver)
+
+    damage(silver, tmp_path / "backup")
+    error = refusal(silver)
+
+    assert error.condition is Condition.TABLE_REWOUND
+    assert evidence in error.message
+    assert "sluice checkpoint repair orders" in error.message
+    carry_out(silver.config, plan_checkpoint_repair(silver.config))
+    assert check(silver).has_work
+    assert not silver.silver.location.exists() or not list(
+        silver.silver.location.glob("offsets/*")
+    )
 
 
 def test_silver_that_goes_on_meanwhile_is_not_refused(

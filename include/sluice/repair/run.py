@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from sluice.checkpoint.pending import (
 )
 from sluice.checkpoint.write import FIRST_BATCH
 from sluice.config import PipelineConfig
+from sluice.consistency import find_other_bronze
 from sluice.control.hold import hold_lease
 from sluice.deltalog import open_table
 from sluice.errors import Condition, FatalError, RetryableError
@@ -274,19 +274,8 @@ def _silver_to_restart(
         checkpoint = read_checkpoint(config.silver_checkpoint_location(silver))
         if checkpoint is None or checkpoint.last_planned is None:
             continue
-        if reread or _reads_other_table(checkpoint, remains):
+        if reread or find_other_bronze(checkpoint, remains.table):
             yield silver.name
-
-
-def _reads_other_table(checkpoint: CheckpointFacts, remains: Remains) -> bool:
-    newest = checkpoint.offsets[max(checkpoint.offsets)].offsets[0]
-    offset = json.loads(newest or "{}")
-    table = remains.table
-    if table is None:
-        return True
-    is_ahead = int(offset.get("reservoirVersion", 0)) > table.version() + 1
-    other = offset.get("reservoirId", table.metadata().id) != str(table.metadata().id)
-    return is_ahead or other
 
 
 def _pinned(checkpoint: CheckpointFacts | None) -> dict[str, str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from builders import CheckpointBuilder, PipelineBuilder, pipeline_config, window
+from sluice.checkpoint import read_checkpoint
 from sluice.errors import Condition, UsageError
 from sluice.history import archive_history
 from sluice.history.batches import list_batches, list_checkpoint_batches, to_json
@@ -82,8 +83,9 @@ def test_batch_that_only_moves_the_watermark_is_no_data(
     pipeline: PipelineBuilder,
 ) -> None:
     """Such a batch reads nothing and closes windows."""
-    offset = json.dumps({"reservoirVersion": 1, "index": -1})
-    pipeline.silver.plan(1, offset, watermark_ms=1704073980000)
+    facts = read_checkpoint(str(pipeline.silver.location))
+    assert facts is not None
+    pipeline.silver.plan(1, facts.offsets[0].offsets[0], watermark_ms=1704073980000)
     batch = list_batches(pipeline.config)[-1]
     assert batch.kind is BatchKind.NO_DATA
     assert batch.watermark is not None
