@@ -58,6 +58,34 @@ def find_taken_back(
     archived = _read_archived(config, query_id)
     if table.version() == archived.newest:
         return None
+    behind = _find_behind(query, table, archived)
+    return behind or _find_lost(config, query, query_id, table, archived)
+
+
+def _find_behind(
+    query: Query, table: DeltaTable, archived: ArchivedCommits
+) -> str | None:
+    """Return that the archive is of a newer table: this one came from a backup."""
+    if table.version() >= archived.newest:
+        return None
+    # Another run may have committed and archived since.
+    now = open_table(query.table)
+    if now is not None and now.version() >= archived.newest:
+        return None
+    return (
+        f"it is at version {table.version()}, and the archive tells of micro-batches "
+        f"up to version {archived.newest}"
+    )
+
+
+def _find_lost(
+    config: PipelineConfig,
+    query: Query,
+    query_id: str,
+    table: DeltaTable,
+    archived: ArchivedCommits,
+) -> str | None:
+    """Return how rows were lost since, None where they were not."""
     commits = read_commits(query.table, after=archived.newest)
     lost = rows_taken_back(commits, query_id, archived)
     if lost:

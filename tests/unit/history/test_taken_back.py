@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from shutil import copytree, rmtree
 from urllib.parse import urlsplit
 
 import pyarrow as pa
@@ -18,7 +19,7 @@ from builders import (
     pipeline_config,
     window,
 )
-from sluice.deltalog import TableCommit
+from sluice.deltalog import TableCommit, open_table
 from sluice.history import archive_history, record_step
 from sluice.history.queries import list_queries
 from sluice.history.taken_back import (
@@ -261,3 +262,41 @@ def test_fewer_windows_are_no_restore_where_some_were_computed_anew(
     told = find_taken_back(pipeline.config, query, pipeline.silver.query_id)
 
     assert (told is None) is bool(step)
+
+
+def test_table_from_a_backup_is_behind_its_archive(
+    pipeline: PipelineBuilder, tmp_path: Path
+) -> None:
+    """The archive would keep telling of micro-batches that never were of this one."""
+    backup = tmp_path / "backup"
+    location = pipeline.config.bronze_location
+    pipeline.land("d.json")
+    pipeline.run_batch()
+    copytree(location, backup)
+    pipeline.land("e.json")
+    pipeline.run_batch()
+    archive_history(pipeline.config)
+    rmtree(location)
+    copytree(backup, location)
+
+    told = found(pipeline)
+
+    assert told is not None
+    assert "version 3, and the archive tells of micro-batches up to version 4" in told
+
+
+def test_table_that_was_written_to_meanwhile_is_not_behind(
+    pipeline: PipelineBuilder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another run commits and archives between the two looks of this one."""
+    before = table(pipeline)
+    pipeline.land("d.json")
+    pipeline.run_batch()
+    archive_history(pipeline.config)
+    answers = iter([before])
+    monkeypatch.setattr(
+        "sluice.history.taken_back.open_table",
+        lambda location: next(answers, None) or open_table(location),
+    )
+
+    assert found(pipeline) is None
