@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -101,18 +102,27 @@ def _open(path: str) -> pa.NativeFile:
 
 
 def _walk_disk(root: str) -> Iterator[_Found]:
-    for folder, _, names in os.walk(root, followlinks=True):
+    for folder, nested, names in os.walk(root, followlinks=True):
+        nested[:] = [each for each in nested if not _leads_back(Path(folder, each))]
         for name in names:
             try:
                 status = Path(folder, name).stat()
             except FileNotFoundError:  # gone since the listing, or a link to nothing
                 continue
+            if not stat.S_ISREG(status.st_mode):
+                continue  # a pipe or a socket: to open it may take for ever
             # A file that is moved or copied in may bring its old modification time; the
             # inode's time tells when it got here.
             modified = datetime.fromtimestamp(status.st_mtime, UTC)
             arrived = max(modified, datetime.fromtimestamp(status.st_ctime, UTC))
             path = os.path.join(folder, name)  # noqa: PTH118
             yield path, status.st_size, arrived, modified
+
+
+def _leads_back(folder: Path) -> bool:
+    return folder.is_symlink() and folder.parent.resolve().is_relative_to(
+        folder.resolve()
+    )
 
 
 def _walk_bucket(root: str) -> Iterator[_Found]:

@@ -112,3 +112,18 @@ def test_missing_folder_is_none(tmp_path: Path) -> None:
     """An empty folder and no folder are two different things."""
     assert read_landing(options(tmp_path / "none")) is None
     assert read_landing(options(tmp_path)) == {}
+
+
+def test_link_to_a_folder_above_is_not_followed(tmp_path: Path) -> None:
+    """The source passes such a link over, and following it would never end."""
+    (tmp_path / "a.json").write_text("{}\n")
+    (tmp_path / "loop").symlink_to(tmp_path)
+    (tmp_path / "gone.json").symlink_to(tmp_path / "nothing")
+    assert list(read_landing(options(tmp_path)) or {}) == [str(tmp_path / "a.json")]
+
+
+def test_pipe_is_no_landed_file(tmp_path: Path) -> None:
+    """The source passes it over, and to open it would wait for a writer for ever."""
+    (tmp_path / "a.json").write_text("{}\n")
+    os.mkfifo(tmp_path / "b.json")
+    assert list(read_landing(options(tmp_path)) or {}) == [str(tmp_path / "a.json")]
