@@ -1,4 +1,7 @@
-"""How the values of options are spelled: sizes, durations, moments, flags, words."""
+"""How the values of options are spelled: sizes, durations, moments, flags, words.
+
+A ``ValueError`` says what was expected; whoever knows the option's name adds it.
+"""
 
 from __future__ import annotations
 
@@ -35,11 +38,12 @@ def parse_bytes(text: str) -> int:
     """Parse ``10g``, ``512 MB`` or a plain number of bytes, from 1 on.
 
     Raises:
-        UsageError: anything else.
+        ValueError: anything else.
     """
     match = _BYTES.fullmatch(text.strip())
     if not match or int(match[1]) == 0:
-        raise invalid("a size in bytes", text, "a number such as 1048576, 512m or 10g")
+        message = "a number of bytes such as 1048576, 512m or 10g"
+        raise ValueError(message)
     return int(match[1]) * _BYTE_UNITS[match[2].lower()]
 
 
@@ -47,15 +51,14 @@ def parse_interval(text: str) -> timedelta:
     """Parse ``30s``, ``1 day`` or ``interval 2 weeks``: a whole number and one unit.
 
     Raises:
-        UsageError: anything else; months and years have no fixed length.
+        ValueError: anything else; months and years have no fixed length.
     """
     match = _INTERVAL.fullmatch(text.strip())
     word = match[2].lower() if match else ""
     unit = _INTERVAL_UNITS.get(word) or _INTERVAL_UNITS.get(word.removesuffix("s"))
     if not match or unit is None or int(match[1]) == 0:
-        raise invalid(
-            "an interval", text, "a number and a unit up to weeks, such as 30s or 1 day"
-        )
+        message = "a number and a unit up to weeks, such as 30s or 1 day"
+        raise ValueError(message)
     return timedelta(**{unit: int(match[1])})
 
 
@@ -63,24 +66,24 @@ def parse_moment(text: str) -> datetime:
     """Parse an ISO 8601 date or time; one without an offset is UTC.
 
     Raises:
-        UsageError: anything else.
+        ValueError: anything else.
     """
     try:
         return parse_utc(text.strip())
     except ValueError:
-        raise invalid(
-            "a modification time", text, "an ISO 8601 time such as 2026-01-31T12:00:00"
-        ) from None
+        message = "an ISO 8601 time such as 2026-01-31T12:00:00"
+        raise ValueError(message) from None
 
 
 def parse_flag(text: str) -> bool:
     """Parse ``true`` or ``false``, in any case.
 
     Raises:
-        UsageError: anything else.
+        ValueError: anything else.
     """
     if text.lower() not in {"true", "false"}:
-        raise invalid("an option", text, "'true' or 'false'")
+        message = "'true' or 'false'"
+        raise ValueError(message)
     return text.lower() == "true"
 
 
@@ -88,10 +91,11 @@ def parse_count(text: str) -> int:
     """Parse a whole number from 1 on.
 
     Raises:
-        UsageError: anything else.
+        ValueError: anything else.
     """
     if not text.strip().isdecimal() or int(text) < 1:
-        raise invalid("an option", text, "a whole number from 1 on")
+        message = "a whole number from 1 on"
+        raise ValueError(message)
     return int(text)
 
 

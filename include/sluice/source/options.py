@@ -153,6 +153,7 @@ _LATER = {
 }
 _FIELDS = {name.lower(): field for name, field in _KNOWN.items()}
 _LATER_NAMES = {name.lower(): name for name in _LATER}
+_SPELLED = {name.lower(): name for name in [*_KNOWN, *_LATER]}
 
 
 def parse_options(given: Mapping[str, str]) -> CloudFilesOptions:
@@ -163,6 +164,7 @@ def parse_options(given: Mapping[str, str]) -> CloudFilesOptions:
     """
     values = {name.lower(): value for name, value in given.items()}
     _require_known(values)
+    named = {_FIELDS[name]: _SPELLED[name] for name in values if name in _FIELDS}
     read = {_FIELDS[name]: value for name, value in values.items() if name in _FIELDS}
     _require_json(read.pop("format", None))
     read.pop("validate", None)
@@ -177,7 +179,7 @@ def parse_options(given: Mapping[str, str]) -> CloudFilesOptions:
         schema_location=normalize(location or ""),
         schema_location_given=location is not None,
     )
-    fields = {field: _PARSERS[field](text) for field, text in read.items()}
+    fields = {field: _parse(named[field], field, text) for field, text in read.items()}
     _require_one_identity(fields)
     # Cleaning always runs to its end here, whichever value is given.
     fields.pop("clean_wait", None)
@@ -191,6 +193,13 @@ def parse_options(given: Mapping[str, str]) -> CloudFilesOptions:
     if location is None:
         options = replace(options, schema_location=default_location(options))
     return options
+
+
+def _parse(name: str, field: str, text: str) -> Any:
+    try:
+        return _PARSERS[field](text)
+    except ValueError as error:
+        raise invalid(name, text, str(error)) from None
 
 
 def _require_one_identity(fields: Mapping[str, Any]) -> None:
@@ -250,8 +259,7 @@ def _require_known(values: Mapping[str, str]) -> None:
 
 def _unknown(name: str) -> UsageError:
     close = get_close_matches(name, [*_FIELDS, *_LATER_NAMES], n=1)
-    known = {each.lower(): each for each in [*_KNOWN, *_LATER]}
-    hint = f"did you mean {known[close[0]]!r}?" if close else "see docs/options.md"
+    hint = f"did you mean {_SPELLED[close[0]]!r}?" if close else "see docs/options.md"
     return UsageError(
         Condition.OPTION_UNKNOWN,
         f"cloudFiles: unknown option {name!r}; {hint}",

@@ -104,7 +104,9 @@ def test_option_of_later_is_refused_unless_it_changes_nothing() -> None:
 )
 def test_wrong_value_is_refused(name: str, value: str) -> None:
     """A limit of nothing, or a word that is no flag, would stall or surprise later."""
-    assert refusal(**{name: value}).condition is Condition.OPTION_INVALID
+    error = refusal(**{name: value})
+    assert error.condition is Condition.OPTION_INVALID
+    assert name in str(error)
 
 
 @pytest.mark.parametrize(
