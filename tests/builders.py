@@ -203,7 +203,7 @@ class PipelineBuilder:
             self.config.bronze_location,
             pa.Table.from_pylist(rows, schema=BRONZE_SCHEMA),
             mode="append",
-            partition_by=["_processing_date"],
+            partition_by=self.config.bronze.partition_by or None,
             commit_properties=_transaction(self.bronze.query_id, batch_id),
         )
 

@@ -129,6 +129,23 @@ def test_rows_are_replaced_by_those_of_the_file_now(pipeline: PipelineBuilder) -
     assert (event.seq, event.path, event.detail) == (1, str(path), "1")
 
 
+@pytest.mark.parametrize("partition_by", [[], ["payment_method"]])
+def test_rows_are_replaced_however_the_table_is_partitioned(
+    partition_by: list[str], tmp_path: Path
+) -> None:
+    """A table without partitions is one of its own; rows may come into a new one."""
+    bronze = {"source": {"schema": DDL}, "partition_by": partition_by}
+    pipeline = PipelineBuilder(pipeline_config(tmp_path, bronze=bronze))
+    pipeline.land("a.json")
+    pipeline.land("b.json")
+    pipeline.run_batch()
+    rewrite(pipeline, "a.json", "cash", "cash")
+
+    replay(pipeline, "a.json")
+
+    assert methods(pipeline) == {("a.json", "cash"): 2, ("b.json", "card"): 3}
+
+
 def test_a_replay_twice_leaves_the_same_rows(tmp_path: Path) -> None:
     """Whoever is not sure that it ran may run it again, and the runs go on."""
     pipeline = declared(tmp_path, DDL)

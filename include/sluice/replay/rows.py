@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import reduce
 from operator import and_, or_
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from delta.tables import DeltaTable
-from pyspark.sql import Row
 from pyspark.sql import functions as F  # noqa: N812 - what everybody calls it
 
 from sluice.checkpoint.watermark import EPOCH
@@ -42,7 +41,7 @@ class Outgoing:
     version: int
     number: int
     rows: Counter[str]
-    partitions: tuple[Row, ...]
+    partitions: tuple[Mapping[str, Any], ...]
     starts: Mapping[str, frozenset[datetime]]
 
 
@@ -72,11 +71,11 @@ def read_outgoing(
     found = needed.join(keys, SOURCE_FILE, "left_semi").persist()
     try:
         counts = count_by_file(found)
-        partitions = found.select(*map(_column, by)).distinct().collect() if by else []
-        # A table without partition columns is one partition.
-        whole = [Row()] if counts and not by else []
+        # A table without partition columns is one partition, of which nothing is said.
+        values = found.select(*map(_column, by)).distinct().collect() if by else []
+        partitions = [row.asDict() for row in values] if by else [{}] if counts else []
         starts = window_starts(found, config)
-        return Outgoing(version, number, counts, (*partitions, *whole), starts)
+        return Outgoing(version, number, counts, tuple(partitions), starts)
     finally:
         found.unpersist()
 
@@ -137,10 +136,9 @@ def _in_partitions(outgoing: Outgoing) -> Column:
     return reduce(or_, map(_in_partition, outgoing.partitions), F.expr("false"))
 
 
-def _in_partition(values: Row) -> Column:
+def _in_partition(values: Mapping[str, Any]) -> Column:
     conditions = [
-        F.col(f"t.`{name}`").eqNullSafe(F.lit(value))
-        for name, value in values.asDict().items()
+        F.col(f"t.`{name}`").eqNullSafe(F.lit(value)) for name, value in values.items()
     ]
     return reduce(and_, conditions, F.expr("true"))
 
