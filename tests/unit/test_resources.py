@@ -6,7 +6,7 @@ import io
 import json
 import sys
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -19,6 +19,7 @@ from sluice.config import PipelineConfig
 from sluice.control.hold import hold_lease
 from sluice.errors import Condition, FatalError, RetryableError, UsageError
 from sluice.history import archive_history
+from sluice.history.replays import ReplayedFiles, begin_replay
 from sluice.history.tables import read_rows
 from sluice.preflight import preflight
 from sluice.resources import Fate, delete_pipeline, list_resources
@@ -123,6 +124,23 @@ def test_deleting_leaves_the_landed_files_and_the_others(
     assert rows_of(pipeline.config) == 0
     assert rows_of(pipeline_config(tmp_path, name="others")) == 3 == rows_of(config)
     assert kinds(pipeline.config, Fate.DELETED) == set()
+
+
+def test_what_a_replay_left_to_do_goes_with_the_pipeline(
+    pipeline: PipelineBuilder, tmp_path: Path
+) -> None:
+    """Windows that wait for their computation are kept beside the ledger."""
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    replay = ReplayedFiles(
+        replay_id="r", run_id="run", at=at, after_version=0, files=((1, "a"),)
+    )
+    begin_replay(pipeline.config, replay, {"orders_windowed_aggregates": [(at, at)]})
+    left = Path(pipeline.config.schema_location, "_replays")
+    assert "replays to finish" in kinds(pipeline.config, Fate.DELETED)
+
+    delete(pipeline)
+
+    assert not left.exists()
 
 
 def test_deleted_pipeline_begins_anew(pipeline: PipelineBuilder) -> None:

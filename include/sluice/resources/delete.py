@@ -39,7 +39,7 @@ from sluice.source.discover import selection_of
 from sluice.tables import equal
 
 _ROUNDS = 20
-_OF_SCHEMAS = ("_ledger", "_schemas")
+_OF_SCHEMAS = ("_ledger", "_schemas", "_replays")
 
 
 def delete_pipeline(config: PipelineConfig, *, run_id: str) -> list[Resource]:

@@ -114,6 +114,8 @@ def _schemas(config: PipelineConfig) -> Iterator[Resource]:
             yield from _folder("ledger", join(root, name), Fate.DELETED)
         elif name == "_schemas":
             yield from _folder("schemas", join(root, name), Fate.DELETED)
+        elif name == "_replays":
+            yield from _folder("replays to finish", join(root, name), Fate.DELETED)
         elif name.startswith(f"_ledger{ASIDE}"):
             yield from _folder("moved aside", join(root, name), Fate.DELETED)
 
