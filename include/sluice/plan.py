@@ -49,6 +49,8 @@ def _plan(config: PipelineConfig) -> RunPlan:
     start = max(read_up_to(checkpoint), ledger.first_seq() if ledger else 0)
     waiting = ledger.files(after=start) if ledger else []
     fresh = find_new(ledger, options).files.taken
+    if not options.include_existing and not (ledger and ledger.existing_settled()):
+        return RunPlan(files=0, bytes=0, batches=0, undiscovered=len(fresh))
     files = [*waiting, *number_files(fresh, after=start + len(waiting))]
     limit = AdmissionLimit(max_files=options.max_files, max_bytes=options.max_bytes)
     return RunPlan(

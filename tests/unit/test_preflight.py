@@ -342,6 +342,22 @@ def test_plan_tells_and_writes_nothing(tmp_path: Path) -> None:
     assert DeltaTable(pipeline.config.bronze_location).version() == 0
 
 
+def test_plan_leaves_out_what_a_first_run_leaves_out(tmp_path: Path) -> None:
+    """What is there at the first start is never read; what comes after it is."""
+    options = {"cloudFiles.includeExistingFiles": False}
+    pipeline = PipelineBuilder(
+        pipeline_config(tmp_path, bronze={"source": {"options": options}})
+    )
+    pipeline.land("old.json")
+    first = plan_run(pipeline.config)
+    found = check(pipeline)
+    pipeline.land("new.json")
+
+    assert (first.files, first.batches, first.undiscovered) == (0, 0, 1)
+    assert not found.bronze_has_work
+    assert plan_run(pipeline.config).files == 1
+
+
 def test_every_query_has_its_id_before_spark_starts(tmp_path: Path) -> None:
     """Two very first drivers then share one, whatever their storage lets Spark do."""
     pipeline = PipelineBuilder(pipeline_config(tmp_path, silver=True))

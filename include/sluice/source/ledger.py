@@ -171,6 +171,11 @@ class Ledger:
             storage.put_if_absent(self.root, _EXISTING, content)
         return self.first_seq()
 
+    def existing_settled(self) -> bool:
+        """Tell whether what a first start found can no longer be left out."""
+        marked = storage.read(self.root, _EXISTING) is not None
+        return marked or self.claimed_up_to() != CHAIN_START
+
     def first_seq(self) -> int:
         """Return the seq after which files are read, 0 unless existing ones are not."""
         content = storage.read(self.root, _EXISTING)
