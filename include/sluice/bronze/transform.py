@@ -6,18 +6,33 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own custom
 from pyspark.sql.types import StringType, StructField, StructType
 
+from sluice.errors import Condition, UsageError
 from sluice.history.rows import SOURCE_FILE
 from sluice.source.read import METADATA_COLUMN, RESCUED_COLUMN
 
 # The part of `_metadata` that bronze needs, for an explicit schema must name it.
 _METADATA_TYPE = StructType([StructField("file_path", StringType())])
+_TIME, _DATE = "_processing_time", "_processing_date"
+ADDED_COLUMNS = frozenset({RESCUED_COLUMN, METADATA_COLUMN, SOURCE_FILE, _TIME, _DATE})
+"""What bronze adds to a declared schema, in lower case as Spark compares names."""
 
 
 def with_source_columns(declared: StructType) -> StructType:
     """Return ``declared`` with the columns that the source fills beside the data.
 
     Every column may be null, as Spark has it for files: they hold what they hold.
+
+    Raises:
+        UsageError: ``declared`` has a column that bronze adds.
     """
+    own = [name for name in declared.names if name.lower() in ADDED_COLUMNS]
+    if own:
+        raise UsageError(
+            Condition.CONFIG_INVALID,
+            f"bronze.source.schema names {own}, which bronze adds by itself; leave "
+            "them out",
+            {"columns": own},
+        )
     return StructType(
         [
             *(StructField(each.name, each.dataType) for each in declared),
@@ -36,6 +51,6 @@ def to_bronze(landed: DataFrame) -> DataFrame:
     return landed.select(
         "*",
         F.col(f"{METADATA_COLUMN}.file_path").alias(SOURCE_FILE),
-        F.current_timestamp().alias("_processing_time"),
-        F.current_date().alias("_processing_date"),
+        F.current_timestamp().alias(_TIME),
+        F.current_date().alias(_DATE),
     ).drop(METADATA_COLUMN)
