@@ -34,7 +34,7 @@ from sluice.silver.backfill import Recomputation, closed_windows, recompute
 from sluice.silver.interval import Interval, join_intervals
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
 
     from sluice.config import PipelineConfig, SilverConfig
@@ -73,7 +73,15 @@ def recompute_replayed(
         return [f"replayed windows of {silver.name!r} wait for the next run: {error}"]
     for each in rest:
         keep_touched(config, silver.name, each)
-    return [f"replay: {found.windows_replaced} windows of {silver.name!r} recomputed"]
+    # Counted as the replay tells them: once each, however many groups they have.
+    count = _count(join_intervals(intervals, at_most=len(intervals)), silver)
+    rows = f"{found.windows_replaced} rows"
+    return [f"replay: {count} windows of {silver.name!r} recomputed, {rows}"]
+
+
+def _count(intervals: Iterable[Interval], silver: SilverConfig) -> int:
+    duration = parse_duration(silver.window.duration)
+    return sum((each.end - each.start) // duration for each in intervals)
 
 
 def _split(

@@ -136,6 +136,19 @@ def test_windows_closed_and_open_and_to_come_are_computed_anew(lake: Lake) -> No
     assert lake.left_to_do() == []
 
 
+def test_windows_are_counted_the_same_before_and_after(lake: Lake) -> None:
+    """A window of two groups is one window, and two rows of the table."""
+    path = lake.land("a.json", "00:01", "00:02", "00:30")
+    path.write_text(path.read_text().replace("card", "cash", 1))
+    lake.run()
+
+    result = lake.replay("a.json")
+
+    (told,) = result.windows
+    assert (told.windows, told.windows_open) == (2, 1)
+    assert result.notes == (f"replay: 1 windows of {told.table!r} recomputed, 2 rows",)
+
+
 @pytest.mark.long
 def test_a_file_from_quarantine_comes_in_by_the_stream_and_by_bronze(
     lake: Lake,
