@@ -179,8 +179,10 @@ class _Sign:
         if other is not None:
             raise RetryableError(
                 Condition.LEASE_HELD,
-                f"watcher {other.holder!r} is alive since {other.since:%Y-%m-%d %H:%M} "
-                "UTC for this landing folder; stop it first, or leave it to its work",
+                f"watcher {other.holder!r} watches this landing folder since "
+                f"{other.since:%Y-%m-%d %H:%M} UTC: leave it to its work, or stop it; "
+                f"if it was killed, its sign of life ends at {other.expires:%H:%M:%S} "
+                "UTC: start again then",
                 {"holder": other.holder},
             )
 

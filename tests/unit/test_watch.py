@@ -108,6 +108,7 @@ def test_files_are_entered_as_they_arrive_and_runs_do_not_list(
             pipeline.config, run_id="second", stop=Event(), tell=lambda _: None
         )
     assert caught.value.condition is Condition.LEASE_HELD
+    assert "if it was killed, its sign of life ends at" in str(caught.value)
 
     watcher.send_signal(signal.SIGTERM)
     assert watcher.wait(timeout=30) == 0
