@@ -6,6 +6,7 @@ never be found.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import stat
@@ -31,6 +32,8 @@ _BLOCK_BYTES = 4 << 20
 _BOM = b"\xef\xbb\xbf"
 # The endings that pyarrow itself knows on a disk.
 _CODECS = {".bz2": "bz2", ".gz": "gzip", ".lz4": "lz4", ".zst": "zstd"}
+# Gone since the listing, a link to nothing, or one to itself.
+_NOTHING = {errno.ENOENT, errno.ELOOP}
 # path, size, when it arrived, when it was modified
 _Found = tuple[str, int, datetime, datetime]
 
@@ -107,7 +110,9 @@ def _walk_disk(root: str) -> Iterator[_Found]:
         for name in names:
             try:
                 status = Path(folder, name).stat()
-            except FileNotFoundError:  # gone since the listing, or a link to nothing
+            except OSError as error:
+                if error.errno not in _NOTHING:
+                    raise
                 continue
             if not stat.S_ISREG(status.st_mode):
                 continue  # a pipe or a socket: to open it may take for ever

@@ -5,10 +5,11 @@ Run as a program this module loads nothing else of Sluice, and so is ready in 0.
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import islice
 from multiprocessing.connection import Connection
@@ -31,7 +32,7 @@ def read_folder(folder: str, nested: list[str]) -> Iterator[list[str]]:
     try:
         with os.scandir(folder) as entries:
             while page := list(islice(entries, PAGE_NAMES)):
-                names = [entry.name for entry in page if entry.is_file()]
+                names = _files_of(page)
                 if len(names) < len(page):
                     nested.extend(entry.name for entry in page if _is_folder(entry))
                 yield names
@@ -39,8 +40,24 @@ def read_folder(folder: str, nested: list[str]) -> Iterator[list[str]]:
         return  # removed since its parent was listed
 
 
+def _files_of(page: list[os.DirEntry[str]]) -> list[str]:
+    try:
+        return [entry.name for entry in page if entry.is_file()]
+    except OSError:
+        return [entry.name for entry in page if _is(entry.is_file)]
+
+
 def _is_folder(entry: os.DirEntry[str]) -> bool:
-    return not entry.name.startswith(HIDDEN) and entry.is_dir()
+    return not entry.name.startswith(HIDDEN) and _is(entry.is_dir)
+
+
+def _is(look: Callable[[], bool]) -> bool:
+    try:
+        return look()
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        return False  # links that lead to each other are neither file nor folder
 
 
 def main() -> None:

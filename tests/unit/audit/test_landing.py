@@ -119,6 +119,7 @@ def test_link_to_a_folder_above_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text("{}\n")
     (tmp_path / "loop").symlink_to(tmp_path)
     (tmp_path / "gone.json").symlink_to(tmp_path / "nothing")
+    (tmp_path / "self.json").symlink_to(tmp_path / "self.json")
     assert list(read_landing(options(tmp_path)) or {}) == [str(tmp_path / "a.json")]
 
 

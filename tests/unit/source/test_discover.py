@@ -150,6 +150,7 @@ def test_only_files_are_listed(tmp_path: Path) -> None:
     """A pipe would be read for ever, and a link to nothing cannot be."""
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "dangling").symlink_to(tmp_path / "gone")
+    (tmp_path / "itself").symlink_to(tmp_path / "itself")
     (tmp_path / "real").touch()
     (tmp_path / "link").symlink_to(tmp_path / "real")
 
