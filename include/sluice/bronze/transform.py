@@ -13,7 +13,8 @@ from sluice.source.read import METADATA_COLUMN, RESCUED_COLUMN
 # The part of `_metadata` that bronze needs, for an explicit schema must name it.
 _METADATA_TYPE = StructType([StructField("file_path", StringType())])
 _TIME, _DATE = "_processing_time", "_processing_date"
-ADDED_COLUMNS = frozenset({RESCUED_COLUMN, METADATA_COLUMN, SOURCE_FILE, _TIME, _DATE})
+_ADDED_TO_ROWS = frozenset({SOURCE_FILE, _TIME, _DATE})
+ADDED_COLUMNS = _ADDED_TO_ROWS | {RESCUED_COLUMN, METADATA_COLUMN}
 """What bronze adds to a declared schema, in lower case as Spark compares names."""
 
 
@@ -47,7 +48,19 @@ def to_bronze(landed: DataFrame) -> DataFrame:
 
     The time is the micro-batch's own, kept in the offset log: a batch that is run
     again after a crash writes the same rows.
+
+    Raises:
+        UsageError: landed files have fields of these names.
     """
+    taken = [name for name in landed.columns if name.lower() in _ADDED_TO_ROWS]
+    if taken:
+        raise UsageError(
+            Condition.CONFIG_INVALID,
+            f"landed files have fields {taken}, names that bronze gives to columns of "
+            "its own; declare bronze.source.schema without them, and they go to "
+            f"{RESCUED_COLUMN}",
+            {"columns": taken},
+        )
     return landed.select(
         "*",
         F.col(f"{METADATA_COLUMN}.file_path").alias(SOURCE_FILE),
