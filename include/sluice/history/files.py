@@ -233,7 +233,14 @@ def _select(files: pa.Table, wanted: FileFilter) -> pa.Table:
 
 
 def _path_filter(glob: str) -> Callable[[str], bool]:
+    """Return what tells whether a path is meant; one that is given itself always is."""
     if "/" in glob:
-        return select_glob(normalize(glob), recursive=True, strict=True).takes
+        takes = select_glob(normalize(glob), recursive=True, strict=True).takes
+        return lambda path: path == glob or takes(path)
     named = name_filter(glob)
-    return lambda path: named(path.rpartition("/")[2])
+
+    def is_named(path: str) -> bool:
+        name = path.rpartition("/")[2]
+        return name == glob or named(name)
+
+    return is_named

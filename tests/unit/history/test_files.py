@@ -431,6 +431,18 @@ def test_files_are_asked_for_by_path(
     assert [Path(row.path).name for row in found] == expected
 
 
+@pytest.mark.parametrize("folder", ["", "{landing}/"])
+def test_file_whose_name_is_a_glob_is_asked_for_by_its_name(
+    pipeline: PipelineBuilder, folder: str
+) -> None:
+    """What the list shows can be copied into the next command."""
+    pipeline.land("odd [1].json")
+    pipeline.run_batch()
+    asked = folder.replace("{landing}", pipeline.config.landing_location)
+    found = list_files(pipeline.config, FileFilter(path=f"{asked}odd [1].json"))
+    assert [Path(row.path).name for row in found] == ["odd [1].json"]
+
+
 @pytest.mark.parametrize("chunk", [1, 2, 3, 100])
 def test_limit_keeps_the_newest(
     pipeline: PipelineBuilder, chunk: int, monkeypatch: pytest.MonkeyPatch
