@@ -365,8 +365,8 @@ def _ledger_rewound(
 
 
 def _repair(config: PipelineConfig) -> str:
-    return f"sluice checkpoint repair {config.name}"
+    return f"sluice checkpoint repair {config.called}"
 
 
 def _rebuild(config: PipelineConfig) -> str:
-    return f"sluice ledger rebuild {config.name}"
+    return f"sluice ledger rebuild {config.called}"

@@ -124,7 +124,7 @@ def _silver_has_work(config: PipelineConfig, silver: SilverConfig) -> bool:
             Condition.CHECKPOINT_UNREADABLE,
             f"checkpoint {checkpoint.location!r} has commits and no offsets: files of "
             "it are missing; restore it from backup, or run "
-            f"'sluice checkpoint repair {config.name}'",
+            f"'sluice checkpoint repair {config.called}'",
             {"checkpoint": checkpoint.location},
         )
     if _bronze_has_rows(config, checkpoint, max(checkpoint.offsets)):

@@ -70,7 +70,7 @@ def gather_facts(config: PipelineConfig) -> AuditFacts:
             facts, partial(_duplicates, keys=grouping), Duplicates()
         )
     return AuditFacts(
-        pipeline=config.name,
+        pipeline=config.called,
         landing_location=config.landing_location,
         landing=read_landing(source_options(config)),
         ledger=ledger,

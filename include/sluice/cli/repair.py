@@ -36,7 +36,7 @@ def finish(
         facts = {"faults": plan.faults, "notes": plan.notes, "steps": steps}
         print_json(facts | {"taken": taken})
     elif taken:
-        print_line(f"done; 'sluice run {config.name}' goes on")
+        print_line(f"done; 'sluice run {config.called}' goes on")
 
 
 def _tell(config: PipelineConfig, plan: RepairPlan, steps: list[str]) -> None:

@@ -48,6 +48,9 @@ def load_pipeline(name_or_path: str) -> PipelineConfig:
     except ValidationError as error:
         raise _explain(error, path, lines) from None
     _require_own_name(path, config.name, lines.get(("name",), 1))
+    path = path.resolve()
+    has_name = path.parent == pipelines_folder().resolve() and path.suffix == ".yaml"
+    config.call(path.stem if has_name else str(path))
     return config
 
 

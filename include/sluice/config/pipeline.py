@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import re
+import shlex
 from datetime import timedelta
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    field_validator,
+)
 
 from sluice.paths import join, normalize
 
@@ -151,6 +159,7 @@ class PipelineConfig(Block):
     silver: list[SilverConfig] = []
     audit: AuditConfig = AuditConfig()
     alerts: dict[str, object] = {}
+    _called: str | None = PrivateAttr(None)
 
     @field_validator("silver")
     @classmethod
@@ -164,6 +173,18 @@ class PipelineConfig(Block):
             )
             raise ValueError(message)
         return silver
+
+    @property
+    def called(self) -> str:
+        """What commands call the pipeline, quoted for a shell.
+
+        That is a name, or the path of its file where no name leads there.
+        """
+        return self._called or self.name
+
+    def call(self, name_or_path: str) -> None:
+        """Let commands find the pipeline as ``name_or_path``."""
+        self._called = shlex.quote(name_or_path)
 
     @property
     def lease_duration(self) -> timedelta:

@@ -60,6 +60,6 @@ def describe_counts(counts: Mapping[str, int]) -> str:
 def next_commands(config: PipelineConfig) -> str:
     """Return what a newcomer would type next."""
     return (
-        f"make run · .venv/bin/sluice files {config.name} · "
-        f".venv/bin/sluice audit {config.name} · make up"
+        f"make run · .venv/bin/sluice files {config.called} · "
+        f".venv/bin/sluice audit {config.called} · make up"
     )

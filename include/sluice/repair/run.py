@@ -85,7 +85,7 @@ def plan_checkpoint_repair(
     remains = read_remains(config)
     adoption = _plan_bronze(config, remains, missing) if faults.bronze else None
     reread = [file.path for file in adoption.reread] if adoption else []
-    command = f"sluice checkpoint repair {config.name}"
+    command = f"sluice checkpoint repair {config.called}"
     repair = PendingRepair(
         command=command if missing is None else f"{command} --{missing}",
         begun_at=datetime.now(UTC),
@@ -126,7 +126,7 @@ def plan_ledger_rebuild(
     rebuilt = rebuild_ledger(config, remains.rows, old, missing)
     require_chosen(rebuilt, config.name, missing)
     reread = missing == "reread" and bool(rebuilt.gone)
-    command = f"sluice ledger rebuild {config.name}"
+    command = f"sluice ledger rebuild {config.called}"
     repair = PendingRepair(
         command=command if missing is None else f"{command} --{missing}",
         begun_at=datetime.now(UTC),
@@ -149,7 +149,7 @@ def plan_ledger_rebuild(
         notes.append(
             f"{len(rebuilt.partial)} files have another number of rows than when they "
             f"were read: {', '.join(rebuilt.partial[:_SHOWN])}; if that is not wanted, "
-            f"'sluice replay {config.name} --files …' reads them again"
+            f"'sluice replay {config.called} --files …' reads them again"
         )
     notes += _silver_notes(config, repair)
     return RepairPlan(
@@ -241,7 +241,7 @@ def _plan_bronze(
     if ledger is None or reason is not None:
         raise _needs_rebuild(config, str(reason))
     adoption = plan_adoption(held_ranges(config, remains, ledger), missing)
-    require_whole(adoption, config.name, missing)
+    require_whole(adoption, config.called, missing)
     _require_landed(config, adoption.reread)
     return adoption
 
@@ -336,6 +336,6 @@ def _needs_rebuild(config: PipelineConfig, reason: str) -> FatalError:
     return FatalError(
         Condition.REPAIR_IMPOSSIBLE,
         f"pipeline {config.name!r}: its ledger cannot be relied on: {reason}; run "
-        f"'sluice ledger rebuild {config.name}', which repairs the checkpoint too",
+        f"'sluice ledger rebuild {config.called}', which repairs the checkpoint too",
         {"pipeline": config.name},
     )

@@ -131,7 +131,7 @@ def _ledger(config: PipelineConfig) -> Ledger:
         raise FatalError(
             Condition.LEDGER_MISMATCH,
             f"ledger of {config.schema_location!r} is gone since the repair began; run "
-            f"'sluice ledger rebuild {config.name}' once that is explained",
+            f"'sluice ledger rebuild {config.called}' once that is explained",
         )
     return ledger
 

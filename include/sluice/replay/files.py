@@ -96,7 +96,7 @@ def _no_such_file(config: PipelineConfig) -> UsageError:
     return UsageError(
         Condition.NOTHING_TO_REPLAY,
         f"replay: no file of pipeline {config.name!r} is the one asked for; "
-        f"'sluice files {config.name}' lists those that there are",
+        f"'sluice files {config.called}' lists those that there are",
         {"pipeline": config.name},
     )
 

@@ -78,7 +78,7 @@ def _plan(config: PipelineConfig) -> PendingDeletion:
     controls = {control_location(each.checkpoint) for each in list_queries(config)}
     going = [each for each in deletable(config) if each not in controls]
     return PendingDeletion(
-        pipeline=config.name, begun_at=datetime.now(UTC), locations=tuple(going)
+        pipeline=config.called, begun_at=datetime.now(UTC), locations=tuple(going)
     )
 
 

@@ -13,6 +13,7 @@ from delta_rows import read_delta
 from sluice.audit import AuditReport, run_audit
 from sluice.audit.render import render_page, table_rows
 from sluice.audit.rules import RULES, Code, finding
+from sluice.config import load_pipeline
 from sluice.errors import ExitCode
 
 MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -100,6 +101,17 @@ def test_page_needs_nothing_else_and_escapes_names() -> None:
 def test_page_of_a_healthy_pipeline_says_so() -> None:
     """An empty table could as well be a page that broke."""
     assert "All four sides agree" in render_page(report())
+
+
+def test_remedy_is_a_command_that_finds_the_pipeline(tmp_path: Path) -> None:
+    """One whose file lies elsewhere has no name that leads there."""
+    path = tmp_path / "my files" / "orders.yaml"
+    path.parent.mkdir()
+    path.write_text(f"name: orders\nlake: {tmp_path}/lake\n", encoding="utf-8")
+
+    (found,) = run_audit(load_pipeline(str(path))).findings
+
+    assert found.remedy == f"sluice run '{path}'"
 
 
 def test_remedy_names_pipeline_and_file() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import pytest
@@ -161,3 +162,22 @@ def test_shipped_pipeline_loads_by_name() -> None:
     """The example that users copy is right."""
     assert load_pipeline("orders").name == "orders"
     assert PIPELINES_FOLDER / "orders.yaml" in list_pipelines()
+
+
+def test_commands_find_a_pipeline_by_its_name_or_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A remedy that names a command is called as it stands, in whatever folder."""
+    (tmp_path / "named").mkdir()
+    (tmp_path / "my files").mkdir()
+    monkeypatch.setenv("SLUICE_PIPELINES", str(tmp_path / "named"))
+    monkeypatch.chdir(tmp_path)
+    for place in ("named/orders.yaml", "named/other.yaml", "my files/orders.yaml"):
+        Path(place).write_text("name: rows", encoding="utf-8")
+
+    assert load_pipeline("orders").called == "orders"
+    assert load_pipeline("named/other.yaml").called == "other"
+    outside = load_pipeline("my files/orders.yaml").called
+    (given,) = shlex.split(outside)
+    monkeypatch.chdir("/")
+    assert load_pipeline(given).called == outside != given
