@@ -478,8 +478,12 @@ def test_silver_that_does_not_fit_is_refused(
 
 
 def restore_bronze_whole(pipeline: PipelineBuilder, backup: Path) -> None:
-    """Put table, checkpoint and ledger of bronze back from before silver's last run."""
+    """Put table, checkpoint and ledger of bronze back from before silver's last run.
+
+    The archive would tell it, too, as long as it is there.
+    """
     config = pipeline.config
+    rmtree(Path(config.lake, "ops"))
     for number, location in enumerate(bronze_locations(pipeline)):
         rmtree(location)
         copytree(backup / str(number), location)
