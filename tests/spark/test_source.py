@@ -277,7 +277,10 @@ def test_standing_query_discovers_while_it_runs(stream: Stream) -> None:
     assert stream.ends() == [1, 2]
 
 
-ODD_NAMES = ["g[1].json", "h{2}.json", "a b%20c.json", "*.json", "ü订.json"]
+ODD_NAMES = [
+    *("g[1].json", "h{2}.json", "a b%20c.json", "*.json", "ü订.json"),
+    *("a,b.json", "new\nline.json", "Case.json", "case.json"),
+]
 
 
 def test_metadata_and_odd_names(stream: Stream) -> None:
