@@ -18,6 +18,7 @@ from sluice.checkpoint import read_checkpoint
 from sluice.checkpoint.write import clear_unplanned
 from sluice.clean import clean_landing
 from sluice.config import PipelineConfig
+from sluice.consistency import require_nothing_begun
 from sluice.control.hold import Hold, hold_lease
 from sluice.control.query import await_query
 from sluice.errors import SluiceError
@@ -77,8 +78,10 @@ def _stream(
     checkpoint, name = config.bronze_checkpoint_location, f"{config.name}_bronze"
     expiry = config.lease_duration
     with hold_lease(checkpoint, query=name, run_id=run_id, expiry=expiry) as hold:
+        # A repair may have been begun since preflight, and cut off.
+        require_nothing_begun(config)
         clear_unplanned(checkpoint)
-        # Another run may have ended since preflight: its batches are not ours.
+        # Another run may have ended since then: its batches are not ours.
         committed = _last_committed(checkpoint)
         spark = spark_session(name, **storage_conf(config.locations))
 

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from sluice.checkpoint import read_checkpoint
 from sluice.checkpoint.write import clear_unplanned
+from sluice.consistency import require_nothing_begun, require_silver_consistent
 from sluice.control.hold import hold_lease
 from sluice.control.query import await_query
 from sluice.deltalog import open_table
@@ -61,7 +62,7 @@ def run_silver(
     Raises:
         UsageError: the trigger is refused, or bronze lacks what the aggregates need.
         RetryableError: another process runs the same query.
-        FatalError: the query failed.
+        FatalError: checkpoint and tables do not fit, or the query failed.
     """
     started = datetime.now(UTC)
     when = parse_trigger(trigger)
@@ -81,6 +82,9 @@ def _stream(
     name, checkpoint = _name(config, silver), config.silver_checkpoint_location(silver)
     expiry = config.lease_duration
     with hold_lease(checkpoint, query=name, run_id=run_id, expiry=expiry) as hold:
+        # A task may be tried again alone, long after the preflight of its run.
+        require_nothing_begun(config)
+        require_silver_consistent(config, silver)
         clear_unplanned(checkpoint)
         spark = spark_session(name, **storage_conf(config.locations))
         check_columns(spark.read.format("delta").load(config.bronze_location), silver)
