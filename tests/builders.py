@@ -225,6 +225,7 @@ class PipelineBuilder:
             mode="append",
             commit_properties=_transaction(self.silver.query_id, batch_id),
         )
+        self.silver.write(f"state/0/0/{batch_id + 1}.delta", "")
         self.silver.commit(batch_id, next_watermark_ms=watermark_ms + 60_000)
 
     def _next_batch(self) -> tuple[int, int]:

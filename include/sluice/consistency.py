@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from sluice import storage
 from sluice.checkpoint import CheckpointFacts, read_checkpoint
 from sluice.checkpoint.pending import PendingDeletion, PendingRepair, read_pending
 from sluice.config import PipelineConfig, SilverConfig
@@ -88,6 +89,7 @@ def require_silver_consistent(config: PipelineConfig, silver: SilverConfig) -> N
         _require_empty(config, query, checkpoint)
         return
     query_id = _require_logs(config, checkpoint)
+    _require_state(config, checkpoint)
     written = _require_table(config, query, checkpoint)
     if written > max(checkpoint.offsets):
         _require_newest(config, query, written)
@@ -235,6 +237,18 @@ def _require_logs(config: PipelineConfig, checkpoint: CheckpointFacts) -> str:
             {"checkpoint": checkpoint.location, "missing": missing},
         )
     return checkpoint.query_id
+
+
+def _require_state(config: PipelineConfig, checkpoint: CheckpointFacts) -> None:
+    """Silver's open windows are in Spark's state, and nowhere else."""
+    if checkpoint.commits and not storage.has_keys(checkpoint.location, "state"):
+        raise FatalError(
+            Condition.CHECKPOINT_UNREADABLE,
+            f"checkpoint {checkpoint.location!r} has lost its folder 'state', in which "
+            "the open windows are; restore it from a backup of the whole checkpoint, "
+            f"or run '{_repair(config)}', which has its table computed anew",
+            {"checkpoint": checkpoint.location, "missing": ["state"]},
+        )
 
 
 def _require_ledger(

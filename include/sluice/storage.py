@@ -101,6 +101,13 @@ def list_keys(root: str, prefix: str = "") -> list[str]:
     return sorted(_keys(root, prefix))
 
 
+def has_keys(root: str, prefix: str) -> bool:
+    """Tell whether any key of ``root`` lies under the folder ``prefix``."""
+    if is_local(root) and not (Path(root) / prefix).is_dir():
+        return False
+    return next(_keys(root, prefix), None) is not None
+
+
 def _keys(root: str, prefix: str) -> Iterator[str]:
     for page in obstore.list(open_store(root), prefix or None):
         yield from (str(entry["path"]) for entry in page)

@@ -444,6 +444,11 @@ def rewind_silver_checkpoint(pipeline: PipelineBuilder) -> None:
         pipeline.silver.remove(key)
 
 
+def lose_silver_state(pipeline: PipelineBuilder) -> None:
+    """Delete the open windows, and leave the logs."""
+    rmtree(pipeline.silver.location / "state")
+
+
 def lose_silver_table(pipeline: PipelineBuilder) -> None:
     """Delete silver's table."""
     rmtree(pipeline.config.silver_location(pipeline.windows))
@@ -459,6 +464,7 @@ def restore_silver_table(pipeline: PipelineBuilder) -> None:
     [
         (lose_silver_checkpoint, Condition.CHECKPOINT_LOST),
         (rewind_silver_checkpoint, Condition.CHECKPOINT_REWOUND),
+        (lose_silver_state, Condition.CHECKPOINT_UNREADABLE),
         (lose_silver_table, Condition.TABLE_REWOUND),
         (restore_silver_table, Condition.TABLE_REWOUND),
     ],
