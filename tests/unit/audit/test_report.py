@@ -109,9 +109,10 @@ def test_remedy_is_a_command_that_finds_the_pipeline(tmp_path: Path) -> None:
     path.parent.mkdir()
     path.write_text(f"name: orders\nlake: {tmp_path}/lake\n", encoding="utf-8")
 
-    (found,) = run_audit(load_pipeline(str(path))).findings
+    findings = run_audit(load_pipeline(str(path))).findings
 
-    assert found.remedy == f"sluice run '{path}'"
+    remedies = {each.code: each.remedy for each in findings}
+    assert remedies["NOTHING_YET"] == f"sluice run '{path}'"
 
 
 def test_remedy_names_pipeline_and_file() -> None:
