@@ -116,18 +116,21 @@ def list_pages(
     Where ``many`` files are expected, the folders of a disk are read beside the caller.
 
     Raises:
-        UsageError: there is no such folder.
+        UsageError: there is no such folder, or one in it may not be read.
         RetryableError: a process that read folders was killed.
     """
-    selection = selection_of(options)
-    _require_root(options, selection)
     walk = walk_beside if many else walk_here
-    for root in selection.roots:
-        start = (after or {}).get(root, "")
-        if is_local(root):
-            yield from _list_tree(root, selection, start, walk)
-        else:
-            yield from _list_bucket(root, start)
+    try:
+        selection = selection_of(options)
+        _require_root(options, selection)
+        for root in selection.roots:
+            start = (after or {}).get(root, "")
+            if is_local(root):
+                yield from _list_tree(root, selection, start, walk)
+            else:
+                yield from _list_bucket(root, start)
+    except PermissionError as error:
+        raise _refused(error) from error
 
 
 def look_at(path: str) -> FileVersion | None:
@@ -135,11 +138,14 @@ def look_at(path: str) -> FileVersion | None:
 
     Raises:
         FatalError: its name is not UTF-8.
+        UsageError: its folder may not be entered.
     """
     try:
         return _file(path, os.stat(path))  # noqa: PTH116 - called for many files
     except (FileNotFoundError, NotADirectoryError):
         return None
+    except PermissionError as error:
+        raise _refused(error) from error
 
 
 def is_hidden(path: str) -> bool:
@@ -155,6 +161,15 @@ def _require_root(options: CloudFilesOptions, selection: Selection) -> None:
         f"landing folder {options.path!r} does not exist; create it, or correct "
         "the path of the source",
         {"path": options.path},
+    )
+
+
+def _refused(error: PermissionError) -> UsageError:
+    return UsageError(
+        Condition.STORAGE_REFUSED,
+        f"landing folder: {error.filename!r} cannot be read: {error.strerror}; let the "
+        "user that runs Sluice read and enter every folder in it",
+        {"path": error.filename},
     )
 
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+import tempfile
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +13,8 @@ from sluice.errors import Condition, FatalError, UsageError
 from sluice.source import folder_reader
 from sluice.source.discover import list_landed, list_pages
 from sluice.source.options import CloudFilesOptions
+
+_NOBODY = 65534
 
 
 def options(folder: Path, **fields: object) -> CloudFilesOptions:
@@ -188,6 +192,35 @@ def test_name_that_is_not_utf8_is_refused_by_name(tmp_path: Path) -> None:
 
     assert caught.value.condition is Condition.BAD_FILE
     assert str(caught.value.context["path"]).endswith("\\udcff.json")
+
+
+@pytest.fixture
+def forbidden() -> Iterator[Path]:
+    """Make a landing folder whose folder ``b`` we may not read, even if we are root."""
+    with tempfile.TemporaryDirectory() as name:
+        landing = Path(name)
+        landing.chmod(0o755)
+        (landing / "b").mkdir()
+        (landing / "b").chmod(0)
+        user = os.geteuid()
+        if user == 0:
+            os.seteuid(_NOBODY)
+        try:
+            yield landing
+        finally:
+            os.seteuid(user)
+            (landing / "b").chmod(0o755)
+
+
+def test_folder_that_may_not_be_read_is_refused_by_name(
+    forbidden: Path,
+) -> None:
+    """Passing over it would lose its files in silence."""
+    with pytest.raises(UsageError, match="let the user that runs Sluice") as caught:
+        list_landed(options(forbidden))
+
+    assert caught.value.condition is Condition.STORAGE_REFUSED
+    assert caught.value.context == {"path": f"{forbidden}/b"}
 
 
 def later(folder: Path, after: str) -> list[str]:
