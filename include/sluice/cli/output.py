@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
 from datetime import UTC, date, datetime
 from typing import Annotated
@@ -14,6 +15,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from sluice.errors import Condition, UsageError
 
 _UNLIMITED = 10_000
 
@@ -59,6 +62,23 @@ def print_rows(title: str, rows: Sequence[Mapping[str, object]]) -> None:
 def print_line(text: str) -> None:
     """Print one line for a person."""
     Console(soft_wrap=True, highlight=False).print(text, markup=False)
+
+
+@contextmanager
+def asking() -> Iterator[None]:
+    """Tell what to do where a question is answered by nobody, or by no.
+
+    Raises:
+        UsageError: so it is.
+    """
+    try:
+        yield
+    except typer.Abort:
+        raise UsageError(
+            Condition.USAGE,
+            "not confirmed, so nothing was changed; answer on a terminal, or give "
+            "--yes",
+        ) from None
 
 
 def _cell(value: object) -> str:

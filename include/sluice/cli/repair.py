@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from sluice.cli.output import print_json, print_line
+from sluice.cli.output import asking, print_json, print_line
 from sluice.config import PipelineConfig
 from sluice.repair.run import RepairPlan, carry_out
 from sluice.repair.steps import list_steps
@@ -30,7 +30,8 @@ def finish(
     taken: list[str] = []
     if not dry_run and (plan.repair or plan.instead_of):
         if plan.repair and not yes:
-            typer.confirm("Do this now?", abort=True, err=True)
+            with asking():
+                typer.confirm("Do this now?", abort=True, err=True)
         taken = carry_out(config, plan)
     if as_json:
         facts = {"faults": plan.faults, "notes": plan.notes, "steps": steps}

@@ -10,6 +10,7 @@ import typer
 from sluice.cli.output import (
     JsonOption,
     PipelineArgument,
+    asking,
     print_json,
     print_line,
     print_rows,
@@ -61,12 +62,13 @@ def _row(resource: Resource) -> dict[str, object]:
 
 
 def _require_meant(name: str) -> None:
-    typed = typer.prompt(
-        f"Type the name of the pipeline to delete it ({name})",
-        default="",
-        show_default=False,
-        err=True,
-    )
+    with asking():
+        typed = typer.prompt(
+            f"Type the name of the pipeline to delete it ({name})",
+            default="",
+            show_default=False,
+            err=True,
+        )
     if typed.strip() != name:
         raise UsageError(
             Condition.USAGE,
