@@ -8,7 +8,7 @@ on a busy machine. It also imports pandas, a third of what a run with nothing ne
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import pyarrow as pa
 import pyarrow.fs as pafs
@@ -26,6 +26,29 @@ from sluice.errors import Condition, RetryableError
 from sluice.paths import is_local
 
 _ROUNDS = 20
+
+
+def create_table(
+    location: str, schema: pa.Schema, properties: Mapping[str, object] | None = None
+) -> DeltaTable:
+    """Create an empty table unless there is one; of several processes one does.
+
+    delta-rs commits what lost a race once more, as the next version: a creation then
+    gives the table another id and other properties than those whom it has met by then.
+    """
+    try:
+        return DeltaTable.create(
+            location,
+            schema,
+            mode="ignore",
+            configuration={key: str(each) for key, each in (properties or {}).items()},
+            commit_properties=CommitProperties(max_commit_retries=0),
+            # By its own default delta-rs takes no property but Delta's.
+            raise_if_key_not_exists=False,
+        )
+    except CommitFailedError:
+        # Another process made it in the same moment.
+        return DeltaTable(location)
 
 
 def query_table(table: DeltaTable, sql: str) -> pa.Table:

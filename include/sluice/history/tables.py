@@ -6,11 +6,10 @@ from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
 from deltalake import DeltaTable, Transaction
-from deltalake.exceptions import CommitFailedError
 
 from sluice.compaction import COMPACT_ABOVE, compact_table
 from sluice.deltalog import open_table
-from sluice.tables import append_always, append_once, read_table
+from sluice.tables import append_always, append_once, create_table, read_table
 
 _TIMESTAMP = pa.timestamp("us", tz="UTC")
 BATCHES_SCHEMA = pa.schema(
@@ -61,14 +60,9 @@ _COMPACT_ABOVE = COMPACT_ABOVE
 def open_or_create(location: str, schema: pa.Schema) -> DeltaTable:
     """Open the newest version of an operational table; an absent one is made."""
     table = open_table(location)
-    if table is not None:
-        return table
-    try:
-        DeltaTable.create(location, schema, mode="ignore")
-    except CommitFailedError:
-        # Another process made it in the same moment.
-        return DeltaTable(location)
-    return DeltaTable(location)
+    if table is None:
+        create_table(location, schema)
+    return table or DeltaTable(location)
 
 
 def read_rows(

@@ -15,11 +15,15 @@ from typing import Any
 
 import msgspec
 import pyarrow as pa
-from deltalake import DeltaTable
-from deltalake.exceptions import CommitFailedError
 
 from sluice.deltalog import open_table
-from sluice.tables import append_always, equal, query_table, read_table
+from sluice.tables import (
+    append_always,
+    create_table,
+    equal,
+    query_table,
+    read_table,
+)
 
 EVENTS_SCHEMA = pa.schema(
     [
@@ -95,7 +99,7 @@ def append_events(location: str, events: Sequence[LedgerEvent]) -> None:
     if not events:
         return
     rows = pa.Table.from_pylist([asdict(each) for each in events], schema=EVENTS_SCHEMA)
-    append_always(lambda: _open_or_create(location), rows)
+    append_always(lambda: create_table(location, EVENTS_SCHEMA), rows)
 
 
 def read_events(location: str, kind: EventKind | None = None) -> list[LedgerEvent]:
@@ -132,11 +136,3 @@ def newest_events(
 
 def _event(row: dict[str, Any]) -> LedgerEvent:
     return LedgerEvent(**row | {"kind": EventKind(row["kind"])})
-
-
-def _open_or_create(location: str) -> DeltaTable:
-    try:
-        return DeltaTable.create(location, EVENTS_SCHEMA, mode="ignore")
-    except CommitFailedError:
-        # Another process made it in the same moment.
-        return DeltaTable(location)

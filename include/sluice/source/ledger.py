@@ -8,13 +8,12 @@ Append-only Delta tables under ``<schemaLocation>/_ledger``, written by delta-rs
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
-import pyarrow as pa
 from deltalake import DeltaTable
-from deltalake.exceptions import CommitFailedError, TableNotFoundError
+from deltalake.exceptions import TableNotFoundError
 
 from sluice import storage
 from sluice.errors import Condition, FatalError, RetryableError
@@ -48,6 +47,7 @@ from sluice.source.quarantine import (
     read_left_out,
     record_left_out,
 )
+from sluice.tables import create_table
 from sluice.versions import FORMAT_VERSION, require_known
 
 # One writer wins each round, so this many rounds are lost only to as many winners.
@@ -94,13 +94,14 @@ class Ledger:
         root = ledger_root(schema_location)
         ledger = cls.open_at(root)
         with damage_named(root):
-            claims = _create(join(root, "claims"), CLAIMS_SCHEMA)
+            claims = create_table(join(root, "claims"), CLAIMS_SCHEMA)
         # Another process may have made both since, and claimed.
         ledger = ledger or cls.open_at(root)
         if ledger is None:
             # There are files before there are claims: these lost theirs.
             _require_unused(claims, root)
-            _create(join(root, "files"), FILES_SCHEMA, {VERSION_KEY: FORMAT_VERSION})
+            properties = {VERSION_KEY: FORMAT_VERSION}
+            create_table(join(root, "files"), FILES_SCHEMA, properties)
             ledger = cls.open_at(root)
         if ledger is None:
             raise FatalError(
@@ -263,25 +264,8 @@ def _known_id(root: str, files: DeltaTable) -> str:
     return str(metadata.id)
 
 
-def _create(
-    location: str, schema: pa.Schema, properties: Mapping[str, object] | None = None
-) -> DeltaTable:
-    try:
-        return DeltaTable.create(
-            location,
-            schema,
-            mode="ignore",
-            configuration={key: str(each) for key, each in (properties or {}).items()},
-            # By its own default delta-rs takes no property but Delta's.
-            raise_if_key_not_exists=False,
-        )
-    except CommitFailedError:
-        # Another process made it in the same moment.
-        return DeltaTable(location)
-
-
 def _require_unused(claims: DeltaTable, root: str) -> None:
-    if claims.version():
+    if claims.file_uris():
         raise FatalError(
             Condition.LEDGER_UNREADABLE,
             f"ledger {root!r} has claims of micro-batches, but its table 'files' is "
