@@ -50,7 +50,7 @@ def require_same_name(config: PipelineConfig, ledger: Ledger | None) -> None:
                 f"landing folder {consumer.root!r} was read as {known.root!r} until "
                 f"now, and the ledger of pipeline {config.name!r} knows its files by "
                 "that path: under another one each would be read once more; let a link "
-                f"or a mount give it the old path, and have 'bronze.source.path' (or "
+                "or a mount give it the old path, and have 'bronze.source.path' (or "
                 "the lake, if the folder lies in it) name that one",
                 {"path": consumer.root, "known": known.root},
             )

@@ -96,19 +96,17 @@ def move(source: str, target: str) -> None:
 
 def list_keys(root: str, prefix: str = "") -> list[str]:
     """Return all keys below ``root`` that lie under the folder ``prefix``, sorted."""
-    if is_local(root) and not (Path(root) / prefix).is_dir():
-        return []
     return sorted(_keys(root, prefix))
 
 
 def has_keys(root: str, prefix: str) -> bool:
     """Tell whether any key of ``root`` lies under the folder ``prefix``."""
-    if is_local(root) and not (Path(root) / prefix).is_dir():
-        return False
     return next(_keys(root, prefix), None) is not None
 
 
 def _keys(root: str, prefix: str) -> Iterator[str]:
+    if is_local(root) and not (Path(root) / prefix).is_dir():
+        return
     for page in obstore.list(open_store(root), prefix or None):
         yield from (str(entry["path"]) for entry in page)
 

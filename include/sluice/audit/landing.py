@@ -27,6 +27,7 @@ from sluice.source.discover import selection_of
 from sluice.source.filters import group_by_age
 from sluice.source.globs import matches
 from sluice.source.options import CloudFilesOptions
+from sluice.source.walk import leads_back_to
 
 _BLOCK_BYTES = 4 << 20
 _BOM = b"\xef\xbb\xbf"
@@ -106,7 +107,7 @@ def _open(path: str) -> pa.NativeFile:
 
 def _walk_disk(root: str) -> Iterator[_Found]:
     for folder, nested, names in os.walk(root, followlinks=True):
-        nested[:] = [each for each in nested if not _leads_back(Path(folder, each))]
+        nested[:] = [each for each in nested if not leads_back_to(f"{folder}/{each}")]
         for name in names:
             try:
                 status = Path(folder, name).stat()
@@ -122,12 +123,6 @@ def _walk_disk(root: str) -> Iterator[_Found]:
             arrived = max(modified, datetime.fromtimestamp(status.st_ctime, UTC))
             path = os.path.join(folder, name)  # noqa: PTH118
             yield path, status.st_size, arrived, modified
-
-
-def _leads_back(folder: Path) -> bool:
-    return folder.is_symlink() and folder.parent.resolve().is_relative_to(
-        folder.resolve()
-    )
 
 
 def _walk_bucket(root: str) -> Iterator[_Found]:

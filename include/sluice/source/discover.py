@@ -29,7 +29,7 @@ from sluice.source.globs import (
     select_folder,
     select_glob,
 )
-from sluice.source.walk import Walk, walk_beside, walk_here
+from sluice.source.walk import Walk, leads_back_to, walk_beside, walk_here
 
 if TYPE_CHECKING:
     from sluice.source.options import CloudFilesOptions
@@ -212,11 +212,8 @@ def _looking(folder: str, names: Sequence[str]) -> Callable[[int], FileVersion |
 
 def _leads_back(folder: str) -> bool:
     """Tell whether ``folder`` is a link to a folder that it lies in."""
-    if not os.path.islink(folder):  # noqa: PTH114 - asked for each folder
-        return False
-    above = os.path.realpath(os.path.dirname(folder))  # noqa: PTH120
-    target = os.path.realpath(folder)
-    if not f"{above}/".startswith(target.rstrip("/") + "/"):
+    target = leads_back_to(folder)
+    if target is None:
         return False
     _LOG.warning("landing folder: link %r leads back to %r: skipped", folder, target)
     return True

@@ -68,6 +68,19 @@ def walk_beside(root: str, enter: Enter) -> Iterator[tuple[str, list[str]]]:
                     pending.extend(enter(folder, answer))
 
 
+def leads_back_to(folder: str) -> str | None:
+    """Return the folder that ``folder`` lies in and links to, None where it does not.
+
+    Whoever enters such a link walks for ever.
+    """
+    if not os.path.islink(folder):  # noqa: PTH114 - asked for each folder
+        return None
+    above = os.path.realpath(os.path.dirname(folder))  # noqa: PTH120
+    target = os.path.realpath(folder)
+    leads_back = f"{above}/".startswith(target.rstrip("/") + "/")
+    return target if leads_back else None
+
+
 @contextmanager
 def _reader() -> Iterator[Connection]:
     ours, theirs = Pipe()
