@@ -17,6 +17,9 @@ from sluice.errors import Condition, UsageError
 
 PIPELINES_FOLDER = Path(__file__).parents[2] / "pipelines"
 
+# Planned keys: a rule that nothing checks would be relied on.
+_NOT_BUILT = {"alerts", "bronze.expectations"}
+
 
 def list_pipelines(folder: Path | None = None) -> list[Path]:
     """Return the pipeline files of ``folder``, sorted by name."""
@@ -151,10 +154,13 @@ def _line(detail: ErrorDetails, lines: dict[tuple[str | int, ...], int]) -> int:
 
 
 def _sentence(detail: ErrorDetails) -> str:
+    key = _dotted(detail)
+    if key in _NOT_BUILT:
+        return f"key {key!r} is not built yet; remove it"
     if detail["type"] == "extra_forbidden":
-        return f"unknown key {_dotted(detail)!r}; {_nearest(detail['loc'])}"
+        return f"unknown key {key!r}; {_nearest(detail['loc'])}"
     message = detail["msg"].removeprefix("Value error, ")
-    return f"key {_dotted(detail)!r}: {message}, got {detail['input']!r}"
+    return f"key {key!r}: {message}, got {detail['input']!r}"
 
 
 def _dotted(detail: ErrorDetails) -> str:
@@ -178,8 +184,6 @@ def _known_keys(model: type[BaseModel], location: tuple[str | int, ...]) -> list
     rest = [part for part in location[1:] if isinstance(part, str)]
     if info and not models:
         return []
-    if info and str(info.annotation).startswith("dict"):
-        rest = rest[1:]
     return _known_keys(models[0], tuple(rest)) if models else []
 
 

@@ -87,14 +87,6 @@ def _option_text(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-class Expectation(Block):
-    """A rule on a row, as a SQL condition, and what to do where it does not hold."""
-
-    sql: str
-    # Rows are not held against it yet, so nothing may rely on a stronger word.
-    on_violation: Literal["warn"] = "warn"
-
-
 class BronzeConfig(Block):
     """The bronze table: source, destination, and what to do with bad input."""
 
@@ -103,7 +95,6 @@ class BronzeConfig(Block):
     checkpoint: str | None = None
     partition_by: list[str] = ["_processing_date"]
     bad_files: Literal["fail", "quarantine"] = "quarantine"
-    expectations: dict[str, Expectation] = {}
     unique_key: list[str] = []
 
 
@@ -158,7 +149,6 @@ class PipelineConfig(Block):
     bronze: BronzeConfig = BronzeConfig()
     silver: list[SilverConfig] = []
     audit: AuditConfig = AuditConfig()
-    alerts: dict[str, object] = {}
     _called: str | None = PrivateAttr(None)
 
     @field_validator("silver")

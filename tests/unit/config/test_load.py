@@ -63,12 +63,6 @@ def load(tmp_path: Path, text: str):
             "silver.0.window.typ",
             "did you mean 'type'?",
         ),
-        (
-            "name: o\nbronze:\n  expectations:\n    rule: {sqll: x, sql: y}\n",
-            4,
-            "bronze.expectations.rule.sqll",
-            "did you mean 'sql'?",
-        ),
         ("name: o\nxyzzy: 1\n", 2, "xyzzy", "known keys here are"),
     ],
 )
@@ -82,6 +76,24 @@ def test_unknown_key_names_line_and_nearest(
     assert error.context["keys"] == [key]
     assert f"orders.yaml:{line}: " in error.message
     assert nearest in error.message
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("name: o\nalerts: {}\n", "alerts"),
+        ("name: o\nbronze: {expectations: {a: {sql: b > 0}}}\n", "bronze.expectations"),
+    ],
+)
+def test_key_that_does_nothing_yet_is_refused(
+    tmp_path: Path, text: str, key: str
+) -> None:
+    """A rule in the file that nothing checks would be relied on."""
+    error = refusal(tmp_path, text)
+
+    assert error.exit_code == 64
+    assert error.context["keys"] == [key]
+    assert f"orders.yaml:2: key {key!r} is not built yet; remove it" in error.message
 
 
 def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
