@@ -8,17 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from operator import itemgetter
-from typing import TYPE_CHECKING, Any
-
-import pyarrow as pa
-import pyarrow.compute as pc
+from typing import TYPE_CHECKING
 
 from sluice.deltalog import TableCommit, open_table, read_commits
-from sluice.history.replayed_rows import REPLAY
-from sluice.history.steps import latest_start
-from sluice.history.tables import read_rows
-from sluice.tables import any_of, equal, query_table
+from sluice.tables import equal, query_table
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
@@ -31,7 +24,7 @@ _SHOWN = 5
 
 @dataclass(frozen=True, kw_only=True)
 class ArchivedCommits:
-    """What the archive knows of a query's commits to its table, versions or rows.
+    """The versions of a query's commits to its table, as the archive has them.
 
     Rows were whole up to ``newest`` when that was archived; -1 where nothing is.
     """
@@ -39,7 +32,6 @@ class ArchivedCommits:
     first: int | None = None
     newest: int = -1
     newest_with_rows: int | None = None
-    rows: int = 0
 
 
 def find_taken_back(
@@ -47,10 +39,9 @@ def find_taken_back(
 ) -> str | None:
     """Return how the table lost rows of this query, None where it has them.
 
-    Reads the part of the table's log that is newer than the archive. Where log cleanup
-    has taken some of that, the table's number of rows is compared with the archive's,
-    less those that replays took. A DELETE of some rows is somebody's wish while the log
-    tells of it; one that leaves none is not taken for one.
+    Reads the part of the table's log that is newer than the archive. What log cleanup
+    has taken of that is not guessed: the audit counts the rows of each file. A DELETE
+    of some rows is meant; one that leaves none is not.
     """
     table = open_table(query.table)
     if table is None or query_id is None:
@@ -59,7 +50,7 @@ def find_taken_back(
     if table.version() == archived.newest:
         return None
     behind = _find_behind(query, table, archived)
-    return behind or _find_lost(config, query, query_id, table, archived)
+    return behind or _find_lost(query, query_id, table, archived)
 
 
 def _find_behind(
@@ -79,11 +70,7 @@ def _find_behind(
 
 
 def _find_lost(
-    config: PipelineConfig,
-    query: Query,
-    query_id: str,
-    table: DeltaTable,
-    archived: ArchivedCommits,
+    query: Query, query_id: str, table: DeltaTable, archived: ArchivedCommits
 ) -> str | None:
     """Return how rows were lost since, None where they were not."""
     commits = read_commits(query.table, after=archived.newest)
@@ -92,9 +79,6 @@ def _find_lost(
         return f"a RESTORE took back what {_versions(lost)} added"
     if query.reads_ledger and _is_emptied(table, commits, query_id, archived):
         return "all its rows were removed"
-    if _has_gap(commits, table.version(), archived):
-        wished = _wished_away(config, query, query_id)
-        return _fewer_rows(table, archived, wished)
     return None
 
 
@@ -143,66 +127,6 @@ def _is_emptied(
     return any(commit.removed and commit.version > first for commit in commits)
 
 
-def _has_gap(
-    commits: Sequence[TableCommit], version: int, archived: ArchivedCommits
-) -> bool:
-    """Tell whether log cleanup has taken commits that are newer than the archive."""
-    oldest = commits[0].version if commits else version + 1
-    return archived.newest >= 0 and oldest > archived.newest + 1
-
-
-def _fewer_rows(
-    table: DeltaTable, archived: ArchivedCommits, wished: int | None
-) -> str | None:
-    """Return that rows are gone, but for those ``wished`` away, None if unknown."""
-    counts = pa.table(table.get_add_actions(flatten=True))["num_records"]
-    found = int(pc.sum(counts).as_py() or 0)
-    if counts.null_count or wished is None or found >= archived.rows - wished:
-        return None
-    return (
-        f"it has {found} rows, its micro-batches wrote {archived.rows}"
-        f"{f' of which replays took {wished}' if wished else ''}, and the log no "
-        "longer tells what took them"
-    )
-
-
-def _wished_away(config: PipelineConfig, query: Query, query_id: str) -> int | None:
-    """Return how many rows fewer replays have left, None where nobody counted.
-
-    A replay replaces all that a path had. Of silver, whose windows a replay or a
-    backfill computes anew from bronze, nobody keeps how many those were before.
-    """
-    if not query.reads_ledger:
-        steps = (latest_start(config, step) for step in ("backfill", "replay"))
-        return None if any(steps) else 0
-    location, mine = config.ops_location("batch_files"), equal(pipeline=config.name)
-    by_version = ["path", "table_version", "rows"]
-    where = f"{mine} and {equal(query_id=REPLAY)}"
-    replays = sorted(_distinct(location, by_version, where), key=itemgetter(1))
-    newest = {path: (version, rows) for path, version, rows in replays}
-    if not newest:
-        return 0
-    where = f"{mine} and {equal(query_id=query_id)} and {any_of('path', [*newest])}"
-    before = [
-        (path, rows)
-        for path, version, rows, _ in _distinct(location, [*by_version, "seq"], where)
-        if version is not None and version < newest[path][0]
-    ]
-    after = [newest[path][1] for path in {path for path, _ in before}]
-    counts = [*(rows for _, rows in before), *after]
-    if None in counts:
-        return None
-    return int(sum(rows for _, rows in before) - sum(after))
-
-
-def _distinct(
-    location: str, columns: Sequence[str], where: str
-) -> list[tuple[Any, ...]]:
-    """Return some columns of the archive; one replay may have been archived twice."""
-    rows = read_rows(location, where, columns)
-    return list({tuple(row[name] for name in columns) for row in rows})
-
-
 def _read_archived(config: PipelineConfig, query_id: str) -> ArchivedCommits:
     table = open_table(config.ops_location("batches"))
     if table is None:
@@ -210,8 +134,8 @@ def _read_archived(config: PipelineConfig, query_id: str) -> ArchivedCommits:
     mine = equal(pipeline=config.name, query_id=query_id)
     sql = (
         "select min(table_version) as first, max(table_version) as newest, "
-        "max(case when rows is distinct from 0 then table_version end) as with_rows, "
-        f"sum(rows) as rows from t where {mine} and table_version is not null"
+        "max(case when rows is distinct from 0 then table_version end) as with_rows "
+        f"from t where {mine} and table_version is not null"
     )
     (found,) = query_table(table, sql).to_pylist()
     if found["newest"] is None:
@@ -220,7 +144,6 @@ def _read_archived(config: PipelineConfig, query_id: str) -> ArchivedCommits:
         first=found["first"],
         newest=found["newest"],
         newest_with_rows=found["with_rows"],
-        rows=found["rows"] or 0,
     )
 
 

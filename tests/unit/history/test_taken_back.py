@@ -1,34 +1,24 @@
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from shutil import copytree, rmtree
-from urllib.parse import urlsplit
 
-import pyarrow as pa
 import pytest
-from deltalake import DeltaTable, write_deltalake
+from deltalake import DeltaTable
 
 from builders import (
-    BRONZE_SCHEMA,
     PipelineBuilder,
-    bronze_row,
-    order,
     pipeline_config,
-    window,
 )
 from sluice.deltalog import TableCommit, open_table
-from sluice.history import archive_history, record_step
+from sluice.history import archive_history
 from sluice.history.queries import list_queries
 from sluice.history.taken_back import (
     ArchivedCommits,
     find_taken_back,
     rows_taken_back,
 )
-from sluice.model import StepSummary
-from sluice.source.events import EventKind, LedgerEvent
 
 MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
 NOTHING = ArchivedCommits()
@@ -149,119 +139,6 @@ def test_some_deleted_rows_are_a_wish_and_all_are_not(
     table(pipeline).delete()
 
     assert found(pipeline) == "all its rows were removed"
-
-
-@pytest.mark.parametrize(
-    ("change", "told"),
-    [
-        (
-            lambda table: table.restore(1),
-            "it has 6 rows, its micro-batches wrote 9, and the log no longer tells",
-        ),
-        (lambda table: table.optimize.compact(), ""),
-    ],
-    ids=["rows gone", "rows there"],
-)
-def test_log_that_was_cleaned_up_hides_no_restore(
-    pipeline: PipelineBuilder, change: Callable[[DeltaTable], object], told: str
-) -> None:
-    """Delta keeps its log for 30 days: then rows are counted."""
-    change(table(pipeline))
-    table(pipeline).create_checkpoint()
-    for version in range(4):
-        Path(
-            pipeline.config.bronze_location, "_delta_log", f"{version:020d}.json"
-        ).unlink()
-
-    assert (found(pipeline) or "").startswith(told)
-    assert bool(found(pipeline)) == bool(told)
-
-
-def clean_up_log(cleaned: DeltaTable) -> None:
-    """Let the log of a table begin with a checkpoint of its newest version."""
-    cleaned.create_checkpoint()
-    log = Path(urlsplit(cleaned.table_uri).path, "_delta_log")
-    for version in range(cleaned.version() + 1):
-        (log / f"{version:020d}.json").unlink()
-
-
-def replay(pipeline: PipelineBuilder, path: str, *, rows: int) -> None:
-    """Replace the rows of a file in one commit, and let the ledger know."""
-    kept = [bronze_row(path, json.dumps(order("again", each))) for each in range(rows)]
-    write_deltalake(
-        pipeline.config.bronze_location,
-        pa.Table.from_pylist(kept, schema=BRONZE_SCHEMA),
-        mode="overwrite",
-        predicate=f"_source_file = '{path}'",
-    )
-    (file,) = [each for each in pipeline.ledger.files() if each.path == path]
-    version = str(table(pipeline).version())
-    event = LedgerEvent(
-        kind=EventKind.REPLAYED,
-        seq=file.seq,
-        path=path,
-        detail=version,
-        run_id="replay",
-        at=MOMENT,
-    )
-    pipeline.ledger.append_events([event])
-
-
-def test_fewer_rows_of_a_replay_are_no_restore(pipeline: PipelineBuilder) -> None:
-    """A file that was mended has fewer rows, and the log need not tell it for ever."""
-    path = str(Path(pipeline.config.landing_location, "b.json"))
-    replay(pipeline, path, rows=2)
-    replay(pipeline, path, rows=1)
-    archive_history(pipeline.config)
-    archive_history(pipeline.config)
-    clean_up_log(table(pipeline))
-
-    assert found(pipeline) is None
-
-
-def test_replay_does_not_hide_a_restore(pipeline: PipelineBuilder) -> None:
-    """What the table has is held against what the replay left, not against less."""
-    path = str(Path(pipeline.config.landing_location, "a.json"))
-    replay(pipeline, path, rows=1)
-    archive_history(pipeline.config)
-    table(pipeline).restore(1)
-    clean_up_log(table(pipeline))
-
-    assert (found(pipeline) or "").startswith("it has 6 rows")
-
-
-def test_replay_that_nobody_counted_proves_nothing(pipeline: PipelineBuilder) -> None:
-    """In doubt the audit counts each file; a run must not be refused for a guess."""
-    path = str(Path(pipeline.config.landing_location, "b.json"))
-    replay(pipeline, path, rows=1)
-    clean_up_log(table(pipeline))
-    archive_history(pipeline.config)
-
-    assert found(pipeline) is None
-
-
-@pytest.mark.parametrize("step", ["backfill", "replay", None])
-def test_fewer_windows_are_no_restore_where_some_were_computed_anew(
-    tmp_path: Path, step: str | None
-) -> None:
-    """Bronze may have fewer rows by then, and nobody counts the windows that were."""
-    pipeline = PipelineBuilder(pipeline_config(tmp_path, silver=True))
-    for minute in (0, 5, 10):
-        pipeline.land(f"{minute}.json")
-        pipeline.run_batch()
-        pipeline.run_silver_batch([window(minute)])
-    archive_history(pipeline.config)
-    if step:
-        summary = StepSummary(step, "run-2")
-        record_step(pipeline.config, summary, started=MOMENT, finished=MOMENT)
-    silver = DeltaTable(pipeline.config.silver_location(pipeline.windows))
-    silver.delete(f"window_start = '{MOMENT:%Y-%m-%d %H:%M:%S}Z'")
-    clean_up_log(silver)
-
-    query = list_queries(pipeline.config)[1]
-    told = find_taken_back(pipeline.config, query, pipeline.silver.query_id)
-
-    assert (told is None) is bool(step)
 
 
 def test_table_from_a_backup_is_behind_its_archive(
