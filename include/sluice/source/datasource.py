@@ -37,7 +37,8 @@ from sluice.source.compact import compact_ledger
 from sluice.source.damage import damage_named
 from sluice.source.discovery import discover
 from sluice.source.ledger import Ledger
-from sluice.source.options import CloudFilesOptions, EvolutionMode, parse_options
+from sluice.source.option_table import EvolutionMode
+from sluice.source.options import CloudFilesOptions, parse_options
 from sluice.source.partition import FileSlice, plan_partitions
 from sluice.source.read import (
     METADATA_COLUMN,

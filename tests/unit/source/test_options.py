@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -8,10 +10,16 @@ from sluice.errors import Condition, UsageError
 from sluice.model import FileIdentity
 from sluice.source.filters import AgeRules
 from sluice.source.listing import IncrementalListing
-from sluice.source.option_values import parse_interval
-from sluice.source.options import EvolutionMode, parse_bytes, parse_options
+from sluice.source.option_table import OPTIONS, EvolutionMode
+from sluice.source.options import CloudFilesOptions, parse_options
+from sluice.values import Option, parse_bytes, parse_interval
 
 GIVEN = {"path": "/in", "cloudFiles.format": "json", "cloudFiles.schemaLocation": "/s"}
+
+
+DOCS = Path(__file__).parents[3] / "docs/options.md"
+# They depend on whether a schema is given, so that leaving them out is a value too.
+OPEN = {"allow_overwrites", "evolution_mode", "rescued_column"}
 
 
 def refusal(**options: str) -> UsageError:
@@ -243,3 +251,28 @@ def test_overwrites_with_the_path_alone_are_refused() -> None:
     )
 
     assert error.condition is Condition.OPTION_INVALID
+
+
+def test_docs_name_the_options_of_the_table() -> None:
+    """An option that only one of the two knows is refused, or cannot be found."""
+    _, *tables = re.split(r"^\| option \|.*$", DOCS.read_text(), flags=re.MULTILINE)
+    tables = [each.split("\n\n")[0] for each in tables]
+    cells = re.findall(r"^\|([^|]*)\|", "\n".join(tables), flags=re.MULTILINE)
+    documented = set(re.findall(r"`([^`]*)`", "".join(cells)))
+
+    names = {name for each in OPTIONS for name in each.names}
+    assert documented <= names
+    assert {each.name for each in OPTIONS} <= documented
+
+
+@pytest.mark.parametrize(
+    "row", [each for each in OPTIONS if each.default and each.only is None]
+)
+def test_default_is_what_leaving_it_out_means(row: Option) -> None:
+    """The table that a reader sees and the value that applies are two places."""
+    kept = getattr(
+        CloudFilesOptions(path="/in", schema_location="/s"), row.field or "", None
+    )
+
+    assert row.default is not None
+    assert kept == (None if row.field in OPEN | {None} else row.parse(row.default))

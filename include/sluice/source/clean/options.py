@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from sluice.errors import Condition, UsageError
 from sluice.paths import is_local, join
-from sluice.source.option_values import invalid, word_of
+from sluice.values import invalid, word_of
 
 DEFAULT_RETENTION = timedelta(days=30)
 _LEAST_FOR_DELETE = timedelta(days=7)
@@ -39,11 +39,11 @@ def parse_clean_mode(text: str) -> CleanMode:
     ``false`` is ``OFF`` too: YAML reads a bare OFF so.
 
     Raises:
-        UsageError: anything else.
+        ValueError: anything else.
     """
     if text.strip().lower() == "false":
         return CleanMode.OFF
-    return word_of("cloudFiles.cleanSource", CleanMode)(text)
+    return word_of(CleanMode)(text)
 
 
 def parse_retention(text: str) -> timedelta:
@@ -52,16 +52,13 @@ def parse_retention(text: str) -> timedelta:
     A month counts 31 days, a year 366.
 
     Raises:
-        UsageError: anything else.
+        ValueError: anything else.
     """
     plain = text.strip().lower().removeprefix("interval ").strip()
     parts = _PART.findall(plain)
     if not parts or _PART.sub("", plain).strip():
-        raise invalid(
-            "cloudFiles.cleanSource.retentionDuration",
-            text,
-            "an interval such as '14 days'",
-        )
+        message = "an interval such as '14 days'"
+        raise ValueError(message)
     return sum((int(count) * _UNITS[unit] for count, unit in parts), timedelta())
 
 

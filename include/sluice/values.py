@@ -1,15 +1,16 @@
-"""How the values of options are spelled: sizes, durations, moments, flags, words.
+"""One option, and how the values of options are spelled: sizes, durations, flags.
 
-A ``ValueError`` says what was expected; whoever knows the option's name adds it.
+A parser's ``ValueError`` says what was expected; the table of options adds the name.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sluice.errors import Condition, UsageError
 from sluice.times import parse_utc
@@ -32,6 +33,34 @@ _INTERVAL_UNITS = {
     "week": "weeks",
 }
 _Word = TypeVar("_Word", bound=StrEnum)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Option:
+    """One row of the table of options.
+
+    - ``name``: as Auto Loader's documentation spells it;
+    - ``aliases``: other names of the same option;
+    - ``default``: the text that means the same as leaving it out, None where none does;
+    - ``meaning``: one sentence for the reader of the table;
+    - ``parse``: turns the text of a value into the value;
+    - ``field``: where the value is kept, None where it is checked and not needed;
+    - ``only``: the one value that is accepted, in lower case, of an option that Auto
+      Loader has and this version does not build.
+    """
+
+    name: str
+    aliases: tuple[str, ...] = ()
+    default: str | None = None
+    meaning: str
+    parse: Callable[[str], Any] = str
+    field: str | None = None
+    only: str | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every name that the option may be given by."""
+        return (self.name, *self.aliases)
 
 
 def parse_bytes(text: str) -> int:
@@ -99,14 +128,14 @@ def parse_count(text: str) -> int:
     return int(text)
 
 
-def word_of(option: str, words: type[_Word]) -> Callable[[str], _Word]:
-    """Return the parser of an ``option`` that takes one of some words, in any case."""
+def word_of(words: type[_Word]) -> Callable[[str], _Word]:
+    """Return the parser of an option that takes one of ``words``, in any case."""
 
     def parse(text: str) -> _Word:
         for word in words:
             if word.lower() == text.strip().lower():
                 return word
-        raise invalid(option, text, str([word.value for word in words]))
+        raise ValueError(str([word.value for word in words]))
 
     return parse
 
