@@ -9,6 +9,7 @@ on a busy machine. It also imports pandas, a third of what a run with nothing ne
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TypeVar
 
 import pyarrow as pa
 import pyarrow.fs as pafs
@@ -26,6 +27,32 @@ from sluice.errors import Condition, RetryableError
 from sluice.paths import is_local
 
 _ROUNDS = 20
+_Result = TypeVar("_Result")
+
+
+def commit_until_won(
+    what: str,
+    attempt: Callable[[], _Result | None],
+    *,
+    rounds: int = _ROUNDS,
+    then: str = "run again",
+) -> _Result:
+    """Call ``attempt`` until it returns a result; None where another commit came first.
+
+    One writer wins each round, so ``rounds`` are lost only to as many other commits.
+
+    Raises:
+        RetryableError: they came first all the time; the message names ``what``.
+    """
+    for _ in range(rounds):
+        result = attempt()
+        if result is not None:
+            return result
+    raise RetryableError(
+        Condition.COMMIT_CONFLICT,
+        f"{what}: {rounds} commits by others came first; {then}",
+        {"what": what},
+    )
 
 
 def create_table(
@@ -94,7 +121,9 @@ def append_once(table: DeltaTable, rows: pa.Table, transaction: Transaction) -> 
     return True
 
 
-def append_always(open_newest: Callable[[], DeltaTable], rows: pa.Table) -> None:
+def append_always(
+    location: str, open_newest: Callable[[], DeltaTable], rows: pa.Table
+) -> None:
     """Append ``rows`` that nobody else could write, whatever others do meanwhile.
 
     A compaction between opening and writing refuses the append; then it is made again.
@@ -102,18 +131,15 @@ def append_always(open_newest: Callable[[], DeltaTable], rows: pa.Table) -> None
     Raises:
         RetryableError: other writers were faster all the time.
     """
-    for _ in range(_ROUNDS):
-        table = open_newest()
+
+    def attempt() -> bool | None:
         try:
-            write_deltalake(table, rows, mode="append")
+            write_deltalake(open_newest(), rows, mode="append")
         except CommitFailedError:
-            continue
-        return
-    raise RetryableError(
-        Condition.COMMIT_CONFLICT,
-        f"table {table.table_uri!r}: {_ROUNDS} other writers came first; run again",
-        {"table": table.table_uri},
-    )
+            return None
+        return True
+
+    commit_until_won(f"table {location!r}", attempt)
 
 
 def equal(**values: str | int | None) -> str:

@@ -21,7 +21,6 @@ from deltalake.exceptions import TableNotFoundError
 
 from sluice.checkpoint import CheckpointFacts, read_checkpoint
 from sluice.deltalog import TableCommit, read_commits
-from sluice.errors import Condition, RetryableError
 from sluice.history.batch import Batch, Offsets, commits_by_batch, describe_batches
 from sluice.history.queries import Query, list_queries
 from sluice.history.replayed_rows import archive_replays
@@ -35,12 +34,11 @@ from sluice.history.tables import (
 )
 from sluice.model import BatchKind, SeqRange
 from sluice.source.ledger import Ledger
-from sluice.tables import equal
+from sluice.tables import commit_until_won, equal
 
 if TYPE_CHECKING:
     from sluice.config import PipelineConfig
 
-_ROUNDS = 20
 Row = dict[str, object]
 
 
@@ -180,20 +178,17 @@ def _archive(
     make_rows: Callable[[QueryHistory, Sequence[Done]], list[Row]],
 ) -> None:
     location = history.config.ops_location(name)
-    for _ in range(_ROUNDS):
+
+    def attempt() -> bool | None:
         table = open_or_create(location, schema)
         done = find_done(history, after=_archived_up_to(table, history.archive_id))
         if not done:
-            return
+            return True
         rows = make_rows(history, done)
         transaction = Transaction(history.archive_id, done[-1].batch.batch_id)
-        if append_archived(table, schema, rows, transaction):
-            return
-    raise RetryableError(
-        Condition.COMMIT_CONFLICT,
-        f"archive {location!r}: {_ROUNDS} other archivers came first; run again",
-        {"table": location},
-    )
+        return append_archived(table, schema, rows, transaction) or None
+
+    commit_until_won(f"archive {location!r}", attempt)
 
 
 def _archived_up_to(table: DeltaTable, archive_id: str) -> int:

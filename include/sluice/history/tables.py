@@ -84,7 +84,9 @@ def append_rows(
     location: str, schema: pa.Schema, rows: Sequence[Mapping[str, object]]
 ) -> None:
     """Append rows that nobody else could write, such as what this very run did."""
-    append_always(lambda: open_or_create(location, schema), _arrow(rows, schema))
+    append_always(
+        location, lambda: open_or_create(location, schema), _arrow(rows, schema)
+    )
     compact_table(location, above=_COMPACT_ABOVE)
 
 

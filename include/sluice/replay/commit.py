@@ -25,6 +25,7 @@ from sluice.history.replays import (
 )
 from sluice.replay.result import Starts, to_spans
 from sluice.replay.rows import Outgoing, read_outgoing, replace_rows
+from sluice.tables import commit_until_won
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -64,7 +65,9 @@ def commit_rows(
         RetryableError: others committed all the time; nothing was changed.
         FatalError: the commit failed; nothing was changed.
     """
-    for _ in range(_ROUNDS):
+
+    def attempt() -> tuple[TableCommit, Outgoing] | None:
+        nonlocal outgoing
         replay = msgspec.structs.replace(
             replacement.replay, after_version=outgoing.version
         )
@@ -77,14 +80,17 @@ def commit_rows(
                 return commit, outgoing
         config, paths = replacement.config, replacement.paths
         outgoing = read_outgoing(replacement.spark, config, paths)
-    abandon_replay(replacement.config, replacement.replay.replay_id)
-    location = replacement.config.bronze_location
-    raise RetryableError(
-        Condition.COMMIT_CONFLICT,
-        f"table {location!r}: {_ROUNDS} commits by others came first; nothing was "
-        "replaced, run again",
-        {"table": location},
-    )
+        return None
+
+    what = f"table {replacement.config.bronze_location!r}"
+    again = "nothing was replaced, run again"
+    try:
+        return commit_until_won(what, attempt, rounds=_ROUNDS, then=again)
+    except RetryableError as error:
+        # Of other errors it is not known whether the rows were replaced.
+        if error.condition is Condition.COMMIT_CONFLICT:
+            abandon_replay(replacement.config, replacement.replay.replay_id)
+        raise
 
 
 def _try(replacement: Replacement, outgoing: Outgoing) -> bool:

@@ -21,7 +21,7 @@ from sluice.checkpoint.pending import (
 )
 from sluice.config import PipelineConfig, list_pipelines, load_pipeline
 from sluice.control.hold import hold_lease
-from sluice.errors import Condition, FatalError, RetryableError, UsageError
+from sluice.errors import Condition, FatalError, UsageError
 from sluice.history.queries import list_queries
 from sluice.paths import control_location, join
 from sluice.resources.find import (
@@ -36,9 +36,8 @@ from sluice.source.clean.consumers import FOLDER as CONSUMERS
 from sluice.source.clean.consumers import unregister
 from sluice.source.configured import source_options
 from sluice.source.discover import selection_of
-from sluice.tables import equal
+from sluice.tables import commit_until_won, equal
 
-_ROUNDS = 20
 _OF_SCHEMAS = ("_ledger", "_schemas", "_replays")
 
 
@@ -136,15 +135,12 @@ def _load(path: str) -> PipelineConfig:
 
 
 def _delete_rows(location: str, pipeline: str) -> None:
-    for _ in range(_ROUNDS):
+    def attempt() -> bool | None:
         try:
             DeltaTable(location).delete(equal(pipeline=pipeline))
         except CommitFailedError:
-            continue  # somebody else wrote in the same moment
-        return
-    raise RetryableError(
-        Condition.COMMIT_CONFLICT,
-        f"table {location!r}: {_ROUNDS} commits by others came first; run the same "
-        "command again, it goes on",
-        {"table": location},
-    )
+            return None
+        return True
+
+    again = "run the same command again, it goes on"
+    commit_until_won(f"table {location!r}", attempt, then=again)

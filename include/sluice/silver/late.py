@@ -22,12 +22,11 @@ from pyspark.sql.types import StructType
 
 from sluice.checkpoint import CheckpointFacts, read_checkpoint
 from sluice.deltalog import TableCommit, read_commits
-from sluice.errors import Condition, RetryableError
 from sluice.history.batch import commits_by_batch
 from sluice.history.tables import append_archived, open_or_create, read_rows
 from sluice.silver.batches import SilverBatch, list_batches, list_files
 from sluice.silver.transform import EVENT_TIME, event_window, with_event_time
-from sluice.tables import equal
+from sluice.tables import commit_until_won, equal
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, SparkSession
@@ -57,7 +56,6 @@ SCHEMA = pa.schema(
     ]
 )
 COUNTED = ("input_rows", "windows_emitted", "late_rows", "null_event_time_rows")
-_ROUNDS = 10
 # A row without event time is in no window, so it is given one that is never late.
 _NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 
@@ -92,11 +90,13 @@ def archive_batches(
         RetryableError: other processes archived first all the time.
     """
     facts = read_checkpoint(config.silver_checkpoint_location(silver))
-    if facts is None or facts.last_committed is None:
+    newest_done = facts.last_committed if facts else None
+    if facts is None or newest_done is None:
         return Archived()
     location = config.ops_location(TABLE)
     app_id = f"sluice-{TABLE}-{facts.query_id}"
-    for _ in range(_ROUNDS):
+
+    def attempt() -> Archived | None:
         table = open_or_create(location, SCHEMA)
         newest = table.transaction_version(app_id)
         last = -1 if newest is None else newest
@@ -104,14 +104,12 @@ def archive_batches(
         rows = [_stamp(row, config, silver, run_id) for row in archived.rows]
         if not rows:
             return archived
-        transaction = Transaction(app_id=app_id, version=facts.last_committed)
+        transaction = Transaction(app_id=app_id, version=newest_done)
         if append_archived(table, SCHEMA, rows, transaction):
             return archived
-    raise RetryableError(
-        Condition.COMMIT_CONFLICT,
-        f"table {location!r}: {_ROUNDS} commits by others came first; run again",
-        {"table": location},
-    )
+        return None
+
+    return commit_until_won(f"table {location!r}", attempt)
 
 
 def read_archive(

@@ -99,7 +99,7 @@ def append_events(location: str, events: Sequence[LedgerEvent]) -> None:
     if not events:
         return
     rows = pa.Table.from_pylist([asdict(each) for each in events], schema=EVENTS_SCHEMA)
-    append_always(lambda: create_table(location, EVENTS_SCHEMA), rows)
+    append_always(location, lambda: create_table(location, EVENTS_SCHEMA), rows)
 
 
 def read_events(location: str, kind: EventKind | None = None) -> list[LedgerEvent]:

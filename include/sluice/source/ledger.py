@@ -16,7 +16,7 @@ from deltalake import DeltaTable
 from deltalake.exceptions import TableNotFoundError
 
 from sluice import storage
-from sluice.errors import Condition, FatalError, RetryableError
+from sluice.errors import Condition, FatalError
 from sluice.model import (
     CHAIN_START,
     Claim,
@@ -47,10 +47,10 @@ from sluice.source.quarantine import (
     read_left_out,
     record_left_out,
 )
-from sluice.tables import create_table
+from sluice.tables import commit_until_won, create_table
 from sluice.versions import FORMAT_VERSION, require_known
 
-# One writer wins each round, so this many rounds are lost only to as many winners.
+# As many drivers and discoverers may start in one moment.
 _ROUNDS = 100
 # Made at the first start of a stream with includeExistingFiles=false.
 _EXISTING = "existing.json"
@@ -153,13 +153,17 @@ class Ledger:
         # Nothing is after its highest seq, so this drops only what is listed twice.
         after = snapshot.high if compared else 0
         fresh = unknown_files(listed, snapshot.keys(identity, after=after), identity)
-        for _ in range(_ROUNDS):
+
+        def attempt() -> list[LedgerFile] | None:
+            nonlocal after, snapshot, fresh
             if not fresh or snapshot.append(fresh, run_id=run_id):
                 return number_files(fresh, after=snapshot.high)
             after, snapshot = snapshot.high, self.snapshot()
             newer = snapshot.keys(identity, after=after)
             fresh = unknown_files(fresh, newer, identity)
-        raise _lost("ledger", self.root)
+            return None
+
+        return commit_until_won(f"ledger {self.root!r}", attempt, rounds=_ROUNDS)
 
     def skip_existing(self) -> int:
         """Leave out all files that are known now, unless a micro-batch was planned.
@@ -207,13 +211,13 @@ class Ledger:
             FatalError: the start is no end of an earlier claim.
             RetryableError: other drivers were faster all the time.
         """
-        for _ in range(_ROUNDS):
-            end = try_claim(
+
+        def attempt() -> int | None:
+            return try_claim(
                 self._claims, self._app_id("claims"), planned, run_id=run_id
             )
-            if end is not None:
-                return end
-        raise _lost("claims", self.root)
+
+        return commit_until_won(f"claims {self.root!r}", attempt, rounds=_ROUNDS)
 
     def append_events(self, events: Sequence[LedgerEvent]) -> None:
         """Keep what happened to files beyond being discovered and read."""
@@ -272,10 +276,3 @@ def _require_unused(claims: DeltaTable, root: str) -> None:
             "gone: a new one would number the files anew; restore it from backup",
             {"ledger": root},
         )
-
-
-def _lost(what: str, root: str) -> RetryableError:
-    return RetryableError(
-        Condition.COMMIT_CONFLICT,
-        f"{what} {root!r}: {_ROUNDS} commits by others came first; run again",
-    )
