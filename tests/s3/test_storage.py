@@ -14,10 +14,10 @@ from s3_server import KEY, SECRET, S3Server
 from sluice import storage
 from sluice.audit.landing import read_landing
 from sluice.errors import Condition, FatalError
+from sluice.formats.streams import open_decompressed
 from sluice.source.discover import list_landed
 from sluice.source.ledger import Ledger
 from sluice.source.options import CloudFilesOptions, parse_options
-from sluice.source.read import open_decompressed
 
 pytestmark = [pytest.mark.needs_s3, pytest.mark.timeout(900)]
 

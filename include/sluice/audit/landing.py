@@ -7,7 +7,6 @@ never be found.
 from __future__ import annotations
 
 import errno
-import json
 import os
 import stat
 from collections.abc import Iterator
@@ -17,9 +16,9 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 
 import obstore
-import pyarrow as pa
 
 from sluice import storage
+from sluice.audit.counting import count_records
 from sluice.audit.facts import LandedFile
 from sluice.model import FileVersion
 from sluice.paths import is_local, join
@@ -29,10 +28,6 @@ from sluice.source.globs import matches
 from sluice.source.options import CloudFilesOptions
 from sluice.source.walk import leads_back_to
 
-_BLOCK_BYTES = 4 << 20
-_BOM = b"\xef\xbb\xbf"
-# The endings that pyarrow itself knows on a disk.
-_CODECS = {".bz2": "bz2", ".gz": "gzip", ".lz4": "lz4", ".zst": "zstd"}
 # Gone since the listing, a link to nothing, or one to itself.
 _NOTHING = {errno.ENOENT, errno.ELOOP}
 # path, size, when it arrived, when it was modified
@@ -56,32 +51,6 @@ def read_landing(options: CloudFilesOptions) -> dict[str, LandedFile] | None:
         return {file.path: file for file in pool.map(read, wanted)}
 
 
-def count_records(path: str, *, multi_line: bool) -> int:
-    """Count the JSON records of one file: its lines that are not blank.
-
-    A ``multi_line`` file holds one record, or an array of them.
-
-    Raises:
-        OSError: the file cannot be read or decompressed.
-        ValueError: a ``multi_line`` file is not JSON.
-    """
-    with _open(path) as stream:
-        if not multi_line:
-            return _count_lines(stream)
-        value = json.loads(stream.read().removeprefix(_BOM))
-    return len(value) if isinstance(value, list) else 1
-
-
-def _count_lines(stream: pa.NativeFile) -> int:
-    count, rest = 0, stream.read(len(_BOM)).removeprefix(_BOM)
-    while block := stream.read(_BLOCK_BYTES):
-        lines = (rest + block).splitlines(keepends=True)
-        # The last line may go on in the next block, as may a line end of two bytes.
-        rest = lines.pop()
-        count += sum(map(bool, map(bytes.strip, lines)))
-    return count + bool(rest.strip())
-
-
 def _landed_file(
     found: _Found, *, options: CloudFilesOptions, now: datetime
 ) -> LandedFile:
@@ -90,19 +59,10 @@ def _landed_file(
     passed_over = bool(groups.outside or groups.too_old)
     arrived += options.min_file_age or timedelta(0)
     try:
-        records = count_records(path, multi_line=options.multi_line)
+        records = count_records(path, options.format)
     except (OSError, ValueError) as error:
         return LandedFile(path, size, arrived, None, str(error), passed_over)
     return LandedFile(path, size, arrived, records, None, passed_over)
-
-
-def _open(path: str) -> pa.NativeFile:
-    if is_local(path):
-        return pa.input_stream(path, compression="detect")
-    folder, _, name = path.rpartition("/")
-    content = pa.BufferReader(storage.read(folder, name) or b"")
-    codec = _CODECS.get(PurePosixPath(name).suffix)
-    return pa.CompressedInputStream(content, codec) if codec else content
 
 
 def _walk_disk(root: str) -> Iterator[_Found]:

@@ -16,6 +16,7 @@ from pydantic import (
     field_validator,
 )
 
+from sluice.formats.registry import FORMATS, name_formats
 from sluice.paths import join, normalize
 
 _DURATION = re.compile(r"(\d+)\s*(second|minute|hour|day|week)s?")
@@ -46,6 +47,13 @@ def _require_lasting(text: str) -> str:
     return text
 
 
+def _require_format(name: str) -> str:
+    if name not in FORMATS:
+        message = f"expected a format that is built, {name_formats()}"
+        raise ValueError(message)
+    return name
+
+
 Duration = Annotated[str, AfterValidator(_require_duration)]
 LastingDuration = Annotated[str, AfterValidator(_require_lasting)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
@@ -61,7 +69,7 @@ class SourceConfig(Block):
     """Where files land and how they are read; ``options`` have Auto Loader's names."""
 
     path: str | None = None
-    format: Literal["json"] = "json"
+    format: Annotated[str, AfterValidator(_require_format)] = FORMATS[0]
     # ``schema`` would hide a method of pydantic's own
     ddl: str | None = Field(default=None, alias="schema")
     options: dict[str, str] = {}

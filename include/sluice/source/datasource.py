@@ -177,7 +177,7 @@ class CloudFilesStreamReader(DataSourceStreamReader, SupportsTriggerAvailableNow
             find_archived(self._options, ledger, files),
             max_bytes=self._options.max_partition_bytes,
             min_partitions=self._options.min_partitions,
-            splittable=not self._options.multi_line,
+            split=self._options.format.split,
         )
         planned_by = release()
         return [SlicePartition(slices, ledger, planned_by) for slices in packed]
@@ -263,10 +263,10 @@ class CloudFilesStreamReader(DataSourceStreamReader, SupportsTriggerAvailableNow
 def plan_reading(options: CloudFilesOptions, output: pa.Schema) -> ReadPlan:
     """Return how files are read into ``output``; nothing is recorded of bad ones."""
     return ReadPlan(
+        format=options.format,
         output=output,
         rescued_column=options.rescued_column or RESCUED_COLUMN,
         corrupt_column=options.corrupt_column,
-        multi_line=options.multi_line,
         fail_on_new_fields=options.evolution_mode is EvolutionMode.FAIL_ON_NEW_COLUMNS,
         run_id=options.run_id,
     )

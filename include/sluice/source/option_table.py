@@ -1,5 +1,7 @@
 """The table of options: every name that ``format("cloudFiles")`` knows, once.
 
+A format brings rows of its own (``Format.options``).
+
 Names and meanings are those of Auto Loader's public documentation; names that begin
 with ``sluice.`` are our own.
 """
@@ -60,8 +62,7 @@ _READING = (
     ),
     Option(
         name="cloudFiles.format",
-        meaning="the format of the files",
-        field="format",
+        meaning="the format of the files, which has options of its own",
     ),
     Option(
         name="cloudFiles.schemaLocation",
@@ -116,13 +117,6 @@ _READING = (
         default="_corrupt_record",
         meaning="the name of the column that holds a record that cannot be parsed",
         field="corrupt_column",
-    ),
-    Option(
-        name="multiLine",
-        default="false",
-        meaning="a file is one JSON document",
-        parse=parse_flag,
-        field="multi_line",
     ),
     Option(
         name="sluice.metadataColumn",

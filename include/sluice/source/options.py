@@ -8,14 +8,21 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from difflib import get_close_matches
 from hashlib import sha256
 from typing import Any
 
 from sluice.errors import Condition, UsageError
+from sluice.formats.base import Format
+from sluice.formats.registry import (
+    FORMATS,
+    default_format,
+    format_class,
+    name_formats,
+)
 from sluice.model import FileIdentity
 from sluice.paths import join, normalize
 from sluice.source.clean.options import (
@@ -26,8 +33,10 @@ from sluice.source.clean.options import (
 from sluice.source.filters import AgeRules
 from sluice.source.listing import IncrementalListing
 from sluice.source.option_table import OPTIONS, EvolutionMode
-from sluice.values import invalid
+from sluice.values import Option, invalid
 
+# By the name in lower case: the name as it is spelled, and the row.
+_Rows = dict[str, tuple[str, Option]]
 DEFAULT_MAX_FILES = 1000
 
 
@@ -37,6 +46,7 @@ class CloudFilesOptions:
 
     path: str
     schema_location: str
+    format: Format = field(default_factory=default_format)
     max_files: int = DEFAULT_MAX_FILES
     max_bytes: int | None = None
     infer_column_types: bool = False
@@ -45,7 +55,6 @@ class CloudFilesOptions:
     recursive: bool = True
     rescued_column: str | None = None
     corrupt_column: str = "_corrupt_record"
-    multi_line: bool = False
     metadata_column: bool = True
     bad_files: str = "fail"
     file_identity: FileIdentity = FileIdentity.PATH
@@ -77,11 +86,6 @@ class CloudFilesOptions:
         )
 
 
-# Spark hands option names over in any case.
-_ROWS = {name.lower(): row for row in OPTIONS for name in row.names}
-_SPELLED = {name.lower(): name for row in OPTIONS for name in row.names}
-
-
 def parse_options(given: Mapping[str, str]) -> CloudFilesOptions:
     """Check the options of a stream and return what they say.
 
@@ -89,10 +93,11 @@ def parse_options(given: Mapping[str, str]) -> CloudFilesOptions:
         UsageError: an option is unknown, wrong, missing, or not built yet.
     """
     values = {name.lower(): value for name, value in given.items()}
+    kind = _format(values.get("cloudfiles.format"))
+    own, rows = _by_name(kind.options), _by_name(OPTIONS)
     if values.get("cloudfiles.validateoptions", "true").lower() != "false":
-        _require_known(values)
-    fields = dict(_fields(values))
-    _require_json(fields.pop("format", None))
+        _require_known(values, rows | own)
+    fields = dict(_fields(values, rows))
     if "path" not in fields:
         raise UsageError(
             Condition.OPTION_MISSING, "cloudFiles: no path is given; call .load(path)"
@@ -101,6 +106,7 @@ def parse_options(given: Mapping[str, str]) -> CloudFilesOptions:
     options = _with_identity(
         CloudFilesOptions(
             **{"schema_location": ""} | fields,
+            format=kind(**dict(_fields(values, own))),
             schema_location_given="schema_location" in fields,
         )
     )
@@ -115,16 +121,37 @@ def parse_options(given: Mapping[str, str]) -> CloudFilesOptions:
     return options
 
 
-def _fields(values: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
+def _format(name: str | None) -> type[Format]:
+    if name is None:
+        raise UsageError(
+            Condition.OPTION_MISSING,
+            "cloudFiles: option 'cloudFiles.format' is required; set it to "
+            f"{name_formats()}",
+        )
+    if name.lower() not in FORMATS:
+        raise UsageError(
+            Condition.OPTION_UNSUPPORTED,
+            f"cloudFiles: format {name!r} is not built yet; set cloudFiles.format to "
+            f"{name_formats()}",
+        )
+    return format_class(name.lower())
+
+
+def _by_name(options: Iterable[Option]) -> _Rows:
+    """Return each option by its names in lower case: Spark gives them in any case."""
+    return {name.lower(): (name, row) for row in options for name in row.names}
+
+
+def _fields(values: Mapping[str, str], rows: _Rows) -> Iterator[tuple[str, Any]]:
     """Yield field and value of each option that says something here."""
     for name, text in values.items():
-        row = _ROWS.get(name)
+        spelled, row = rows.get(name, ("", None))
         if row is None or row.only is not None:
             continue
         try:
             value = row.parse(text)
         except ValueError as error:
-            raise invalid(_SPELLED[name], text, str(error)) from None
+            raise invalid(spelled, text, str(error)) from None
         if row.field is not None:
             yield row.field, value
 
@@ -169,11 +196,11 @@ def default_location(options: CloudFilesOptions) -> str:
     return join(lake, "schemas", f"_path_{digest[:16]}")
 
 
-def _require_known(values: Mapping[str, str]) -> None:
+def _require_known(values: Mapping[str, str], rows: _Rows) -> None:
     for name, value in values.items():
-        row = _ROWS.get(name)
-        if row is None:
-            raise _unknown(name)
+        if name not in rows:
+            raise _unknown(name, rows)
+        _, row = rows[name]
         if row.only not in {None, value.lower()}:
             raise UsageError(
                 Condition.OPTION_UNSUPPORTED,
@@ -183,24 +210,11 @@ def _require_known(values: Mapping[str, str]) -> None:
             )
 
 
-def _unknown(name: str) -> UsageError:
-    close = get_close_matches(name, _ROWS, n=1)
-    hint = f"did you mean {_SPELLED[close[0]]!r}?" if close else "see docs/options.md"
+def _unknown(name: str, rows: _Rows) -> UsageError:
+    close = get_close_matches(name, rows, n=1)
+    hint = f"did you mean {rows[close[0]][0]!r}?" if close else "see docs/options.md"
     return UsageError(
         Condition.OPTION_UNKNOWN,
         f"cloudFiles: unknown option {name!r}; {hint}",
         {"option": name},
     )
-
-
-def _require_json(file_format: str | None) -> None:
-    if file_format is None:
-        raise UsageError(
-            Condition.OPTION_MISSING,
-            "cloudFiles: option 'cloudFiles.format' is required; set it to 'json'",
-        )
-    if file_format.lower() != "json":
-        raise UsageError(
-            Condition.OPTION_UNSUPPORTED,
-            f"cloudFiles: format {file_format!r} is not built yet; 'json' is",
-        )

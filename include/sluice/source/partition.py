@@ -6,11 +6,12 @@ import heapq
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from sluice.formats.base import Split
+from sluice.formats.streams import codec_of
 from sluice.model import LedgerFile
 
 # Opening a file costs about as much as reading this many bytes (measured on a disk).
 FILE_COST = 64 << 10
-_CODECS = {"gz": "gzip", "bz2": "bz2", "zst": "zstd", "lz4": "lz4", "br": "brotli"}
 # Below this a second Python worker costs more to start than it saves.
 WORTH_A_TASK = 1 << 20
 
@@ -39,15 +40,15 @@ def plan_partitions(
     *,
     max_bytes: int,
     min_partitions: int,
-    splittable: bool = True,
+    split: Split,
 ) -> list[list[FileSlice]]:
     """Pack ``files`` into partitions of about ``max_bytes`` each.
 
     There are at least ``min_partitions`` where each would be worth starting a task.
     Every byte of every file is in exactly one slice, in order of seq in a partition.
-    ``splittable`` says whether records end where lines do.
+    ``split`` says how the format's files may be cut; a compressed file never is.
     """
-    longest = max_bytes if splittable else None
+    longest = None if split is Split.NEVER else max_bytes
     slices = [each for file in files for each in _split(file, longest)]
     total = sum(each.cost for each in slices)
     wanted = min(min_partitions, max(total // WORTH_A_TASK, 1))
@@ -56,20 +57,11 @@ def plan_partitions(
 
 
 def _split(file: LedgerFile, max_bytes: int | None) -> Iterator[FileSlice]:
-    if max_bytes is None or _is_compressed(file) or file.size <= max_bytes:
+    if max_bytes is None or codec_of(file.path) or file.size <= max_bytes:
         yield FileSlice(file, 0, file.size)
         return
     for start in range(0, file.size, max_bytes):
         yield FileSlice(file, start, min(start + max_bytes, file.size))
-
-
-def _is_compressed(file: LedgerFile) -> bool:
-    return compression(file.path) is not None
-
-
-def compression(path: str) -> str | None:
-    """Return the codec that the ending of ``path`` names, as pyarrow calls it."""
-    return _CODECS.get(path.rsplit(".", 1)[-1].lower())
 
 
 def _pack(slices: Iterable[FileSlice], count: int) -> list[list[FileSlice]]:

@@ -6,23 +6,16 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from io import BufferedReader
-from typing import BinaryIO, cast
 
 import pyarrow as pa
 
 from sluice import storage
 from sluice.errors import Condition, FatalError, RetryableError
-from sluice.source.formats.json import (
-    ParsedBlock,
-    line_blocks,
-    parse_block,
-    parse_document,
-)
+from sluice.formats.base import Format, ParsedBlock, rescued_json
+from sluice.formats.streams import codec_of, open_decompressed
 from sluice.source.ledger import Ledger
-from sluice.source.partition import FileSlice, compression
+from sluice.source.partition import FileSlice
 from sluice.source.quarantine import LeftOut, QuarantinedFile
-from sluice.source.rescue import rescued_json
 from sluice.source.verify import holds_content, what_changed
 
 METADATA_COLUMN = "_metadata"
@@ -40,10 +33,10 @@ class ReadPlan:
     ``quarantines``.
     """
 
+    format: Format
     output: pa.Schema
     rescued_column: str = RESCUED_COLUMN
     corrupt_column: str = "_corrupt_record"
-    multi_line: bool = False
     fail_on_new_fields: bool = False
     ledger: Ledger | None = None
     quarantines: bool = False
@@ -128,13 +121,9 @@ def _read_slice(each: FileSlice, plan: ReadPlan) -> Iterator[pa.Table]:
 
 
 def _parse(each: FileSlice, plan: ReadPlan) -> Iterator[ParsedBlock]:
+    end = each.end if codec_of(each.file.path) is None else sys.maxsize
     with open_decompressed(each.file.location) as stream:
-        if plan.multi_line:
-            yield from parse_document(stream.read(), plan.columns)
-            return
-        end = each.end if compression(each.file.path) is None else sys.maxsize
-        for block in line_blocks(stream, each.start, end):
-            yield from parse_block(block, plan.columns)
+        yield from plan.format.parse(stream, plan.columns, start=each.start, end=end)
 
 
 def _require_unchanged(each: FileSlice, plan: ReadPlan) -> None:
@@ -155,15 +144,6 @@ def _require_unchanged(each: FileSlice, plan: ReadPlan) -> None:
         raise _replaced(path, changed)
     if changed:
         raise _refused(each, changed, plan)
-
-
-def open_decompressed(path: str) -> BinaryIO:
-    """Open a file for reading what it holds, decompressed as its ending says."""
-    stream = storage.open_input(path)
-    codec = compression(path)
-    if codec is None:
-        return stream
-    return cast("BinaryIO", BufferedReader(pa.CompressedInputStream(stream, codec)))
 
 
 def _unreadable(each: FileSlice, reason: str) -> RetryableError:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import logging
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 
-import msgspec
+from pyspark.sql.pandas.types import from_arrow_schema
 from pyspark.sql.types import StructType
 
 from sluice import storage
@@ -15,16 +13,11 @@ from sluice.errors import Condition, UsageError
 from sluice.model import FileVersion
 from sluice.paths import join
 from sluice.source.discover import list_landed
-from sluice.source.formats.json import document_records, record_lines
-from sluice.source.infer import infer_schema
 from sluice.source.options import CloudFilesOptions
-from sluice.source.read import open_decompressed
 
 # As Auto Loader samples files; bytes are bounded harder, for this runs in one process.
 SAMPLE_FILES = 1000
 SAMPLE_BYTES = 64 << 20
-_LOG = logging.getLogger(__name__)
-_RECORD = msgspec.json.Decoder(dict[str, object])
 
 
 def latest_schema(schema_location: str) -> StructType | None:
@@ -56,18 +49,19 @@ def schema_of(options: CloudFilesOptions) -> StructType:
 
 def _infer(options: CloudFilesOptions) -> StructType:
     sample = _sample(sorted(list_landed(options)))
-    with ThreadPoolExecutor(max_workers=8) as readers:
-        found = readers.map(lambda file: _records(file, options), sample)
-        records = (record for each in found for record in each)
-        schema = infer_schema(records, typed=options.infer_column_types)
-    if not schema.fields:
+    schema = options.format.infer(
+        [file.path for file in sample],
+        max_bytes=SAMPLE_BYTES,
+        typed=options.infer_column_types,
+    )
+    if not schema.names:
         raise UsageError(
             Condition.SCHEMA_NOT_INFERRED,
-            f"cloudFiles: no JSON record was found under {options.path!r} to infer a "
+            f"cloudFiles: no record was found under {options.path!r} to infer a "
             "schema from; land a file first, or give .schema(...)",
             {"path": options.path},
         )
-    return schema
+    return from_arrow_schema(schema)
 
 
 def _sample(files: Sequence[FileVersion]) -> list[FileVersion]:
@@ -79,23 +73,3 @@ def _sample(files: Sequence[FileVersion]) -> list[FileVersion]:
         chosen.append(file)
         size += file.size
     return chosen
-
-
-def _records(file: FileVersion, options: CloudFilesOptions) -> list[dict[str, object]]:
-    try:
-        with open_decompressed(file.path) as stream:
-            content = stream.read(SAMPLE_BYTES)
-    except OSError as error:
-        _LOG.warning("schema inference passes over %r: %s", file.path, error)
-        return []
-    split = document_records if options.multi_line else record_lines
-    return list(_decoded(split(content)))
-
-
-def _decoded(lines: Sequence[bytes]) -> Iterator[dict[str, object]]:
-    for line in lines:
-        try:
-            yield _RECORD.decode(line)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            # Not a record: reading rescues it, so inference may pass over it.
-            continue

@@ -7,63 +7,13 @@ import os
 from datetime import UTC, datetime
 from pathlib import Path
 
-import pytest
-
-from sluice.audit import landing
-from sluice.audit.landing import count_records, read_landing
+from sluice.audit.landing import read_landing
 from sluice.source.options import CloudFilesOptions
 
 
 def options(folder: Path, **values: object) -> CloudFilesOptions:
     """Return the options of a source over ``folder``."""
     return CloudFilesOptions(path=str(folder), schema_location="/s", **values)  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize(
-    ("content", "records"),
-    [
-        (b"", 0),
-        (b"\n \n\r\n", 0),
-        (b"{}", 1),
-        (b"{}\n", 1),
-        (b"{}\n\n{}\n", 2),
-        (b"{}\r\n{}\r\n", 2),
-        (b"\xef\xbb\xbf{}\n", 1),
-        (b"\xef\xbb\xbf", 0),
-        (b"{}\n   {}", 2),
-        (b"not json\n{}\n", 2),
-    ],
-)
-@pytest.mark.parametrize("block_bytes", [1, 3, 1 << 20])
-def test_records_are_lines_that_are_not_blank(
-    content: bytes,
-    records: int,
-    block_bytes: int,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Where the blocks of the reading fall must not matter."""
-    monkeypatch.setattr(landing, "_BLOCK_BYTES", block_bytes)
-    path = tmp_path / "a.json"
-    path.write_bytes(content)
-    assert count_records(str(path), multi_line=False) == records
-
-
-def test_compressed_file_is_counted_inside(tmp_path: Path) -> None:
-    """Its name tells the compression, as for the source."""
-    path = tmp_path / "a.json.gz"
-    path.write_bytes(gzip.compress(b"{}\n{}\n"))
-    assert count_records(str(path), multi_line=False) == 2
-
-
-@pytest.mark.parametrize(("content", "records"), [("[{},\n{}]", 2), ("{\n}", 1)])
-def test_multi_line_file_holds_an_array_or_one_record(
-    content: str, records: int, tmp_path: Path
-) -> None:
-    """Lines mean nothing there."""
-    path = tmp_path / "a.json"
-    path.write_text(content)
-    assert count_records(str(path), multi_line=True) == records
 
 
 def test_file_that_cannot_be_read_is_told_not_raised(tmp_path: Path) -> None:

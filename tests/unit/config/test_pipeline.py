@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from sluice.config import PipelineConfig
 from sluice.config.pipeline import parse_duration
+from sluice.formats.registry import FORMATS
 
 SILVER = {
     "name": "windows",
@@ -150,6 +151,17 @@ def test_silver_names_are_their_own(names: list[str]) -> None:
     silver = [{**SILVER, "name": name} for name in names]
     with pytest.raises(ValidationError, match="name of its own"):
         PipelineConfig.model_validate({"name": "orders", "silver": silver})
+
+
+def test_format_is_one_that_is_built() -> None:
+    """A pipeline file is refused before anything is listed."""
+    for name in FORMATS:
+        source = {"bronze": {"source": {"format": name}}}
+        config = PipelineConfig.model_validate({"name": "orders"} | source)
+        assert config.bronze.source.format == name
+    source = {"bronze": {"source": {"format": "jsno"}}}
+    with pytest.raises(ValidationError, match="expected a format that is built"):
+        PipelineConfig.model_validate({"name": "orders"} | source)
 
 
 def test_other_name_of_rescued_data_is_refused() -> None:

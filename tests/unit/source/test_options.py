@@ -7,17 +7,19 @@ from pathlib import Path
 import pytest
 
 from sluice.errors import Condition, UsageError
+from sluice.formats.registry import FORMATS, format_class
 from sluice.model import FileIdentity
 from sluice.source.filters import AgeRules
 from sluice.source.listing import IncrementalListing
 from sluice.source.option_table import OPTIONS, EvolutionMode
-from sluice.source.options import CloudFilesOptions, parse_options
+from sluice.source.options import parse_options
 from sluice.values import Option, parse_bytes, parse_interval
 
 GIVEN = {"path": "/in", "cloudFiles.format": "json", "cloudFiles.schemaLocation": "/s"}
 
 
 DOCS = Path(__file__).parents[3] / "docs/options.md"
+ROWS = [*OPTIONS, *(row for name in FORMATS for row in format_class(name).options)]
 # They depend on whether a schema is given, so that leaving them out is a value too.
 OPEN = {"allow_overwrites", "evolution_mode", "rescued_column"}
 
@@ -260,19 +262,26 @@ def test_docs_name_the_options_of_the_table() -> None:
     cells = re.findall(r"^\|([^|]*)\|", "\n".join(tables), flags=re.MULTILINE)
     documented = set(re.findall(r"`([^`]*)`", "".join(cells)))
 
-    names = {name for each in OPTIONS for name in each.names}
-    assert documented <= names
-    assert {each.name for each in OPTIONS} <= documented
+    assert documented <= {name for each in ROWS for name in each.names}
+    assert {each.name for each in ROWS} <= documented
+
+
+def test_docs_name_the_formats() -> None:
+    """A format that is built and not documented is one that nobody uses."""
+    text = DOCS.read_text()
+    (row,) = re.findall(r"^\| `cloudFiles.format` .*$", text, flags=re.MULTILINE)
+
+    assert [name for name in FORMATS if f"`{name}`" not in row] == []
 
 
 @pytest.mark.parametrize(
-    "row", [each for each in OPTIONS if each.default and each.only is None]
+    "row", [each for each in ROWS if each.default and each.only is None]
 )
 def test_default_is_what_leaving_it_out_means(row: Option) -> None:
     """The table that a reader sees and the value that applies are two places."""
-    kept = getattr(
-        CloudFilesOptions(path="/in", schema_location="/s"), row.field or "", None
-    )
+    options = parse_options(GIVEN)
+    holder = options if row in OPTIONS else options.format
+    kept = getattr(holder, row.field or "", None)
 
     assert row.default is not None
     assert kept == (None if row.field in OPEN | {None} else row.parse(row.default))

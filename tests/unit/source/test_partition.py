@@ -2,17 +2,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sluice.formats.base import Split
 from sluice.model import LedgerFile
-from sluice.source.partition import (
-    FILE_COST,
-    FileSlice,
-    compression,
-    plan_partitions,
-)
+from sluice.source.partition import FILE_COST, FileSlice, plan_partitions
 
 SETTINGS = settings(max_examples=50, deadline=None, derandomize=True)
 MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -32,7 +27,9 @@ FILES = st.lists(
 
 def plan(files: list[LedgerFile], max_bytes: int = 2 * MB, least: int = 2):
     """Pack files as a stream would."""
-    return plan_partitions(files, max_bytes=max_bytes, min_partitions=least)
+    return plan_partitions(
+        files, max_bytes=max_bytes, min_partitions=least, split=Split.LINES
+    )
 
 
 @SETTINGS
@@ -91,7 +88,7 @@ def test_compressed_and_whole_documents_are_not_split() -> None:
     assert [each.is_whole for each in partition] == [True]
 
     (document,) = plan_partitions(
-        [file(1, 9 * MB)], max_bytes=MB, min_partitions=2, splittable=False
+        [file(1, 9 * MB)], max_bytes=MB, min_partitions=2, split=Split.NEVER
     )
     assert [each.is_whole for each in document] == [True]
 
@@ -118,20 +115,3 @@ def test_no_files_no_partitions() -> None:
 def test_cost_of_a_slice_counts_its_opening() -> None:
     """Empty files are not free."""
     assert FileSlice(file(1, 0), 0, 0).cost == FILE_COST
-
-
-@pytest.mark.parametrize(
-    ("path", "codec"),
-    [
-        ("/a/x.json.gz", "gzip"),
-        ("/a/x.GZ", "gzip"),
-        ("/a/x.bz2", "bz2"),
-        ("/a/x.zst", "zstd"),
-        ("/a/x.json", None),
-        ("/a.gz/x", None),
-        ("/a/gz", None),
-    ],
-)
-def test_codec_is_told_by_the_ending(path: str, codec: str | None) -> None:
-    """The ending of the name alone decides, as with Spark."""
-    assert compression(path) == codec

@@ -15,6 +15,8 @@ import pyarrow as pa
 import pytest
 
 from sluice.errors import Condition, FatalError, RetryableError
+from sluice.formats.base import Split
+from sluice.formats.json import JsonFormat
 from sluice.model import FileVersion, LedgerFile
 from sluice.source import read as module
 from sluice.source.ledger import Ledger
@@ -55,7 +57,7 @@ def whole(file: LedgerFile) -> FileSlice:
 
 def read(*slices: FileSlice, **fields: object) -> list[dict]:
     """Return the rows that a task would hand to Spark."""
-    plan = ReadPlan(**({"output": OUTPUT} | fields))
+    plan = ReadPlan(**({"format": JsonFormat(), "output": OUTPUT} | fields))
     batches = list(read_slices(slices, plan))
     assert all(batch.schema.equals(plan.output) for batch in batches)
     return [row for batch in batches for row in batch.to_pylist()]
@@ -118,7 +120,10 @@ def test_columns_of_ours_may_be_called_otherwise(tmp_path: Path) -> None:
 
 def test_column_that_must_not_be_null_takes_the_fast_path(tmp_path: Path) -> None:
     """A schema with ``not null`` reads as one without."""
-    plan = ReadPlan(output=pa.schema([pa.field("i", pa.int64(), nullable=False)]))
+    plan = ReadPlan(
+        format=JsonFormat(),
+        output=pa.schema([pa.field("i", pa.int64(), nullable=False)]),
+    )
 
     assert plan.columns.field("i").nullable
     assert read(whole(land(tmp_path, "a")), output=plan.output)[99] == {"i": 99}
@@ -140,7 +145,7 @@ def test_slices_of_a_file_are_the_file(tmp_path: Path, pieces: int) -> None:
     """However a file is split, each row comes once."""
     file = land(tmp_path, "a", LINES[:-1])
     packed = plan_partitions(
-        [file], max_bytes=-(-file.size // pieces), min_partitions=1
+        [file], max_bytes=-(-file.size // pieces), min_partitions=1, split=Split.LINES
     )
 
     found = [row["i"] for partition in packed for row in read(*partition)]
@@ -282,7 +287,7 @@ def test_slice_of_a_rewritten_file_gives_no_row(tmp_path: Path) -> None:
     """What is not the file discovered is not even opened."""
     file = land(tmp_path, "a", LINES * 300)
     rewritten(file, LINES * 300)
-    rows = read_slices([whole(file)], ReadPlan(output=OUTPUT))
+    rows = read_slices([whole(file)], ReadPlan(format=JsonFormat(), output=OUTPUT))
 
     with pytest.raises(FatalError):
         next(rows)
@@ -291,7 +296,7 @@ def test_slice_of_a_rewritten_file_gives_no_row(tmp_path: Path) -> None:
 def test_rewrite_while_a_slice_is_read_is_named(tmp_path: Path) -> None:
     """Rows that were handed over already are void, for the task fails."""
     file = land(tmp_path, "a", LINES * 300)
-    rows = read_slices([whole(file)], ReadPlan(output=OUTPUT))
+    rows = read_slices([whole(file)], ReadPlan(format=JsonFormat(), output=OUTPUT))
     next(rows)
     rewritten(file, LINES * 300)
 
@@ -384,7 +389,9 @@ def test_small_files_are_joined_into_large_batches(tmp_path: Path) -> None:
     """A batch for each small file would cost Spark more than the file."""
     files = [land(tmp_path, f"{number}") for number in range(250)]
 
-    batches = list(read_slices(map(whole, files), ReadPlan(output=OUTPUT)))
+    batches = list(
+        read_slices(map(whole, files), ReadPlan(format=JsonFormat(), output=OUTPUT))
+    )
 
     assert [batch.num_rows for batch in batches] == [10_000, 10_000, 5_000]
 
@@ -400,13 +407,18 @@ def test_document_file_is_read_whole(tmp_path: Path) -> None:
     """``multiLine`` takes a file as one value."""
     file = land(tmp_path, "a", b'[{"i":\n1},\n{"i": 2}]')
 
-    assert [row["i"] for row in read(whole(file), multi_line=True)] == [1, 2]
+    assert [
+        row["i"] for row in read(whole(file), format=JsonFormat(multi_line=True))
+    ] == [1, 2]
 
 
 def test_plan_survives_pickling(tmp_path: Path) -> None:
     """Spark sends it to its workers."""
     plan = ReadPlan(
-        output=OUTPUT, ledger=Ledger.open_or_create(str(tmp_path)), run_id="run"
+        format=JsonFormat(),
+        output=OUTPUT,
+        ledger=Ledger.open_or_create(str(tmp_path)),
+        run_id="run",
     )
 
     assert pickle.loads(pickle.dumps(plan)) == plan

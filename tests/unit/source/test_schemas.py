@@ -9,6 +9,7 @@ from pyspark.sql.types import StructType
 
 from racing import race
 from sluice.errors import Condition, UsageError
+from sluice.formats.json import JsonFormat
 from sluice.source import schemas
 from sluice.source.options import CloudFilesOptions
 from sluice.source.schemas import latest_schema, schema_of
@@ -104,7 +105,10 @@ def test_whole_documents_are_read(options: CloudFilesOptions) -> None:
     """``multiLine`` decides what a record is, also here."""
     land(options, "a", b'[\n{"a":\n1}\n]')
 
-    assert told(schema_of(replace(options, multi_line=True))) == "struct<a:bigint>"
+    assert (
+        told(schema_of(replace(options, format=JsonFormat(multi_line=True))))
+        == "struct<a:bigint>"
+    )
 
 
 def test_sample_is_bounded(

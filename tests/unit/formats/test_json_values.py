@@ -9,13 +9,13 @@ import pyarrow as pa
 import pytest
 
 from sluice.errors import Condition, UsageError
-from sluice.source.rescue import (
+from sluice.formats.base import rescued_json
+from sluice.formats.json_values import (
     MismatchError,
     converter,
     decode_fields,
     read_records,
     read_unknown_fields,
-    rescued_json,
 )
 
 UTC_TIME = pa.timestamp("us", tz="UTC")

@@ -13,14 +13,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from sluice.source.formats import json as module
-from sluice.source.formats.json import (
-    line_blocks,
-    parse_block,
-    parse_document,
-    record_lines,
-)
-from sluice.source.rescue import rescued_json
+from sluice.formats import json as module
+from sluice.formats.base import rescued_json
+from sluice.formats.json import parse_block, parse_document, record_lines
+from sluice.formats.streams import line_blocks
 
 COLUMNS = pa.schema(
     [

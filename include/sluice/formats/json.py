@@ -1,4 +1,4 @@
-"""Newline-delimited JSON to Arrow: blocks by pyarrow, odd ones record by record."""
+"""JSON to Arrow: blocks by pyarrow, odd ones record by record."""
 
 from __future__ import annotations
 
@@ -12,9 +12,12 @@ import pyarrow.compute as pc
 import pyarrow.json
 import pyarrow.types as pt
 
-from sluice.source.rescue import Record, read_records, read_unknown_fields
+from sluice.formats.base import Format, ParsedBlock, Split
+from sluice.formats.json_infer import decode_records, infer_schema
+from sluice.formats.json_values import read_records, read_unknown_fields
+from sluice.formats.streams import line_blocks, read_heads
+from sluice.values import Option, parse_flag
 
-BLOCK_BYTES = 8 << 20
 _CAREFUL_RECORDS = 256
 _BOM = b"\xef\xbb\xbf"
 _SPACE = b" \t\r\n"
@@ -23,19 +26,48 @@ _ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 @dataclass(frozen=True)
-class ParsedBlock:
-    """Rows of one block: typed columns, and the records of the careful path if taken.
+class JsonFormat(Format):
+    """One object a line, or with ``multi_line`` one object or an array of them a file.
 
-    ``records`` is None where every value fitted, so nothing has to be rescued.
+    A line that is no object is a corrupt record.
     """
 
-    columns: pa.Table
-    records: list[Record] | None
+    name = "json"
+    options = (
+        Option(
+            name="multiLine",
+            default="false",
+            meaning="a file is one JSON document, an object or an array of objects",
+            parse=parse_flag,
+            field="multi_line",
+        ),
+    )
+    multi_line: bool = False
 
     @property
-    def num_rows(self) -> int:
-        """The number of rows; a table without columns would not tell."""
-        return self.columns.num_rows if self.records is None else len(self.records)
+    def split(self) -> Split:
+        """By lines, but for documents."""
+        return Split.NEVER if self.multi_line else Split.LINES
+
+    def infer(self, paths: Sequence[str], *, max_bytes: int, typed: bool) -> pa.Schema:
+        """Return the columns of the objects in a sample, sorted by name."""
+        split = document_records if self.multi_line else record_lines
+        heads = read_heads(paths, max_bytes)
+        records = (each for head in heads for each in decode_records(split(head)))
+        return infer_schema(records, typed=typed)
+
+    def parse(
+        self, stream: BinaryIO, columns: pa.Schema, *, start: int, end: int
+    ) -> Iterator[ParsedBlock]:
+        """Yield the objects whose lines begin in ``[start, end)``, or of a document."""
+        if self.multi_line:
+            yield from parse_document(stream.read(), columns)
+            return
+        for block in line_blocks(stream, start, end):
+            yield from parse_block(block, columns)
+
+
+FORMAT = JsonFormat
 
 
 def parse_block(block: bytes, columns: pa.Schema) -> Iterator[ParsedBlock]:
@@ -87,28 +119,6 @@ def _elements(array: bytes) -> list[bytes]:
         return [array]
 
 
-def line_blocks(
-    stream: BinaryIO, start: int, end: int, block_bytes: int = BLOCK_BYTES
-) -> Iterator[bytes]:
-    """Yield blocks of the complete lines that begin in ``[start, end)``.
-
-    Consecutive ranges share no line and miss none: a line that begins before ``end``
-    is read to its end, one that began before ``start`` is passed over.
-    """
-    position = start
-    if start:
-        stream.seek(start - 1)
-        position = start - 1 + len(stream.readline())
-    while position < end:
-        block = stream.read(min(block_bytes, end - position))
-        if not block:
-            return
-        if not block.endswith(b"\n"):
-            block += stream.readline()
-        position += len(block)
-        yield block
-
-
 def _parse_fitting(lines: Sequence[bytes], columns: pa.Schema) -> ParsedBlock | None:
     """Parse records whose every field has a column and fits it."""
     table = _parse_fast(lines, columns, unexpected="error")
@@ -151,7 +161,7 @@ def _parse_fast(
 
 
 def _is_safe(lines: Sequence[bytes], columns: pa.Schema) -> bool:
-    """Tell whether pyarrow would read ``lines`` one record a line, and not crash.
+    """Return True if pyarrow reads ``lines`` one record a line, and not crash.
 
     A line `null` crashes pyarrow 26 (a segmentation fault) or becomes an empty row. A
     line that begins and ends as an object holds whole objects, however many.

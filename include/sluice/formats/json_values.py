@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation
 from math import isfinite
@@ -20,6 +19,7 @@ import pyarrow as pa
 import pyarrow.types as pt
 
 from sluice.errors import Condition, UsageError
+from sluice.formats.base import Record
 
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
@@ -53,16 +53,6 @@ _UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _DOES_NOT_FIT = (MismatchError, *_UNDECODABLE)
 
 
-@dataclass(frozen=True)
-class Record:
-    """One record: the values that fit, and the JSON text of those that did not."""
-
-    values: dict[str, object]
-    rescued: dict[str, msgspec.Raw]
-    new_fields: tuple[str, ...] = ()
-    corrupt: str | None = None
-
-
 Converter = Callable[[bytes], object]
 
 
@@ -90,16 +80,6 @@ def read_unknown_fields(
         _, rescued = convert_fields(unknown, {})
         records.append(Record({}, rescued, tuple(rescued)))
     return records
-
-
-def rescued_json(record: Record, file_path: str) -> str | None:
-    """Return what ``_rescued_data`` holds for ``record``, None when all of it fits."""
-    rescued: dict[str, object] = dict(record.rescued)
-    if record.corrupt is not None:
-        rescued["_corrupt_record"] = record.corrupt
-    if not rescued:
-        return None
-    return msgspec.json.encode(rescued | {"_file_path": file_path}).decode()
 
 
 def _read_record(line: bytes, converters: Mapping[str, Converter]) -> Record:

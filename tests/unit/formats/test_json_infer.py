@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pyspark.sql.pandas.types import from_arrow_schema
 from pyspark.sql.types import (
     ArrayType,
     BooleanType,
@@ -12,7 +15,12 @@ from pyspark.sql.types import (
     StructType,
 )
 
-from sluice.source.infer import infer_schema
+from sluice.formats import json_infer
+
+
+def infer_schema(records: Iterable[dict[str, object]], *, typed: bool) -> StructType:
+    """Return the inferred schema as Spark plans with it."""
+    return from_arrow_schema(json_infer.infer_schema(records, typed=typed))
 
 
 def types(*records: dict[str, object]) -> dict[str, str]:

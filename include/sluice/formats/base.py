@@ -1,0 +1,104 @@
+"""What a file format must do to be read by ``cloudFiles``: one module a format.
+
+A format is a frozen value that holds its own options, so that it can be sent to the
+workers. ``sluice.formats.registry`` names the module of each.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import BinaryIO, ClassVar
+
+import msgspec
+import pyarrow as pa
+
+from sluice.values import Option
+
+
+class Split(StrEnum):
+    """How tasks may share the bytes of one file.
+
+    - ``NEVER``: one task reads all of it;
+    - ``LINES``: ranges may begin at any byte, and a record belongs to the range in
+      which its line begins.
+    """
+
+    NEVER = "never"
+    LINES = "lines"
+
+
+class Format(ABC):
+    """One file format with the values of its own options, in fields of its own."""
+
+    name: ClassVar[str]
+    """What ``cloudFiles.format`` calls it."""
+    options: ClassVar[tuple[Option, ...]] = ()
+    """Its own rows of the table of options; ``field`` names a field of the class."""
+
+    @property
+    @abstractmethod
+    def split(self) -> Split:
+        """How its files may be cut, those that are not compressed."""
+
+    @abstractmethod
+    def infer(self, paths: Sequence[str], *, max_bytes: int, typed: bool) -> pa.Schema:
+        """Return the columns of a sample of files, no columns where it has no record.
+
+        At most ``max_bytes`` of each file are read. Without ``typed`` every column is
+        a string where the format itself has no types. A file that cannot be read is
+        passed over with a warning.
+        """
+
+    @abstractmethod
+    def parse(
+        self, stream: BinaryIO, columns: pa.Schema, *, start: int, end: int
+    ) -> Iterator[ParsedBlock]:
+        """Yield the records of ``[start, end)`` of a decompressed file, in order.
+
+        What has no column, or does not fit it, comes back as a rescued record.
+        """
+
+
+@dataclass(frozen=True)
+class Record:
+    """One record that did not fit its columns as it is.
+
+    - ``values``: what fitted, empty where the block's columns have it;
+    - ``rescued``: the JSON text of the fields that did not;
+    - ``new_fields``: the names among them that have no column;
+    - ``corrupt``: the text of a record that cannot be parsed at all.
+    """
+
+    values: dict[str, object]
+    rescued: dict[str, msgspec.Raw]
+    new_fields: tuple[str, ...] = ()
+    corrupt: str | None = None
+
+
+@dataclass(frozen=True)
+class ParsedBlock:
+    """Rows of one block: typed columns, and a record for each row if one did not fit.
+
+    ``records`` is None where every value fitted, so nothing has to be rescued.
+    """
+
+    columns: pa.Table
+    records: list[Record] | None
+
+    @property
+    def num_rows(self) -> int:
+        """The number of rows; a table without columns does not have it."""
+        return self.columns.num_rows if self.records is None else len(self.records)
+
+
+def rescued_json(record: Record, file_path: str) -> str | None:
+    """Return what ``_rescued_data`` holds for ``record``, None when all of it fits."""
+    rescued: dict[str, object] = dict(record.rescued)
+    if record.corrupt is not None:
+        rescued["_corrupt_record"] = record.corrupt
+    if not rescued:
+        return None
+    return msgspec.json.encode(rescued | {"_file_path": file_path}).decode()

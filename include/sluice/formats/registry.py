@@ -1,0 +1,34 @@
+"""Every format that is built: a line each.
+
+Modules are loaded when a format is first used: a pipeline file is checked, and a DAG
+parsed, by the names alone.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from sluice.formats.base import Format
+
+# What a pipeline file means where it names none comes first.
+_MODULES = {
+    "json": "sluice.formats.json",
+}
+FORMATS = tuple(_MODULES)
+
+
+def format_class(name: str) -> type[Format]:
+    """Return the class of the format called ``name``, one of ``FORMATS``."""
+    return cast("type[Format]", import_module(_MODULES[name]).FORMAT)
+
+
+def default_format() -> Format:
+    """Return the format of a source that names none, with its options' defaults."""
+    return format_class(FORMATS[0])()
+
+
+def name_formats() -> str:
+    """Return the names of all formats as an error lists them."""
+    return " or ".join(map(repr, FORMATS))

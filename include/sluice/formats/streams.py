@@ -1,0 +1,73 @@
+"""The bytes of landed files: decompressed, cut at lines, or only their beginnings."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from io import BufferedReader
+from typing import BinaryIO, cast
+
+import pyarrow as pa
+
+from sluice import storage
+
+BLOCK_BYTES = 8 << 20
+CODECS = {"gz": "gzip", "bz2": "bz2", "zst": "zstd", "lz4": "lz4", "br": "brotli"}
+"""The endings of compressed files, in lower case, and their codecs in pyarrow."""
+_LOG = logging.getLogger(__name__)
+
+
+def codec_of(path: str) -> str | None:
+    """Return the codec that the ending of ``path`` names, in any case."""
+    return CODECS.get(path.rsplit(".", 1)[-1].lower())
+
+
+def open_decompressed(path: str) -> BinaryIO:
+    """Open a file for reading what it holds, decompressed as its ending says."""
+    stream = storage.open_input(path)
+    codec = codec_of(path)
+    if codec is None:
+        return stream
+    return cast("BinaryIO", BufferedReader(pa.CompressedInputStream(stream, codec)))
+
+
+def read_heads(paths: Sequence[str], max_bytes: int) -> Iterator[bytes]:
+    """Yield at most the first ``max_bytes`` of each file, decompressed, in order.
+
+    A file that cannot be read is passed over with a warning.
+    """
+    with ThreadPoolExecutor(max_workers=8) as readers:
+        yield from readers.map(partial(_read_head, max_bytes=max_bytes), paths)
+
+
+def _read_head(path: str, max_bytes: int) -> bytes:
+    try:
+        with open_decompressed(path) as stream:
+            return stream.read(max_bytes)
+    except OSError as error:
+        _LOG.warning("schema inference passes over %r: %s", path, error)
+        return b""
+
+
+def line_blocks(
+    stream: BinaryIO, start: int, end: int, block_bytes: int = BLOCK_BYTES
+) -> Iterator[bytes]:
+    """Yield blocks of the complete lines that begin in ``[start, end)``.
+
+    Consecutive ranges share no line and miss none: a line that begins before ``end``
+    is read to its end, one that began before ``start`` is passed over.
+    """
+    position = start
+    if start:
+        stream.seek(start - 1)
+        position = start - 1 + len(stream.readline())
+    while position < end:
+        block = stream.read(min(block_bytes, end - position))
+        if not block:
+            return
+        if not block.endswith(b"\n"):
+            block += stream.readline()
+        position += len(block)
+        yield block

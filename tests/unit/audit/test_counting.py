@@ -1,0 +1,101 @@
+"""Records counted by the audit's own readers, as many as the source reads."""
+
+from __future__ import annotations
+
+import gzip
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from sluice.audit import counting
+from sluice.audit.counting import COUNTERS, count_records
+from sluice.formats.json import JsonFormat
+from sluice.formats.registry import FORMATS, format_class
+from sluice.formats.streams import CODECS
+from sluice.model import LedgerFile
+from sluice.source.partition import FileSlice
+from sluice.source.read import ReadPlan, read_slices
+
+SPELLINGS = [each for ending in CODECS for each in (ending, ending.upper())]
+
+
+def rows_read(path: Path) -> int:
+    """Return how many rows the source reads from a file of JSON lines."""
+    os.utime(path, (0, 0))
+    epoch = datetime.fromtimestamp(0, UTC)
+    file = LedgerFile(1, str(path), path.stat().st_size, epoch)
+    plan = ReadPlan(format=JsonFormat(), output=pa.schema([("i", pa.int64())]))
+    batches = read_slices([FileSlice(file, 0, file.size)], plan)
+    return sum(batch.num_rows for batch in batches)
+
+
+@pytest.mark.parametrize(
+    ("content", "records"),
+    [
+        (b"", 0),
+        (b"\n \n\r\n", 0),
+        (b"{}", 1),
+        (b"{}\n", 1),
+        (b"{}\n\n{}\n", 2),
+        (b"{}\r\n{}\r\n", 2),
+        (b"\xef\xbb\xbf{}\n", 1),
+        (b"\xef\xbb\xbf", 0),
+        (b"{}\n   {}", 2),
+        (b"not json\n{}\n", 2),
+    ],
+)
+@pytest.mark.parametrize("block_bytes", [1, 3, 1 << 20])
+def test_records_are_lines_that_are_not_blank(
+    content: bytes,
+    records: int,
+    block_bytes: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where the blocks of the reading fall must not matter."""
+    monkeypatch.setattr(counting, "_BLOCK_BYTES", block_bytes)
+    path = tmp_path / "a.json"
+    path.write_bytes(content)
+    assert count_records(str(path), JsonFormat()) == records
+
+
+def test_compressed_file_is_counted_inside(tmp_path: Path) -> None:
+    """Its name tells the compression, as for the source."""
+    path = tmp_path / "a.json.gz"
+    path.write_bytes(gzip.compress(b"{}\n{}\n"))
+    assert count_records(str(path), JsonFormat()) == 2
+
+
+@pytest.mark.parametrize(("content", "records"), [("[{},\n{}]", 2), ("{\n}", 1)])
+def test_multi_line_file_holds_an_array_or_one_record(
+    content: str, records: int, tmp_path: Path
+) -> None:
+    """Lines mean nothing there."""
+    path = tmp_path / "a.json"
+    path.write_text(content)
+    assert count_records(str(path), JsonFormat(multi_line=True)) == records
+
+
+def test_both_registries_cover_the_same() -> None:
+    """A format or codec that one of them lacks is counted wrong, or not at all."""
+    assert set(COUNTERS) == set(FORMATS)
+    assert [format_class(name).name for name in FORMATS] == list(FORMATS)
+    assert {
+        ending.removeprefix("."): codec for ending, codec in counting.CODECS.items()
+    } == CODECS
+
+
+@pytest.mark.parametrize("ending", [*SPELLINGS, "json", "gz.json"])
+def test_as_many_records_are_counted_as_rows_are_read(
+    ending: str, tmp_path: Path
+) -> None:
+    """A codec that only the source knows makes a whole table look doubled."""
+    path = tmp_path / f"a.{ending}"
+    codec = CODECS.get(ending.lower())
+    with pa.output_stream(str(path), compression=codec) as stream:
+        stream.write(b'{"i": 1}\n' * 1000)
+
+    assert count_records(str(path), JsonFormat()) == rows_read(path) == 1000
