@@ -7,8 +7,8 @@ from pathlib import Path
 from shutil import rmtree
 
 from every_write import Scenario
+from lakes import Lake
 from plain_spark import run_bronze
-from recovery_lake import Lake
 from sluice.clean import clean_landing
 from sluice.config import PipelineConfig
 from sluice.repair.run import carry_out, plan_checkpoint_repair, plan_ledger_rebuild

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -115,6 +116,23 @@ def read_silver(location: str) -> dict[Key, Values]:
     }
     assert len(windows) == len(rows), "a window was emitted twice"
     return windows
+
+
+def closed_windows(
+    orders: Sequence[Mapping[str, str]],
+) -> list[tuple[tuple[datetime, str], int]]:
+    """Return the orders of each five minutes that have ended for the watermark.
+
+    It is ten minutes behind the newest order, and none came late.
+    """
+    times = [datetime.fromisoformat(f"{each['order_date']}Z") for each in orders]
+    watermark = max(times) - timedelta(minutes=10)
+    size = timedelta(minutes=5)
+    windows = Counter(
+        (time - (time - EPOCH) % size, each["payment_method"])
+        for time, each in zip(times, orders, strict=True)
+    )
+    return sorted(each for each in windows.items() if each[0][0] + size <= watermark)
 
 
 def read_offset_log(checkpoint: str) -> dict[int, tuple[int, datetime]]:

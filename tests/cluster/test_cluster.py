@@ -11,7 +11,7 @@ import pytest
 
 from delta_rows import read_delta
 from killing import Side, kill_session, wait_until
-from recovery_lake import Lake
+from lakes import Lake
 from sluice.orchestration.cluster import Cluster
 from standalone import executors, interpreter_without_packages, kill, submit
 

@@ -13,10 +13,11 @@ from pathlib import Path
 import pytest
 
 from killing import run_job
+from lakes import Lake
 from sluice.control.lease import read_lease
 from sluice.orchestration.operator import CONNECTION_EXAMPLE
 from sluice.orchestration.processes import Mark, end_marked, list_marked
-from stopping import DEADLINE, FILES, Lake, await_none, wait_for_batch
+from stopping import DEADLINE, await_none, wait_for_batch
 
 pytestmark = [
     pytest.mark.long,
@@ -25,6 +26,7 @@ pytestmark = [
     pytest.mark.timeout(900),
 ]
 
+FILES = 24
 JOBS = Path(__file__).parents[2] / "jobs"
 # What Airflow's task runner does: a group of its own, and on_kill at SIGTERM.
 TASK = """
@@ -42,7 +44,9 @@ task.execute({})
 @pytest.fixture
 def lake(tmp_path: Path) -> Lake:
     """Return a pipeline with its files landed and nothing read yet."""
-    return Lake(tmp_path)
+    lake = Lake(tmp_path, **{"cloudFiles.maxFilesPerTrigger": 1})
+    lake.land(FILES)
+    return lake
 
 
 @contextmanager
@@ -79,18 +83,17 @@ def test_nothing_of_a_task_outlives_it_and_rows_come_once(lake: Lake) -> None:
         wait_for_batch(lake, process, 2)
         process.kill()
         assert await_none(lambda: list_marked(mark), seconds=DEADLINE) == []
-    assert not lake.is_cut
-    lease = read_lease(str(lake.checkpoint))
+    assert lake.bronze.cut_off() is None
+    lease = read_lease(str(lake.bronze.checkpoint))
     assert lease is not None
     assert lease.released_at is not None
 
-    done = lake.done
+    done = lake.bronze.committed
     with airflow_task(lake, mark) as process:
         wait_for_batch(lake, process, done + 2)
         os.killpg(process.pid, signal.SIGTERM)  # as its supervisor does
         assert await_none(lambda: list_marked(mark), seconds=30) == []
 
-    assert done < lake.done < FILES - 1
+    assert done < lake.bronze.committed < FILES - 1
     assert run_job("bronze.py", "--pipeline", str(lake.file), "--run-id", "again") == 0
-    assert set(lake.orders().values()) == {1}
-    assert len(lake.orders()) == FILES
+    assert lake.bronze_rows() == lake.landed_rows()

@@ -14,7 +14,7 @@ from deltalake.exceptions import TableNotFoundError
 from delta_rows import read_delta
 from held_writes import HeldRun, Write, can_hold
 from killing import JOBS, run_job
-from recovery_lake import Lake
+from lakes import Lake
 
 pytestmark = [
     pytest.mark.needs_java,

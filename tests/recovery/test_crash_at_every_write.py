@@ -15,7 +15,7 @@ import pytest
 import every_write
 from delta_rows import read_delta
 from held_writes import HeldRun, can_hold
-from recovery_lake import Lake
+from lakes import Lake
 from sluice.audit.run import run_audit
 
 pytestmark = [
@@ -105,11 +105,10 @@ def test_spark_crashed_at_every_write_reads_every_file_once(
         lake.land(3)
         was_killed = kill_at_write(lake, number)
         lake.land(1)
-        assert subprocess.run(command(lake), check=False).returncode == 0, number
+        assert subprocess.run(lake.command(), check=False).returncode == 0, number
 
         assert lake.bronze_rows() == lake.landed_rows(), number
-        windows = sorted(lake.closed_windows().items())
-        assert lake.silver_windows() == windows, number
+        assert lake.silver_windows() == lake.closed_windows(), number
         report = run_audit(lake.config, run_id="audit")
         assert report.verdict == "ok", (number, report.findings)
         if not was_killed:
@@ -117,16 +116,9 @@ def test_spark_crashed_at_every_write_reads_every_file_once(
         rmtree(folder)
 
 
-def command(lake: Lake) -> list[str]:
-    """Return the command that runs bronze and silver in one process."""
-    sluice = "from sluice.cli import main; main()"
-    run = ["run", str(lake.file), "--steps", "bronze,silver"]
-    return [sys.executable, "-c", sluice, *run]
-
-
 def kill_at_write(lake: Lake, number: int) -> bool:
     """Run and kill before a write; false where there are fewer of them."""
-    with HeldRun.start(command(lake), lake.folder) as run:
+    with HeldRun.start(lake.command(), lake.folder) as run:
         for done, _ in enumerate(run.writes(), start=1):
             if done == number:
                 run.kill()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from killing import Job, run_job, running, session_states, wait_until
-from recovery_lake import Lake
+from lakes import Lake
 from sluice.errors import ExitCode
 
 pytestmark = pytest.mark.needs_java

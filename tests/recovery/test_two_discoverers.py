@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from delta_rows import read_delta
-from recovery_lake import Lake
+from lakes import Lake
 
 # Both wait for their turn, so that each round begins for both in one moment.
 DISCOVERER = """

@@ -17,7 +17,7 @@ from killing import (
     signal_session,
     stop_session,
 )
-from recovery_lake import Lake
+from lakes import Lake
 
 pytestmark = [
     pytest.mark.needs_java,
@@ -38,7 +38,7 @@ COMMIT_LOG = re.compile(r"checkpoints/orders/bronze/commits/1")
 @pytest.fixture
 def lake(tmp_path: Path) -> Lake:
     """Return a pipeline with four files, two in a batch."""
-    lake = Lake(tmp_path, lease="2 seconds", **{"cloudFiles.maxFilesPerTrigger": 2})
+    lake = Lake(tmp_path, **{"cloudFiles.maxFilesPerTrigger": 2})
     lake.land(4)
     return lake
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from s3_lake import ROWS, BucketLake
+from lakes import ROWS
+from s3_lake import BucketLake
 
 pytestmark = [
     pytest.mark.needs_java,

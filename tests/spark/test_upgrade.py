@@ -11,7 +11,7 @@ from pyspark.errors import StreamingQueryException
 from pyspark.sql import SparkSession
 
 from frozen import unfreeze
-from recovery_lake import Lake
+from lakes import Lake
 from sluice.audit.run import run_audit
 from sluice.bronze.run import run_bronze
 from sluice.errors import Condition, FatalError
@@ -45,7 +45,7 @@ def test_lake_of_an_earlier_release_goes_on_exactly_once(lake: Lake) -> None:
 
     assert done.counts["files"] == 4
     assert lake.bronze_rows() == lake.landed_rows()
-    assert dict(lake.silver_windows()) == lake.closed_windows()
+    assert lake.silver_windows() == lake.closed_windows()
     after = contents(Path(lake.bronze.checkpoint))
     assert {path: after[path] for path in before} == before
     assert "version" not in offset_of(lake, 2)

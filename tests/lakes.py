@@ -1,25 +1,29 @@
-"""A pipeline whose runs are killed, and what its tables must hold afterwards."""
+"""A pipeline whose files land in order of time, and what its tables must hold."""
 
 from __future__ import annotations
 
 import json
+import sys
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from delta_rows import read_delta
 from killing import Query
+from oracle import closed_windows
 from sluice.config import PipelineConfig, load_pipeline
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
+ROWS = 7
+SLUICE = [sys.executable, "-c", "from sluice.cli import main; main()"]
 PIPELINE = """\
 name: orders
 lake: {lake}
-lease_expiry: {lease}
 bronze:
   source:
     schema: "order_id string, order_date string, payment_method string"
     options: {options}
+  unique_key: [order_id]
 silver:
   - name: windows
     event_time: {{column: order_date}}
@@ -27,38 +31,55 @@ silver:
     aggregates: {{order_count: count(*)}}
 """
 
+Order = dict[str, str]
+Windows = list[tuple[tuple[datetime, str], int]]
+
 
 class Lake:
-    """A pipeline in a folder of its own; its files land in order of their times."""
+    """A pipeline in a folder of its own; each of its files holds seven orders."""
 
     def __init__(
-        self, folder: Path, *, lease: str = "10 minutes", **options: int | str
+        self, folder: Path, *, lake: str | None = None, **options: int | str
     ) -> None:
-        """Write the pipeline file unless it is there; ``options`` are its source's.
-
-        A ``lease`` that expires late is renewed seldom, and its writes are few.
-        """
+        """Write the pipeline file unless it is there; ``options`` are its source's."""
         self.folder = folder / "lake"
         self.file = folder / "orders.yaml"
         if not self.file.is_file():
             text = PIPELINE.format(
-                lake=self.folder, lease=lease, options=json.dumps(options)
+                lake=lake or self.folder, options=json.dumps(options)
             )
             self.file.write_text(text)
         self.config: PipelineConfig = load_pipeline(str(self.file))
-        self.landing = Path(self.config.landing_location)
-        self.landing.mkdir(parents=True, exist_ok=True)
+        if lake is None:
+            self.landing.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def landing(self) -> Path:
+        """The landing folder."""
+        return Path(self.config.landing_location)
 
     def land(self, files: int) -> None:
         """Land some files more, each of 7 rows over 14 minutes."""
         landed = len(list(self.landing.glob("*.json")))
         for number in range(landed, landed + files):
-            lines = [json.dumps(order(number, row)) for row in range(7)]
+            lines = [json.dumps(order(number, row)) for row in range(ROWS)]
             (self.landing / f"{number:03d}.json").write_text("\n".join(lines))
+
+    def landed(self) -> list[tuple[str, Order]]:
+        """Return each landed order with its file, read by nothing of ours."""
+        return [
+            (str(path), json.loads(line))
+            for path in self.landing.glob("*.json")
+            for line in path.read_text().splitlines()
+        ]
 
     def arguments(self, run_id: str) -> list[str]:
         """Return the arguments of a job."""
         return ["--pipeline", str(self.file), "--run-id", run_id]
+
+    def command(self) -> list[str]:
+        """Return the command that runs bronze and silver in one process."""
+        return [*SLUICE, "run", str(self.file), "--steps", "bronze,silver"]
 
     @property
     def bronze(self) -> Query:
@@ -81,40 +102,19 @@ class Lake:
         return Path(self.config.schema_location, "_ledger")
 
     def landed_rows(self) -> Counter[tuple[str, str]]:
-        """Return file and order id of each landed line, read by nothing of ours."""
-        return Counter(
-            (str(path), json.loads(line)["order_id"])
-            for path in self.landing.glob("*.json")
-            for line in path.read_text().splitlines()
-        )
+        """Return file and order id of each landed order."""
+        return Counter((path, order["order_id"]) for path, order in self.landed())
 
     def bronze_rows(self) -> Counter[tuple[str, str]]:
         """Return file and order id of each row of the table, read by delta-rs."""
         rows = read_delta(self.bronze.table).to_pylist()
         return Counter((row["_source_file"], row["order_id"]) for row in rows)
 
-    def closed_windows(self) -> Counter[tuple[datetime, str]]:
-        """Return the orders of each window that the last watermark has closed."""
-        orders = [
-            json.loads(line)
-            for path in self.landing.glob("*.json")
-            for line in path.read_text().splitlines()
-        ]
-        times = [datetime.fromisoformat(f"{each['order_date']}Z") for each in orders]
-        watermark = max(times) - timedelta(minutes=10)
-        windows = Counter(
-            (time - (time - START) % timedelta(minutes=5), each["payment_method"])
-            for time, each in zip(times, orders, strict=True)
-        )
-        return Counter(
-            {
-                window: count
-                for window, count in windows.items()
-                if window[0] + timedelta(minutes=5) <= watermark
-            }
-        )
+    def closed_windows(self) -> Windows:
+        """Return the windows of what has landed that silver must hold."""
+        return closed_windows([order for _, order in self.landed()])
 
-    def silver_windows(self) -> list[tuple[tuple[datetime, str], int]]:
+    def silver_windows(self) -> Windows:
         """Return the rows of the silver table, read by delta-rs."""
         rows = read_delta(self.silver.table).to_pylist()
         return sorted(
@@ -123,9 +123,9 @@ class Lake:
         )
 
 
-def order(number: int, row: int) -> dict[str, str]:
+def order(number: int, row: int) -> Order:
     """Return an order, later than all orders of the files before."""
-    time = START + timedelta(minutes=14 * number + 2 * row)
+    time = START + timedelta(minutes=2 * (ROWS * number + row))
     return {
         "order_id": f"{number}-{row}",
         "order_date": f"{time:%Y-%m-%d %H:%M:%S}",
