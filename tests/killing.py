@@ -90,28 +90,6 @@ class Moment(Protocol):
 
 
 @dataclass(frozen=True)
-class Aim:
-    """A side of the Delta commit of batch ``least`` or a later one."""
-
-    side: Side
-    query: Query
-    least: int = 0
-
-    def seems_hit(self) -> bool:
-        """Compare the newest batch with the number of the table's commits."""
-        planned = self.query.planned
-        if planned < self.least or planned <= self.query.committed:
-            return False
-        commits = newest(f"{self.query.table}/_delta_log") + 1
-        return (commits > planned) == (self.side is Side.AFTER_DELTA_COMMIT)
-
-    def is_hit(self) -> bool:
-        """Ask the table for the query's newest transaction."""
-        found = self.query.cut_off()
-        return found is not None and found[0] >= self.least and found[1] is self.side
-
-
-@dataclass(frozen=True)
 class Claimed:
     """A batch is claimed, and nothing of it is in the offset log yet."""
 
@@ -208,21 +186,6 @@ def run_job(name: str, *arguments: str) -> int:
     """Run a job to its end and return its exit code."""
     with running(name, *arguments) as job:
         return job.wait()
-
-
-def kill_job(aim: Aim, name: str, *arguments: str) -> int | None:
-    """Run a job and kill it where ``aim`` says.
-
-    Returns the batch that was cut off, None where the job came to its end without being
-    caught.
-    """
-    with running(name, *arguments) as job:
-        if not job.stop_at(aim):
-            return None
-        found = aim.query.cut_off()
-        job.kill()
-        assert aim.query.cut_off() == found
-        return found[0] if found else None
 
 
 def start(command: Sequence[str], log: Path | None = None) -> subprocess.Popen[bytes]:

@@ -1,9 +1,10 @@
-"""A run killed just before and just after each of its steps: every row once."""
+"""What a run has written just before and just after each of its steps."""
 
 from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -13,7 +14,7 @@ from deltalake.exceptions import TableNotFoundError
 
 from delta_rows import read_delta
 from held_writes import HeldRun, Write, can_hold
-from killing import JOBS, run_job
+from killing import JOBS
 from lakes import Lake
 
 pytestmark = [
@@ -87,29 +88,28 @@ def lake(tmp_path: Path) -> Lake:
     return lake
 
 
-@pytest.mark.long
-@pytest.mark.parametrize(("step", "side"), EXPECTED)
-def test_run_killed_beside_a_step_writes_every_row_once(
-    lake: Lake, step: Step, side: str
-) -> None:
-    """Whichever file the kill leaves unwritten, the next run goes on there."""
-    command = [sys.executable, str(JOBS / "bronze.py"), *lake.arguments("killed")]
+def test_each_step_is_on_disk_before_the_next_begins(lake: Lake) -> None:
+    """One run, held beside each of its steps: what a kill there would leave behind.
+
+    That the next run goes on from it with every row once is what the kill at every
+    write proves.
+    """
+    command = [sys.executable, str(JOBS / "bronze.py"), *lake.arguments("held")]
+    found = {}
     with HeldRun.start(command, lake.folder) as run:
-        if step in TASKS:
-            _await_tasks(run, lake, TASKS[step][side])
-        else:
+        for step in NAMES:
+            if step is Step.DELTA_COMMIT:
+                found |= {TASKS[done]: read_disk(lake) for done in _tasks(run, lake)}
             write = _await_write(run, lake, step)
-            if side == "after":
-                run.finish(write)
-        run.kill()
-    assert read_disk(lake) == EXPECTED[step, side]
+            found[step, "before"] = read_disk(lake)
+            run.finish(write)
+            found[step, "after"] = read_disk(lake)
+        for _ in run.writes():
+            pass
+        assert run.process.wait() == 0
 
-    lake.land(1)
-    assert run_job("bronze.py", *lake.arguments("restarted")) == 0
-
-    assert lake.bronze.cut_off() is None
+    assert found == EXPECTED
     assert lake.bronze_rows() == lake.landed_rows()
-    assert run_job("bronze.py", *lake.arguments("again")) == 99
 
 
 # The names of a run's second batch; a task's file has none that is known before.
@@ -121,11 +121,13 @@ NAMES = {
     Step.COMMIT_LOG: "checkpoints/orders/bronze/commits/1",
     Step.LEASE_RELEASE: "checkpoints/orders/_control/bronze/lease/1.json",
 }
-# How many of the three tasks are done.
-TASKS = {
-    Step.FIRST_TASK: {"before": 0, "after": 1},
-    Step.LAST_TASK: {"before": 2, "after": 3},
-}
+# By how many of the three tasks are done.
+TASKS = (
+    (Step.FIRST_TASK, "before"),
+    (Step.FIRST_TASK, "after"),
+    (Step.LAST_TASK, "before"),
+    (Step.LAST_TASK, "after"),
+)
 
 
 def _await_write(run: HeldRun, lake: Lake, step: Step) -> Write:
@@ -139,25 +141,26 @@ def _await_write(run: HeldRun, lake: Lake, step: Step) -> Write:
     raise AssertionError(f"the run ended without its {step}")
 
 
-def _await_tasks(run: HeldRun, lake: Lake, wanted: int) -> None:
-    """Wait until so many tasks of the second batch are done; the others wait."""
+def _tasks(run: HeldRun, lake: Lake) -> Iterator[int]:
+    """Yield how many tasks of the second batch are done, while the others wait."""
     begun = 0
-
-    def seems_done() -> bool:
-        known = min(wanted + 1, FILES_IN_A_BATCH)
-        return begun == known and len(_unnamed_files(lake)) == wanted
-
-    while not seems_done():
-        write = run.next_write()
-        if write is None:
-            assert run.process.poll() is None
-            continue
-        is_task = write.creates and _is_data_file(write.path, lake)
-        begun += is_task and lake.bronze.planned == 1
-        if is_task and begun > wanted:
-            run.hold(write)
-        else:
-            run.let_go(write)
+    waiting: Write | None = None
+    for done in range(FILES_IN_A_BATCH + 1):
+        if waiting:
+            run.let_go(waiting)
+        next_one = min(done + 1, FILES_IN_A_BATCH)
+        while begun < next_one or len(_unnamed_files(lake)) < done:
+            write = run.next_write()
+            if write is None:
+                assert run.process.poll() is None
+                continue
+            if write.creates and _is_data_file(write.path, lake):
+                begun += 1
+                waiting = write
+                run.hold(write)
+            else:
+                run.let_go(write)
+        yield done
 
 
 def read_disk(lake: Lake) -> Disk:
