@@ -2,16 +2,18 @@
 PYTHON ?= python3
 PIPELINE ?= orders
 VENV := .venv/bin
+FAST_TESTS := tests/unit
 SLUICE_TESTS := $(wildcard tests/unit tests/spark tests/s3 tests/recovery tests/cluster tests/compose tests/dags tests/e2e tests/wheel)
 PYTEST := SPARK_LOCAL_IP=127.0.0.1 $(VENV)/python -m pytest
 SHORT := -m "not long"
 SLOWEST := --durations 40 --durations-min 5
 # Half of the tests wait for a JVM or for Airflow, so two at a time share the machine well.
-BOTH := -n 2 --dist worksteal
+# The tests of a file share what it starts and the lakes that it makes.
+BOTH := -n 2 --dist loadfile --no-loadscope-reorder
 CODE := include $(wildcard jobs dags benchmarks)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-long up down cluster cluster-down lint types fmt unit \
+.PHONY: help setup run test test-fast test-long up down cluster cluster-down lint types fmt unit \
 	spark recovery dags e2e compose compose-env bench soak s3-jars wheel sample doctor lock \
 	ci clean
 
@@ -27,6 +29,9 @@ run: setup ## land the next hour of sample orders and run the DAG; LAND=0, PIPEL
 
 test: setup lint types ## lint, types and every test but the long ones
 	$(PYTEST) $(SHORT) $(BOTH) $(SLOWEST) $(SLUICE_TESTS)
+
+test-fast: setup lint types ## lint, types and the tests without a JVM, in two minutes
+	$(PYTEST) $(SHORT) $(BOTH) $(FAST_TESTS)
 
 test-long: setup ## the tests that are too long for `make test`
 	$(PYTEST) -m long --timeout 3600 $(SLUICE_TESTS)

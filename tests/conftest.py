@@ -1,13 +1,17 @@
-"""One Spark session for all tests that need one, and nothing else."""
+"""One Spark session for all tests that need one; the slowest tests come first."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from pathlib import Path
 
 import pytest
 from pyspark.sql import SparkSession
 
 from sluice.session import spark_session
+
+_TESTS = Path(__file__).parent
+_SLOWEST = ("e2e", "wheel", "recovery", "cluster", "s3", "spark", "dags")
 
 
 @pytest.fixture(scope="session")
@@ -16,3 +20,15 @@ def spark() -> Iterator[SparkSession]:
     session = spark_session("sluice-tests", **{"spark.master": "local[2]"})
     yield session
     session.stop()
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
+    """Begin with the slowest, in random order: at the end no worker waits for them."""
+    yield
+    items.sort(key=_place)
+
+
+def _place(item: pytest.Item) -> int:
+    folder = item.path.relative_to(_TESTS).parts[0]
+    return _SLOWEST.index(folder) if folder in _SLOWEST else len(_SLOWEST)

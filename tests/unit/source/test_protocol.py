@@ -262,6 +262,7 @@ MUTANTS: dict[str, tuple[Rules, Bound, str]] = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("rules", "bound", "harm"), MUTANTS.values(), ids=MUTANTS)
 def test_protocol_without_a_rule_does_harm(
     rules: Rules, bound: Bound, harm: str
