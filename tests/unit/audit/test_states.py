@@ -12,6 +12,7 @@ from deltalake import DeltaTable, write_deltalake
 
 from builders import PipelineBuilder, pipeline_config
 from delta_rows import read_delta
+from kept import Kept
 from sluice.audit.checks import check_facts
 from sluice.audit.gather import gather_facts
 from sluice.history import archive_history
@@ -22,15 +23,21 @@ from sluice.source.events import Archived, EventKind, LedgerEvent
 from sluice.source.quarantine import LeftOut, QuarantinedFile
 
 
-@pytest.fixture
-def pipeline(tmp_path: Path) -> PipelineBuilder:
-    """Return a pipeline that has read two files of three rows each, and is archived."""
-    pipeline = PipelineBuilder(pipeline_config(tmp_path))
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Kept:
+    """Build a pipeline that has read two files of three rows each, and is archived."""
+    pipeline = PipelineBuilder(pipeline_config(tmp_path_factory.mktemp("lake")))
     for name in "ab":
         pipeline.land(f"{name}.json")
         pipeline.run_batch()
     archive_history(pipeline.config)
-    return pipeline
+    return Kept(pipeline)
+
+
+@pytest.fixture
+def pipeline(built: Kept) -> PipelineBuilder:
+    """Return that pipeline."""
+    return built.put_back()
 
 
 @pytest.fixture

@@ -11,23 +11,32 @@ from deltalake import DeltaTable, Transaction
 
 from builders import PipelineBuilder, pipeline_config, window
 from delta_rows import read_delta
+from kept import Kept
 from sluice.history import archive_history
 from sluice.history.batches import list_batches
 from sluice.history.tables import append_archived, open_or_create
 from sluice.model import BatchKind
 
 
-@pytest.fixture
-def pipeline(tmp_path: Path) -> PipelineBuilder:
-    """Return a pipeline that has run two bronze batches and one of silver."""
-    pipeline = PipelineBuilder(pipeline_config(tmp_path, silver=True))
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Kept:
+    """Build a pipeline that has run two bronze batches and one of silver."""
+    pipeline = PipelineBuilder(
+        pipeline_config(tmp_path_factory.mktemp("lake"), silver=True)
+    )
     pipeline.land("a.json", rows=2)
     pipeline.run_batch()
     pipeline.land("b.json", rows=3)
     pipeline.land("c.json", rows=0)
     pipeline.run_batch()
     pipeline.run_silver_batch([window(0)])
-    return pipeline
+    return Kept(pipeline)
+
+
+@pytest.fixture
+def pipeline(built: Kept) -> PipelineBuilder:
+    """Return that pipeline."""
+    return built.put_back()
 
 
 def rows(pipeline: PipelineBuilder, table: str) -> list[dict[str, object]]:

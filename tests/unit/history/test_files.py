@@ -15,6 +15,7 @@ from deltalake import DeltaTable, write_deltalake
 
 from builders import PipelineBuilder, pipeline_config
 from delta_rows import read_delta
+from kept import Kept
 from sluice.deltalog import read_commits
 from sluice.errors import Condition, FatalError
 from sluice.history import archive_history
@@ -29,10 +30,10 @@ from sluice.source.events import Archived, EventKind, LedgerEvent
 from sluice.source.quarantine import LeftOut, QuarantinedFile
 
 
-@pytest.fixture
-def pipeline(tmp_path: Path) -> PipelineBuilder:
-    """Return a pipeline with a file in each state; the second is bad."""
-    pipeline = PipelineBuilder(pipeline_config(tmp_path))
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Kept:
+    """Build a pipeline with a file in each state; the second is bad."""
+    pipeline = PipelineBuilder(pipeline_config(tmp_path_factory.mktemp("lake")))
     pipeline.land("a.json", rows=2)
     pipeline.discover()
     bad = pipeline.land("b.json", rows=2)
@@ -44,7 +45,13 @@ def pipeline(tmp_path: Path) -> PipelineBuilder:
     pipeline.run_batch(written=False, committed=False)
     pipeline.land("d.json")
     pipeline.discover()
-    return pipeline
+    return Kept(pipeline)
+
+
+@pytest.fixture
+def pipeline(built: Kept) -> PipelineBuilder:
+    """Return that pipeline."""
+    return built.put_back()
 
 
 @pytest.mark.parametrize("archived", [False, True])
@@ -388,14 +395,14 @@ def test_committed_batch_without_history_is_ingested(
 
 
 def test_files_of_an_earlier_ledger_are_known_by_their_path(
-    pipeline: PipelineBuilder, tmp_path: Path
+    pipeline: PipelineBuilder,
 ) -> None:
     """A rebuilt ledger numbers the files anew; what was read stays told."""
     archive_history(pipeline.config)
     before = {row.path: row for row in list_files(pipeline.config)}
-    pipeline.land("0.json")
+    landed = pipeline.land("0.json")
     rmtree(pipeline.ledger.root)
-    os.utime(tmp_path / "landing" / "orders" / "0.json", (0, 0))
+    os.utime(landed, (0, 0))
     pipeline.discover()
     rows = list_files(pipeline.config)
     assert [Path(row.path).name for row in rows] == [f"{name}.json" for name in "0abcd"]

@@ -12,6 +12,7 @@ from deltalake import DeltaTable
 
 from builders import PipelineBuilder, pipeline_config, window
 from delta_rows import read_delta
+from kept import Kept
 from sluice.checkpoint import read_checkpoint
 from sluice.preflight import preflight
 from sluice.repair.run import carry_out, plan_checkpoint_repair, plan_ledger_rebuild
@@ -19,16 +20,24 @@ from sluice.repair.run import carry_out, plan_checkpoint_repair, plan_ledger_reb
 Damage = Callable[[PipelineBuilder], object]
 
 
-@pytest.fixture
-def pipeline(tmp_path: Path) -> PipelineBuilder:
-    """Return a pipeline with two batches of bronze and two of silver."""
-    pipeline = PipelineBuilder(pipeline_config(tmp_path, silver=True))
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Kept:
+    """Build a pipeline with two batches of bronze and two of silver."""
+    pipeline = PipelineBuilder(
+        pipeline_config(tmp_path_factory.mktemp("lake"), silver=True)
+    )
     for minute, name in enumerate(("a.json", "b.json")):
         pipeline.land(name)
         pipeline.run_batch()
         pipeline.run_silver_batch([window(5 * minute)])
     preflight(pipeline.config, run_id="archives")
-    return pipeline
+    return Kept(pipeline)
+
+
+@pytest.fixture
+def pipeline(built: Kept) -> PipelineBuilder:
+    """Return that pipeline."""
+    return built.put_back()
 
 
 def restore_bronze(pipeline: PipelineBuilder) -> None:
