@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
@@ -30,6 +30,8 @@ from sluice.model import StepSummary
 from sluice.preflight import preflight
 from sluice.source.datasource import CloudFilesDataSource, CloudFilesStreamReader
 
+# Renewed seldom, so the writes of a run are few.
+LEASE_EXPIRY = timedelta(minutes=10)
 COLUMNS = ("order_id", "order_date", "payment_method")
 BRONZE = pa.schema(
     [
@@ -47,8 +49,7 @@ def run_bronze(config: PipelineConfig, *, run_id: str, max_files: int) -> bool:
     if not found.bronze_has_work:
         return False
     checkpoint = config.bronze_checkpoint_location
-    expiry = config.lease_duration
-    with hold_lease(checkpoint, query="bronze", run_id=run_id, expiry=expiry):
+    with hold_lease(checkpoint, query="bronze", run_id=run_id, expiry=LEASE_EXPIRY):
         while not _run_query(config, run_id, max_files):
             pass
         archive_history(config)

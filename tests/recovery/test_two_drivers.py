@@ -18,6 +18,7 @@ from killing import (
     stop_session,
 )
 from lakes import Lake
+from leases import shorten_lease
 
 pytestmark = [
     pytest.mark.needs_java,
@@ -67,6 +68,7 @@ def test_driver_paused_beside_its_successor_writes_every_row_once(
         stop_session(run.process.pid)
         assert claimed.is_hit() == (about_to_write in {BEGUN, FIRST_NAMED, NAMED})
         assert not write.path.exists()
+        shorten_lease(lake.config.bronze_checkpoint_location)
 
         assert run_job("bronze.py", *lake.arguments("second")) == 0
         assert lake.bronze_rows() == lake.landed_rows()

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from killing import Claimed, Moment, Query, run_job, running
+from leases import shorten_lease
 from s3_lake import BucketLake
 from s3_server import S3Server
 from sluice.errors import ExitCode
@@ -67,6 +68,7 @@ def test_driver_paused_before_its_offset_log_doubles_nothing(
         with running("bronze.py", *paused) as first:
             if not first.stop_at(claimed(s3_server, lake)):
                 continue
+            shorten_lease(lake.config.bronze_checkpoint_location)
             lake.land(1)
             assert run_job("bronze.py", *arguments, "successor") == ExitCode.DONE
             assert lake.bronze_rows() == lake.landed_rows()

@@ -76,8 +76,7 @@ def _stream(
 ) -> StepSummary:
     """Hold the lease while the query runs, then archive and count what it did."""
     checkpoint, name = config.bronze_checkpoint_location, f"{config.name}_bronze"
-    expiry = config.lease_duration
-    with hold_lease(checkpoint, query=name, run_id=run_id, expiry=expiry) as hold:
+    with hold_lease(checkpoint, query=name, run_id=run_id) as hold:
         # A repair may have been begun since preflight, and cut off.
         require_nothing_begun(config)
         clear_unplanned(checkpoint)

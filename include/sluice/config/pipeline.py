@@ -40,13 +40,6 @@ def _require_duration(text: str) -> str:
     return text
 
 
-def _require_lasting(text: str) -> str:
-    if not parse_duration(text):
-        message = f"expected more than none, such as '30 seconds', got {text!r}"
-        raise ValueError(message)
-    return text
-
-
 def _require_format(name: str) -> str:
     if name not in FORMATS:
         message = f"expected a format that is built, {name_formats()}"
@@ -55,7 +48,6 @@ def _require_format(name: str) -> str:
 
 
 Duration = Annotated[str, AfterValidator(_require_duration)]
-LastingDuration = Annotated[str, AfterValidator(_require_lasting)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
 
@@ -153,7 +145,6 @@ class PipelineConfig(Block):
     name: Name
     schedule: str | None = "0 * * * *"
     lake: str = "lake"
-    lease_expiry: LastingDuration = "30 seconds"
     bronze: BronzeConfig = BronzeConfig()
     silver: list[SilverConfig] = []
     audit: AuditConfig = AuditConfig()
@@ -183,11 +174,6 @@ class PipelineConfig(Block):
     def call(self, name_or_path: str) -> None:
         """Let commands find the pipeline as ``name_or_path``."""
         self._called = shlex.quote(name_or_path)
-
-    @property
-    def lease_duration(self) -> timedelta:
-        """How long a query's lease outlives the last heartbeat of its holder."""
-        return parse_duration(self.lease_expiry)
 
     @property
     def landing_location(self) -> str:

@@ -80,8 +80,7 @@ def _stream(
 ) -> StepSummary:
     """Hold the lease while the query runs, then archive and count what it did."""
     name, checkpoint = _name(config, silver), config.silver_checkpoint_location(silver)
-    expiry = config.lease_duration
-    with hold_lease(checkpoint, query=name, run_id=run_id, expiry=expiry) as hold:
+    with hold_lease(checkpoint, query=name, run_id=run_id) as hold:
         # A task may be tried again alone, long after the preflight of its run.
         require_nothing_begun(config)
         require_silver_consistent(config, silver)
