@@ -29,8 +29,8 @@ from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
 from sluice.cli.output import print_json, print_line, print_rows
-from sluice.orchestration.cluster import start_cluster, stop_cluster
-from sluice.orchestration.processes import Mark, end_marked
+from sluice.orchestration.cluster import start_cluster
+from sluice.orchestration.processes import Mark, end_marked, stop_group
 from sluice.sample import land_next_hour
 from sluice.session import properties_file, spark_session, submit_environment
 
@@ -107,7 +107,7 @@ def _places(folder: Path) -> Iterator[list[Place]]:
                 Place(
                     name="cluster of two workers",
                     url=cluster.master,
-                    serving=tuple(cluster.pids.values()),
+                    serving=tuple(cluster.processes.pids.values()),
                 ),
                 Place(
                     name="Spark Connect",
@@ -116,7 +116,7 @@ def _places(folder: Path) -> Iterator[list[Place]]:
                 ),
             ]
     finally:
-        stop_cluster(folder / "cluster")
+        stop_group(folder / "cluster")
 
 
 @contextmanager

@@ -15,7 +15,7 @@ import pytest
 from sluice.config import PipelineConfig, load_pipeline
 from sluice.installation import source_folder
 from sluice.orchestration.environment import LocalAirflow, local_airflow
-from sluice.orchestration.services import stop_services
+from sluice.orchestration.processes import stop_group
 from standalone import free_port
 
 ROOT = source_folder().parent
@@ -62,4 +62,4 @@ def fresh_checkout(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ch
     try:
         yield Checkout(airflow, load_pipeline("orders"))
     finally:
-        stop_services(airflow)
+        stop_group(airflow.home)

@@ -18,9 +18,8 @@ from sluice.orchestration.cluster import (
     Cluster,
     count_alive_workers,
     start_cluster,
-    stop_cluster,
 )
-from sluice.orchestration.processes import Mark, end_marked
+from sluice.orchestration.processes import ProcessGroup
 from sluice.session import properties_file, submit_environment
 
 JOBS = Path(__file__).parents[1] / "jobs"
@@ -30,10 +29,11 @@ _EXECUTOR = "org.apache.spark.executor.CoarseGrainedExecutorBackend"
 @contextmanager
 def running_cluster(home: Path) -> Iterator[Cluster]:
     """Run a master and two workers while the block runs; nothing is left behind."""
+    cluster = start_cluster(home, port=free_ports())
     try:
-        yield start_cluster(home, port=free_ports())
+        yield cluster
     finally:
-        stop_cluster(home)
+        cluster.processes.stop()
 
 
 @contextmanager
@@ -41,7 +41,7 @@ def plain_cluster(
     spark_home: Path, variables: Mapping[str, str], folder: Path
 ) -> Iterator[Cluster]:
     """Run a master and a worker of any Spark while the block runs, as its users do."""
-    cluster = Cluster(Mark.new("SLUICE_PLAIN_CLUSTER"), free_ports(), {})
+    cluster = Cluster(ProcessGroup(folder=str(folder), port=free_ports()))
     place = ["--host", "127.0.0.1", "--webui-port"]
     address = ["--port", str(cluster.port)]
     work = ["--cores", "1", "--memory", "1g", "--work-dir", str(folder / "work")]
@@ -49,25 +49,15 @@ def plain_cluster(
         "master.Master": [*place, str(cluster.port + 1), *address],
         "worker.Worker": [*place, "0", *work, cluster.master],
     }
-    environment = {**variables, **cluster.mark.as_environment()}
+    program = str(spark_home / "bin" / "spark-class")
     try:
         for name, arguments in nodes.items():
-            with (folder / f"{name}.log").open("wb") as log:
-                subprocess.Popen(
-                    [
-                        str(spark_home / "bin" / "spark-class"),
-                        f"org.apache.spark.deploy.{name}",
-                        *arguments,
-                    ],
-                    env=environment,
-                    start_new_session=True,
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                )
+            command = [program, f"org.apache.spark.deploy.{name}", *arguments]
+            cluster.processes.start(name, command, cwd=folder, environ=variables)
         wait_until(lambda: count_alive_workers(cluster) == 1, seconds=90, pause=0.25)
         yield cluster
     finally:
-        end_marked(cluster.mark, grace_seconds=2)
+        cluster.processes.stop()
 
 
 def free_port() -> int:
@@ -115,7 +105,7 @@ def submit(
 
 def executors(cluster: Cluster) -> dict[int, str]:
     """Return the executors that run, with the name of the worker of each."""
-    workers = {pid: name for name, pid in cluster.pids.items()}
+    workers = {pid: name for name, pid in cluster.processes.pids.items()}
     found = {}
     for process in psutil.process_iter(["cmdline"]):
         if _EXECUTOR not in (process.info["cmdline"] or ()):

@@ -38,7 +38,8 @@ def test_executor_and_worker_killed_cost_no_row(
     with submit(cluster, log, "bronze.py", *lake.arguments("run")) as job:
         try:
             first = cut_off(lake, 1, lambda: kill(executor_of(cluster, "worker-1")))
-            later = cut_off(lake, first + 1, lambda: kill(cluster.pids["worker-2"]))
+            worker = cluster.processes.pids["worker-2"]
+            later = cut_off(lake, first + 1, lambda: kill(worker))
             assert job.wait(timeout=300) == 0, log.read_text()[-3000:]
         finally:
             kill_session(job.pid)

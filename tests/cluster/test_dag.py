@@ -12,8 +12,8 @@ from urllib.request import urlopen
 import pytest
 
 from checkouts import Checkout, fresh_checkout
-from sluice.orchestration.cluster import read_cluster
-from sluice.orchestration.processes import list_marked
+from sluice.orchestration.cluster import Cluster
+from sluice.orchestration.processes import ProcessGroup
 from standalone import free_ports
 from tables import bronze_rows, landed_rows, silver_rows, stream_windows
 
@@ -43,15 +43,15 @@ def test_one_connection_takes_the_whole_dag_to_the_cluster(
     assert bronze_rows(checkout.config) == landed_rows(checkout.config)
     assert silver_rows(checkout.config) == stream_windows(checkout.config)
     home = checkout.airflow.home / "cluster"
-    found = read_cluster(home)
-    assert found is not None
-    ran = finished_applications(found.page)
+    group = ProcessGroup.read(home)
+    assert group is not None
+    ran = finished_applications(Cluster(group).page)
     assert set(ran) == {"orders_bronze", "orders_orders_windowed_aggregates"}
     for application in ran.values():
         used = executors_by_worker(home, application)
         assert used == {"worker-1": 1, "worker-2": 1}, application
     checkout.call_cluster("down")
-    assert list_marked(found.mark) == []
+    assert group.list_pids() == []
 
 
 def printed_setting(shown: str) -> tuple[str, str]:

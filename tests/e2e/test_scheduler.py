@@ -10,8 +10,8 @@ import pytest
 
 from sluice.history import read_steps
 from sluice.orchestration.api import AirflowApi
-from sluice.orchestration.processes import list_marked
-from sluice.orchestration.services import connect, read_services
+from sluice.orchestration.processes import ProcessGroup
+from sluice.orchestration.services import connect
 from sluice.sample import land_next_hour
 from sluice.sample.orders import FIRST_HOUR
 from tables import (
@@ -98,8 +98,8 @@ def test_scheduled_manual_and_backfill_runs_give_the_oracles_tables(checkout):
     assert bronze_rows(config) == landed_rows(config)
     assert silver_rows(config) == expected
 
-    services = read_services(checkout.airflow)
-    assert services is not None
+    group = ProcessGroup.read(checkout.airflow.home)
+    assert group is not None
     checkout.call("down")
-    assert list_marked(services.mark) == []
+    assert group.list_pids() == []
     assert "does not run" in checkout.call("down")

@@ -13,11 +13,9 @@ import argparse
 import json
 import os
 import shlex
-import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Sequence
 from dataclasses import dataclass
 from http.client import HTTPException
 from json import JSONDecodeError
@@ -30,25 +28,26 @@ from rich.console import Console
 from sluice.errors import Condition, ExitCode, FatalError, SluiceError
 from sluice.orchestration.environment import local_airflow
 from sluice.orchestration.ports import require_free_port
-from sluice.orchestration.processes import Mark, end_marked, list_marked
+from sluice.orchestration.processes import ProcessGroup, starting_group, stop_group
 from sluice.orchestration.spark_node import node_command
 from sluice.session import daemon_environment
 
 _HOST = "127.0.0.1"
 _PORT = 7077
-_MARK_NAME = "SLUICE_CLUSTER"
 _START_SECONDS = 90.0
 _POLL_SECONDS = 0.25
-_STOP_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """What runs: the mark of all its processes, its ports and its processes' ids."""
+    """A master and workers; the master's page has the port after its own."""
 
-    mark: Mark
-    port: int
-    pids: Mapping[str, int]
+    processes: ProcessGroup
+
+    @property
+    def port(self) -> int:
+        """The port of the master."""
+        return self.processes.port
 
     @property
     def master(self) -> str:
@@ -70,46 +69,22 @@ class Cluster:
 def start_cluster(home: Path, *, workers: int = 2, port: int = _PORT) -> Cluster:
     """Start a master and ``workers`` of one core and 1 GB each; wait until they serve.
 
-    What they write goes below ``home``, which also remembers them for
-    ``stop_cluster``.
+    What they write goes below ``home``, whose group of processes they are.
 
     Raises:
         RetryableError: something else listens on ``port`` or the next one.
         FatalError: a process ended, or the workers did not come in time.
     """
-    for each in (port, port + 1):
-        require_free_port(each, "another: `make cluster SPARK_PORT=7177`")
-    cluster = Cluster(Mark.new(_MARK_NAME), port, {})
-    cluster = _started(cluster, home, "master", _master_command(cluster))
-    for number in range(1, workers + 1):
-        command = _worker_command(cluster, home / f"worker-{number}")
-        cluster = _started(cluster, home, f"worker-{number}", command)
-    _await_workers(cluster, home, workers)
+    with starting_group(home, port) as group:
+        for each in (port, port + 1):
+            require_free_port(each, "another: `make cluster SPARK_PORT=7177`")
+        cluster = Cluster(group)
+        _start(cluster, "master", _master_command(cluster))
+        for number in range(1, workers + 1):
+            command = _worker_command(cluster, home / f"worker-{number}")
+            _start(cluster, f"worker-{number}", command)
+        _await_workers(cluster, workers)
     return cluster
-
-
-def read_cluster(home: Path) -> Cluster | None:
-    """Return what was started and not stopped, whether or not it still runs."""
-    path = _record(home)
-    if not path.is_file():
-        return None
-    found = json.loads(path.read_text(encoding="utf-8"))
-    return Cluster(Mark(_MARK_NAME, found["mark"]), found["port"], found["pids"])
-
-
-def is_cluster_running(cluster: Cluster) -> bool:
-    """Tell whether the master and every worker run."""
-    return set(cluster.pids.values()) <= set(list_marked(cluster.mark))
-
-
-def stop_cluster(home: Path) -> list[int]:
-    """End master, workers and their executors; return the ids of what was ended."""
-    cluster = read_cluster(home)
-    if cluster is None:
-        return []
-    ended = end_marked(cluster.mark, grace_seconds=_STOP_SECONDS)
-    _record(home).unlink()
-    return ended
 
 
 def count_alive_workers(cluster: Cluster) -> int:
@@ -129,7 +104,7 @@ def main(arguments: Sequence[str]) -> int:
     console = Console(soft_wrap=True, highlight=False)
     try:
         if given.command == "down":
-            ended = stop_cluster(home)
+            ended = stop_group(home)
             console.print("The cluster has stopped." if ended else "No cluster runs.")
         else:
             _show(console, _up(home, workers=given.workers, port=given.port))
@@ -140,15 +115,10 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _up(home: Path, *, workers: int, port: int) -> Cluster:
-    running = read_cluster(home)
-    if running is not None and is_cluster_running(running):
-        return running
-    stop_cluster(home)
-    with ExitStack() as on_failure:
-        on_failure.callback(stop_cluster, home)
-        started = start_cluster(home, workers=workers, port=port)
-        on_failure.pop_all()
-    return started
+    group = ProcessGroup.read(home)
+    if group and group.is_running:
+        return Cluster(group)
+    return start_cluster(home, workers=workers, port=port)
 
 
 def _show(console: Console, cluster: Cluster) -> None:
@@ -180,39 +150,23 @@ def _worker_command(cluster: Cluster, folder: Path) -> list[str]:
     return [*node_command("worker", cluster.master), *places, *size]
 
 
-def _started(
-    cluster: Cluster, home: Path, name: str, arguments: Sequence[str]
-) -> Cluster:
-    """Start one process; it is remembered at once, so that it can always be ended."""
-    home.mkdir(parents=True, exist_ok=True)
-    environment = {**os.environ, **daemon_environment(cluster.master)}
-    binary = Path(environment["SPARK_HOME"], "bin", "spark-class")
-    with _log(home, name).open("wb") as log:
-        pid = subprocess.Popen(
-            [str(binary), *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            cwd=home,
-            env={**environment, **cluster.mark.as_environment()},
-            start_new_session=True,
-        ).pid
-    started = Cluster(cluster.mark, cluster.port, {**cluster.pids, name: pid})
-    facts = {"mark": cluster.mark.value, "port": cluster.port, "pids": started.pids}
-    _record(home).write_text(json.dumps(facts), encoding="utf-8")
-    return started
+def _start(cluster: Cluster, name: str, arguments: Sequence[str]) -> None:
+    environ = {**os.environ, **daemon_environment(cluster.master)}
+    program = str(Path(environ["SPARK_HOME"], "bin", "spark-class"))
+    group = cluster.processes
+    group.start(name, [program, *arguments], cwd=Path(group.folder), environ=environ)
 
 
-def _await_workers(cluster: Cluster, home: Path, workers: int) -> None:
+def _await_workers(cluster: Cluster, workers: int) -> None:
+    group = cluster.processes
     deadline = time.monotonic() + _START_SECONDS
     while count_alive_workers(cluster) < workers:
-        alive = set(list_marked(cluster.mark))
-        for name, pid in cluster.pids.items():
-            if pid not in alive:
-                raise _not_started(f"its {name} ended", _log(home, name))
+        ended = group.first_ended()
+        if ended:
+            raise _not_started(f"its {ended} ended", group.log(ended))
         if time.monotonic() > deadline:
             reason = f"its workers did not come within {_START_SECONDS:.0f} s"
-            raise _not_started(reason, home)
+            raise _not_started(reason, group.log("master"))
         time.sleep(_POLL_SECONDS)
 
 
@@ -222,14 +176,6 @@ def _not_started(reason: str, log: Path) -> FatalError:
         f"the Spark cluster did not start: {reason}; see {str(log)!r}",
         {"log": str(log)},
     )
-
-
-def _record(home: Path) -> Path:
-    return home / "cluster.json"
-
-
-def _log(home: Path, name: str) -> Path:
-    return home / f"{name}.log"
 
 
 if __name__ == "__main__":

@@ -14,8 +14,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 
 from rich.console import Console
@@ -25,14 +24,12 @@ from sluice.errors import Condition, ExitCode, FatalError, SluiceError, UsageErr
 from sluice.orchestration.api import AirflowApi
 from sluice.orchestration.environment import LocalAirflow, local_airflow
 from sluice.orchestration.once import dag_process, prepare, run_by_api
+from sluice.orchestration.processes import ProcessGroup, starting_group, stop_group
 from sluice.orchestration.services import (
     admin_password,
     await_health,
     connect,
-    is_running,
-    read_services,
     start_services,
-    stop_services,
 )
 from sluice.orchestration.show import conclude, follow
 from sluice.preflight import preflight
@@ -81,13 +78,14 @@ def up(airflow: LocalAirflow, console: Console) -> int:
     if running:
         console.print("Airflow runs already.")
     else:
-        stop_services(airflow)
         running = airflow
-        with console.status("Airflow starts …"):
+        with (
+            console.status("Airflow starts …"),
+            starting_group(airflow.home, airflow.port) as group,
+        ):
             prepare(airflow)
-            with _stopped_on_failure(airflow):
-                api = await_health(airflow, start_services(airflow))
-                _unpause(console, api)
+            start_services(airflow, group)
+            _unpause(console, await_health(airflow, group))
     console.print(f"address   {running.url}", highlight=False)
     console.print(f"log in    admin / {admin_password(running)}", highlight=False)
     console.print("stop      make down", highlight=False)
@@ -97,7 +95,7 @@ def up(airflow: LocalAirflow, console: Console) -> int:
 def down(airflow: LocalAirflow, console: Console) -> int:
     """Stop what ``up`` started; nothing of it, tasks included, is alive afterwards."""
     with console.status("Airflow stops …"):
-        ended = stop_services(airflow)
+        ended = stop_group(airflow.home)
     console.print("Airflow has stopped." if ended else "Airflow does not run.")
     return ExitCode.DONE
 
@@ -151,10 +149,8 @@ def _hours(text: str) -> int:
 
 
 def _running(airflow: LocalAirflow) -> LocalAirflow | None:
-    services = read_services(airflow)
-    if services is None or not is_running(services):
-        return None
-    return replace(airflow, port=services.port)
+    group = ProcessGroup.read(airflow.home)
+    return replace(airflow, port=group.port) if group and group.is_running else None
 
 
 def _land(console: Console, config: PipelineConfig, hours: int) -> None:
@@ -176,14 +172,6 @@ def _find_work(console: Console, config: PipelineConfig) -> bool:
             highlight=False,
         )
     return found.has_work
-
-
-@contextmanager
-def _stopped_on_failure(airflow: LocalAirflow) -> Iterator[None]:
-    with ExitStack() as on_failure:
-        on_failure.callback(stop_services, airflow)
-        yield
-        on_failure.pop_all()
 
 
 def _unpause(console: Console, api: AirflowApi) -> None:

@@ -1,17 +1,28 @@
-"""End processes by a mark in their environment, however far they drifted from us."""
+"""Start processes in the background and end them with all that they started.
+
+They are found by a mark in their environment, however far they drifted from us.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import subprocess
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from uuid import uuid4
 
 import psutil
 
 _POLL_SECONDS = 0.05
+_MARK_NAME = "SLUICE_GROUP"
+_RECORD = "processes.json"
+_STOP_SECONDS = 20.0
+_KILL_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -69,3 +80,106 @@ def _send(pid: int, number: signal.Signals) -> None:
         os.kill(pid, number)
     except ProcessLookupError:
         return
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProcessGroup:
+    """Processes with names, started together and remembered in a file.
+
+    ``pids`` are those of the processes themselves; what they start carries the same
+    mark and ends with them.
+    """
+
+    folder: str
+    """Where the file is, and the processes' logs below ``logs``."""
+    port: int
+    mark: str = field(default_factory=lambda: uuid4().hex)
+    pids: dict[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, folder: Path) -> ProcessGroup | None:
+        """Return the group that was started and not stopped; it may have ended."""
+        path = folder / _RECORD
+        if not path.is_file():
+            return None
+        return cls(**json.loads(path.read_text(encoding="utf-8")))
+
+    @property
+    def is_running(self) -> bool:
+        """Whether every process of the group runs."""
+        return not self.first_ended()
+
+    def first_ended(self) -> str | None:
+        """Return the name of a process that has ended, None while all run."""
+        alive = self.list_pids()
+        return next((name for name, pid in self.pids.items() if pid not in alive), None)
+
+    def list_pids(self) -> list[int]:
+        """Return the ids of the living processes, those that they started included."""
+        return list_marked(self._mark)
+
+    def log(self, name: str) -> Path:
+        """Return the file into which a process writes."""
+        return Path(self.folder, "logs", f"{name}.log")
+
+    def start(
+        self,
+        name: str,
+        command: Sequence[str],
+        *,
+        cwd: Path,
+        environ: Mapping[str, str],
+    ) -> None:
+        """Start a process in the background."""
+        path = self.log(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("wb") as log:
+            self.pids[name] = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=cwd,
+                env={**environ, **self._mark.as_environment()},
+                start_new_session=True,
+            ).pid
+        # Written at once, so that what was started can be ended whatever comes next.
+        record = Path(self.folder, _RECORD)
+        record.write_text(json.dumps(asdict(self)), encoding="utf-8")
+
+    def stop(self, *, patience_seconds: float = _STOP_SECONDS) -> list[int]:
+        """End all processes and return their ids.
+
+        Those of the group are asked first and end what they started; what then remains
+        is killed.
+        """
+        ended = set(self.list_pids())
+        for pid in ended & set(self.pids.values()):
+            _send(pid, signal.SIGTERM)
+        deadline = time.monotonic() + patience_seconds
+        while self.list_pids() and time.monotonic() < deadline:
+            time.sleep(_POLL_SECONDS)
+        ended.update(end_marked(self._mark, grace_seconds=_KILL_SECONDS))
+        Path(self.folder, _RECORD).unlink(missing_ok=True)
+        return sorted(ended)
+
+    @property
+    def _mark(self) -> Mark:
+        return Mark(_MARK_NAME, self.mark)
+
+
+def stop_group(folder: Path) -> list[int]:
+    """End the group of a folder and return the ids of its processes."""
+    group = ProcessGroup.read(folder)
+    return group.stop() if group else []
+
+
+@contextmanager
+def starting_group(folder: Path, port: int) -> Iterator[ProcessGroup]:
+    """Yield a group in place of the folder's old one; it ends if the block fails."""
+    stop_group(folder)
+    group = ProcessGroup(folder=str(folder), port=port)
+    with ExitStack() as on_failure:
+        on_failure.callback(group.stop)
+        yield group
+        on_failure.pop_all()

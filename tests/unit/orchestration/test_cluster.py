@@ -14,13 +14,14 @@ from sluice.errors import RetryableError
 from sluice.orchestration.cluster import (
     Cluster,
     count_alive_workers,
-    read_cluster,
     start_cluster,
-    stop_cluster,
 )
-from sluice.orchestration.processes import Mark
+from sluice.orchestration.processes import ProcessGroup
 
-MARK = Mark("SLUICE_CLUSTER", "a mark that no process carries")
+
+def cluster(port: int) -> Cluster:
+    """Return a cluster of which no process was started."""
+    return Cluster(ProcessGroup(folder="/nowhere", port=port))
 
 
 @pytest.mark.parametrize("taken", [0, 1])
@@ -33,12 +34,12 @@ def test_taken_port_is_told_before_anything_starts(tmp_path: Path, taken: int) -
         with pytest.raises(RetryableError, match="make cluster SPARK_PORT="):
             start_cluster(tmp_path, port=port - taken)
 
-    assert read_cluster(tmp_path) is None
+    assert not list(tmp_path.iterdir())
 
 
 def test_connection_names_the_master_as_airflow_wants_it() -> None:
     """Airflow joins host and port; a host without the scheme would be YARN's."""
-    connection = json.loads(Cluster(MARK, 7177, {}).connection)
+    connection = json.loads(cluster(7177).connection)
     assert connection == {
         "conn_type": "spark",
         "host": "spark://127.0.0.1",
@@ -52,7 +53,7 @@ def test_master_that_does_not_answer_has_no_workers() -> None:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
 
-    assert count_alive_workers(Cluster(MARK, port - 1, {})) == 0
+    assert count_alive_workers(cluster(port - 1)) == 0
 
 
 class EmptyPage(BaseHTTPRequestHandler):
@@ -71,10 +72,4 @@ def test_master_whose_page_is_not_ready_has_no_workers() -> None:
     """On a busy machine its server answers before it knows anything."""
     with HTTPServer(("127.0.0.1", 0), EmptyPage) as server:
         Thread(target=server.handle_request, daemon=True).start()
-        page = Cluster(MARK, server.server_port - 1, {})
-        assert count_alive_workers(page) == 0
-
-
-def test_stopping_what_does_not_run_does_nothing(tmp_path: Path) -> None:
-    """`make cluster-down` may be called at any time."""
-    assert stop_cluster(tmp_path) == []
+        assert count_alive_workers(cluster(server.server_port - 1)) == 0

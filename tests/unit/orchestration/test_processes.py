@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
-from sluice.orchestration.processes import Mark, end_marked, list_marked
+import pytest
+
+from sluice.orchestration.processes import (
+    Mark,
+    ProcessGroup,
+    end_marked,
+    list_marked,
+    starting_group,
+    stop_group,
+)
 
 PROGRAM = """
 import signal, subprocess, sys, time
@@ -89,3 +100,80 @@ def test_a_process_that_carries_the_mark_does_not_end_itself():
     environ = {**os.environ, **mark.as_environment()}
     environ["PYTHONPATH"] = os.pathsep.join(sys.path)
     subprocess.run([sys.executable, "-c", program], env=environ, check=True)
+
+
+def sleep_in(group: ProcessGroup, name: str, command: str = "time.sleep(60)") -> int:
+    """Start a process of a group that sleeps, and return its id."""
+    group.start(
+        name,
+        [sys.executable, "-c", f"import subprocess, sys, time; {command}"],
+        cwd=Path(group.folder),
+        environ=os.environ,
+    )
+    return group.pids[name]
+
+
+def test_stopping_a_group_that_never_started_does_nothing(tmp_path):
+    """`make down` and `make cluster-down` may be called at any time, twice too."""
+    assert stop_group(tmp_path) == []
+    assert stop_group(tmp_path) == []
+
+
+def test_stale_record_of_a_group_hits_no_process_that_got_its_id(tmp_path):
+    """After a restart of the machine the ids belong to others."""
+    facts = {
+        "folder": str(tmp_path),
+        "port": 1,
+        "mark": "x",
+        "pids": {"a": os.getpid()},
+    }
+    (tmp_path / "processes.json").write_text(json.dumps(facts))
+    group = ProcessGroup.read(tmp_path)
+    assert group
+    assert not group.is_running
+    assert stop_group(tmp_path) == []
+    assert ProcessGroup.read(tmp_path) is None
+
+
+def test_group_is_stopped_with_all_that_it_started(tmp_path):
+    """Tasks that a component has left behind are ended as well."""
+    child = "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])"
+    with starting_group(tmp_path, 1) as group:
+        component = sleep_in(group, "component")
+        parent = sleep_in(group, "parent", child)
+        os.waitpid(parent, 0)
+    (task,) = set(group.list_pids()) - {component}
+    assert group.first_ended() == "parent"
+
+    found = ProcessGroup.read(tmp_path)
+    assert found == group
+    assert found.stop(patience_seconds=0.5) == sorted([component, task])
+    assert group.list_pids() == []
+    assert ProcessGroup.read(tmp_path) is None
+
+
+def test_group_whose_start_fails_is_stopped(tmp_path):
+    """Half of an Airflow or of a cluster must not be left behind."""
+    groups = []
+
+    def fail_to_start() -> None:
+        with starting_group(tmp_path, 1) as group:
+            groups.append(group)
+            sleep_in(group, "first")
+            assert group.is_running
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail_to_start()
+    assert groups[0].list_pids() == []
+    assert ProcessGroup.read(tmp_path) is None
+
+
+def test_new_group_takes_the_place_of_the_old_one(tmp_path):
+    """What is left of an Airflow that lost a component ends before another starts."""
+    with starting_group(tmp_path, 1) as old:
+        sleep_in(old, "first")
+    with starting_group(tmp_path, 2) as new:
+        assert old.list_pids() == []
+        sleep_in(new, "first")
+    assert stop_group(tmp_path) == [new.pids["first"]]
