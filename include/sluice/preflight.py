@@ -31,7 +31,8 @@ from sluice.source.ledger import Ledger
 class Preflight:
     """What a run would find to do; ``bronze_batch`` is the last one bronze committed.
 
-    ``bronze_batch`` is -1 before the first. ``discovery`` is what this look has done.
+    ``bronze_batch`` is -1 before the first. ``discovered_up_to`` is the last seq of
+    the run's discovery, ``discovery`` what that did; None if it was made before.
     """
 
     new_files: int
@@ -39,6 +40,7 @@ class Preflight:
     bronze_has_work: bool
     silver_has_work: bool
     bronze_batch: int = -1
+    discovered_up_to: int = 0
     discovery: Discovery | None = field(default=None, compare=False)
 
     @property
@@ -47,21 +49,26 @@ class Preflight:
         return self.bronze_has_work or self.silver_has_work
 
 
-def preflight(config: PipelineConfig, *, run_id: str) -> Preflight:
-    """Discover new files into the ledger and tell which steps have work.
+def preflight(
+    config: PipelineConfig, *, run_id: str, discovered_up_to: int | None = None
+) -> Preflight:
+    """Discover new files into the ledger and return which steps have work.
 
     Reads the checkpoints and the tables' logs, starts no JVM, and may be called as
-    often as one likes.
+    often as one likes. With ``discovered_up_to``, the seq at which an earlier
+    discovery of this run ended, the landing folder is not listed again.
 
     Raises:
         FatalError: checkpoint, ledger and table do not belong together.
         UsageError: the landing folder or the options of the source are wrong.
     """
     with damage_named(ledger_root(config.schema_location)):
-        return _look(config, run_id)
+        return _look(config, run_id, discovered_up_to)
 
 
-def _look(config: PipelineConfig, run_id: str) -> Preflight:
+def _look(
+    config: PipelineConfig, run_id: str, discovered_up_to: int | None
+) -> Preflight:
     checkpoint = read_own_checkpoint(config, config.bronze_checkpoint_location)
     ledger = Ledger.open(config.schema_location)
     require_consistent(config, checkpoint, ledger)
@@ -72,7 +79,10 @@ def _look(config: PipelineConfig, run_id: str) -> Preflight:
     ledger = ledger or Ledger.open_or_create(config.schema_location)
     options = source_options(config)
     register_pipeline(config, ledger)
-    found = discover(ledger, options, run_id=run_id)
+    found = None
+    if discovered_up_to is None:
+        found = discover(ledger, options, run_id=run_id)
+        discovered_up_to = found.high
     first = ledger.first_seq() if options.include_existing else ledger.skip_existing()
     waiting = ledger.files(after=max(read_up_to(checkpoint), first))
     unfinished = checkpoint is not None and checkpoint.uncommitted is not None
@@ -84,6 +94,7 @@ def _look(config: PipelineConfig, run_id: str) -> Preflight:
         bronze_has_work=bool(waiting) or unfinished,
         silver_has_work=any(_silver_has_work(config, each) for each in config.silver),
         bronze_batch=last_committed(checkpoint),
+        discovered_up_to=discovered_up_to,
         discovery=found,
     )
 

@@ -58,19 +58,25 @@ def run_pipeline(
         # What was read long ago may have become old enough by now.
         cleaned = clean_landing(config, run_id=run_id)
         return RunResult(found, (cleaned,) if cleaned else (), None)
-    done = tuple(_run_spark_steps(config, run_id, steps, trigger, options or {}))
+    asked = _Asked(run_id, trigger, options or {})
+    done = tuple(_run_spark_steps(config, found, steps, asked))
     result = RunResult(found, done, None)
     if result.stopped or "audit" not in steps:
         return result
     return replace(result, audit=run_audit(config, run_id=run_id))
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """What all Spark steps of one run are asked for."""
+
+    run_id: str
+    trigger: str
+    options: Mapping[str, str]
+
+
 def _run_spark_steps(
-    config: PipelineConfig,
-    run_id: str,
-    steps: Sequence[str],
-    trigger: str,
-    options: Mapping[str, str],
+    config: PipelineConfig, found: Preflight, steps: Sequence[str], asked: _Asked
 ) -> Iterator[StepSummary]:
     """Yield what each step did; the last one is that which was asked to stop."""
     # pyspark takes half a second to import, which a run with nothing new need not pay.
@@ -78,12 +84,12 @@ def _run_spark_steps(
     from sluice.silver.run import run_silver_tables  # noqa: PLC0415
 
     if "bronze" in steps:
-        bronze = run_bronze(config, run_id=run_id, trigger=trigger, options=options)
+        bronze = run_bronze(config, found=found, **vars(asked))
         yield bronze
         if bronze.stopped:
             return
     if "silver" in steps:
-        yield from run_silver_tables(config, run_id=run_id, trigger=trigger)
+        yield from run_silver_tables(config, run_id=asked.run_id, trigger=asked.trigger)
 
 
 def _standing(trigger: str, steps: Sequence[str]) -> UsageError:

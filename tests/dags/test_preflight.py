@@ -13,6 +13,7 @@ from sluice.errors import Condition, FatalError, RetryableError
 from sluice.orchestration.preflight import PreflightOperator, is_backfill, plan_steps
 from sluice.preflight import Preflight
 
+PUSHED: list[dict[str, object]] = []
 INTERVAL = {
     "backfill_from": "2025-01-01T00:00:00Z",
     "backfill_until": "2025-01-01T01:00:00Z",
@@ -22,7 +23,11 @@ INTERVAL = {
 def found(*, bronze: bool, silver: bool) -> Preflight:
     """Return what a preflight would have found."""
     return Preflight(
-        new_files=0, new_bytes=0, bronze_has_work=bronze, silver_has_work=silver
+        new_files=0,
+        new_bytes=0,
+        bronze_has_work=bronze,
+        silver_has_work=silver,
+        discovered_up_to=7,
     )
 
 
@@ -40,7 +45,8 @@ def choose(
     monkeypatch.setattr(sluice.preflight, "preflight", preflight)
     run = SimpleNamespace(run_type=run_type, run_id="a run", logical_date=None)
     operator = PreflightOperator(task_id="preflight", pipeline="orders")
-    return operator.choose_branch(Context(dag_run=run, params=params))
+    ti = SimpleNamespace(xcom_push=lambda **pushed: PUSHED.append(pushed))
+    return operator.choose_branch(Context(dag_run=run, params=params, ti=ti))
 
 
 @pytest.mark.parametrize(
@@ -62,6 +68,7 @@ def test_a_run_takes_in_what_is_new_whatever_started_it(monkeypatch, run_type):
     """Runs without a logical date, as by hand or by an asset, are no exception."""
     answer = found(bronze=True, silver=True)
     assert choose(monkeypatch, answer, run_type) == ["bronze", "silver"]
+    assert PUSHED[-1] == {"key": "discovered_up_to", "value": 7}, "bronze reads to it"
 
 
 def test_a_backfill_run_only_recomputes(monkeypatch):

@@ -17,6 +17,7 @@ from killing import leave_unplanned
 from sluice.bronze.run import run_bronze
 from sluice.config import PipelineConfig
 from sluice.errors import Condition, FatalError, UsageError
+from sluice.preflight import preflight
 from sluice.source.ledger import Ledger
 
 pytestmark = [pytest.mark.needs_java, pytest.mark.usefixtures("spark")]
@@ -63,6 +64,38 @@ def rows(config: PipelineConfig) -> list[dict]:
 def per_file(config: PipelineConfig) -> Counter[str]:
     """Return how many rows of each file the table has."""
     return Counter(Path(row["_source_file"]).name for row in rows(config))
+
+
+def test_run_reads_what_its_preflight_discovered(config: PipelineConfig) -> None:
+    """The folder is listed once in a run; what lands later is the next run's."""
+    land(config, "a.json", 1.5)
+    found = preflight(config, run_id="run-1")
+    land(config, "later.json", 2.5)
+
+    run_bronze(config, run_id="run-1", found=found)
+
+    assert per_file(config) == {"a.json": 1}
+    ledger = Ledger.open(config.schema_location)
+    assert ledger is not None
+    assert ledger.high_seq() == 1
+
+    run_bronze(config, run_id="run-2")
+    assert per_file(config) == {"a.json": 1, "later.json": 1}
+
+
+def test_file_replaced_after_the_preflight_is_read_in_its_new_version(
+    tmp_path: Path,
+) -> None:
+    """A start without a bad file discovers again, or the new version would wait."""
+    options = {"cloudFiles.allowOverwrites": "true"}
+    config = configured(tmp_path, source={"schema": DDL, "options": options})
+    land(config, "a.json", 1.5)
+    found = preflight(config, run_id="run-1")
+    land(config, "a.json", 2.5, 3.5)
+
+    run_bronze(config, run_id="run-1", found=found)
+
+    assert [row["amount"] for row in rows(config)] == [2.5, 3.5]
 
 
 def test_what_landed_is_in_the_table_once(config: PipelineConfig) -> None:

@@ -25,7 +25,7 @@ from sluice.errors import SluiceError
 from sluice.failures import all_causes, own_error, translate
 from sluice.history import archive_history, count_batches, record_step
 from sluice.model import StepSummary
-from sluice.preflight import preflight
+from sluice.preflight import Preflight, preflight
 from sluice.session import spark_session, storage_conf
 from sluice.source.clean.options import CleanMode
 from sluice.source.configured import source_options
@@ -47,12 +47,15 @@ def run_bronze(
     run_id: str,
     trigger: str = "available-now",
     options: Mapping[str, str] | None = None,
+    found: Preflight | None = None,
 ) -> StepSummary:
     """Read what has landed since the last run into the bronze table.
 
-    ``options`` win over those of the pipeline file for this run. A run with nothing to
-    do starts no Spark and counts no file. Running again after a crash or a failure
-    repeats the micro-batch that was cut off, with the same files.
+    ``options`` win over those of the pipeline file for this run. ``found`` is the
+    preflight of this run where one was made: a query that ends by itself then reads
+    what that discovered, and lists nothing. A run with nothing to do starts no Spark
+    and counts no file. Running again after a crash or a failure repeats the micro-batch
+    that was cut off, with the same files.
 
     Raises:
         FatalError: the checkpoint would lose or duplicate, or a file cannot be read.
@@ -60,9 +63,9 @@ def run_bronze(
     """
     started = datetime.now(UTC)
     when = parse_trigger(trigger)
-    found = preflight(config, run_id=run_id)
+    found = found or preflight(config, run_id=run_id)
     if found.bronze_has_work or not when.ends_by_itself:
-        summary = _stream(config, run_id, when, options or {})
+        summary = _stream(config, found, run_id, when, options or {})
     else:
         counts = count_batches(config, after=found.bronze_batch)
         summary = StepSummary("bronze", run_id, counts)
@@ -72,7 +75,11 @@ def run_bronze(
 
 
 def _stream(
-    config: PipelineConfig, run_id: str, trigger: Trigger, options: Mapping[str, str]
+    config: PipelineConfig,
+    found: Preflight,
+    run_id: str,
+    trigger: Trigger,
+    options: Mapping[str, str],
 ) -> StepSummary:
     """Hold the lease while the query runs, then archive and count what it did."""
     checkpoint, name = config.bronze_checkpoint_location, f"{config.name}_bronze"
@@ -83,9 +90,12 @@ def _stream(
         # Another run may have ended since then: its batches are not ours.
         committed = _last_committed(checkpoint)
         spark = spark_session(name, **storage_conf(config.locations))
+        # A start after a bad file discovers again: a replaced file has a newer version.
+        discovered = iter([_discovered_options(found, trigger)])
 
         def start() -> StreamingQuery:
-            return start_bronze(spark, config, run_id, trigger, options)
+            given = {**options, **next(discovered, {})}
+            return start_bronze(spark, config, run_id, trigger, given)
 
         _run_query(config, hold, start, lambda: _meanwhile(config, run_id))
         archive_history(config)
@@ -95,6 +105,12 @@ def _stream(
     return StepSummary(
         "bronze", run_id, counts, (stopped,) if stopped else (), bool(stopped)
     )
+
+
+def _discovered_options(found: Preflight, trigger: Trigger) -> dict[str, str]:
+    if not trigger.ends_by_itself:
+        return {}
+    return {"sluice.discoveredUpTo": str(found.discovered_up_to)}
 
 
 def _run_query(

@@ -13,7 +13,7 @@ from sluice.config import PipelineConfig, list_pipelines, load_pipeline
 from sluice.errors import Condition, UsageError
 from sluice.installation import source_folder
 from sluice.orchestration.operator import SluiceSubmitOperator
-from sluice.orchestration.preflight import PreflightOperator, Step
+from sluice.orchestration.preflight import DISCOVERED_UP_TO, PreflightOperator, Step
 
 # One slot: steps that write never overlap, be their runs scheduled, manual or backfill.
 WRITER_POOL = "sluice_writers"
@@ -164,7 +164,11 @@ def _add_tasks(dag: DAG, config: PipelineConfig, path: Path, jobs: Path) -> None
         execution_timeout=_PREFLIGHT_TIMEOUT,
     )
     trigger = {"--trigger": "{{ params.trigger }}"}
-    max_files = {"--max-files": "{{ params.max_files or '' }}"}
+    bronze_options = {
+        **trigger,
+        "--max-files": "{{ params.max_files or '' }}",
+        "--discovered-up-to": DISCOVERED_UP_TO,
+    }
     interval = {
         "--from": "{{ params.backfill_from or (data_interval_start | ts) }}",
         "--to": "{{ params.backfill_until or (data_interval_end | ts) }}",
@@ -173,7 +177,7 @@ def _add_tasks(dag: DAG, config: PipelineConfig, path: Path, jobs: Path) -> None
     # Rows may wait in bronze for silver although no file waits for bronze.
     not_failed = TriggerRule.NONE_FAILED
     one_done = TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS
-    bronze = submit(Step.BRONZE, trigger | max_files, done)
+    bronze = submit(Step.BRONZE, bronze_options, done)
     silver = submit(Step.SILVER, trigger, not_failed)
     backfill = submit(Step.BACKFILL, interval, done)
     audit = submit(Step.AUDIT, {}, one_done)

@@ -14,6 +14,9 @@ from sluice.errors import RetryableError, SluiceError
 from sluice.times import parse_utc
 
 _BACKFILL_RUN = "backfill"
+_XCOM_KEY = "discovered_up_to"
+DISCOVERED_UP_TO = f"{{{{ ti.xcom_pull(task_ids='preflight', key='{_XCOM_KEY}') }}}}"
+"""The template of the last seq that a run's preflight discovered."""
 
 
 class Step(StrEnum):
@@ -66,13 +69,13 @@ class PreflightOperator(BaseBranchOperator):
         try:
             if is_backfill(dag_run.run_type, context["params"]):
                 return [Step.BACKFILL.value]
-            return self._look(dag_run.run_id)
+            return self._look(dag_run.run_id, context)
         except RetryableError as error:
             raise AirflowException(str(error)) from error
         except (SluiceError, ValueError) as error:
             raise AirflowFailException(str(error)) from error
 
-    def _look(self, run_id: str) -> list[str]:
+    def _look(self, run_id: str, context: Context) -> list[str]:
         # Imported here so that parsing the Dag file stays fast.
         from sluice.clean import clean_landing  # noqa: PLC0415
         from sluice.preflight import preflight  # noqa: PLC0415
@@ -81,6 +84,7 @@ class PreflightOperator(BaseBranchOperator):
         config = load_pipeline(self.pipeline)
         with storage_errors_told():
             found = preflight(config, run_id=run_id)
+        context["ti"].xcom_push(key=_XCOM_KEY, value=found.discovered_up_to)
         self.log.info("%d new files, %d bytes", found.new_files, found.new_bytes)
         if found.discovery and found.discovery.miss_rate:
             self.log.info(found.discovery.miss_rate)

@@ -112,7 +112,7 @@ class CloudFilesStreamReader(DataSourceStreamReader, SupportsTriggerAvailableNow
     def __init__(self, options: CloudFilesOptions, schema: StructType) -> None:
         self._options = options
         self._output: pa.Schema = to_arrow_schema(schema, timezone="UTC")
-        self._target: int | None = None
+        self._target = options.discovered_up_to
         self._commits = 0
 
     def initialOffset(self) -> Offset:
@@ -126,9 +126,10 @@ class CloudFilesStreamReader(DataSourceStreamReader, SupportsTriggerAvailableNow
         return ReadMaxFiles(self._options.max_files)
 
     def prepareForTriggerAvailableNow(self) -> None:
-        """Discover once and let the run end with what is there now."""
+        """Discover, unless this run has, and let it end with what is there now."""
         ledger = self._ledger()
-        self._target = self._discover(ledger)
+        if self._target is None:
+            self._target = self._discover(ledger)
         compact_ledger(ledger.root)
 
     def commit(self, end: Offset) -> None:

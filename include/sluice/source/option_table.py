@@ -152,6 +152,13 @@ _READING = (
         meaning="kept with each file and each claim",
         field="run_id",
     ),
+    Option(
+        name="sluice.discoveredUpTo",
+        default="none",
+        meaning="set by a pipeline's run: the last `seq` that its preflight discovered",
+        parse=int,
+        field="discovered_up_to",
+    ),
 )
 _DISCOVERY = (
     Option(

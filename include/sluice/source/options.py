@@ -73,6 +73,7 @@ class CloudFilesOptions:
     max_partition_bytes: int = 32 << 20
     min_partitions: int = 2
     run_id: str = "stream"
+    discovered_up_to: int | None = None
     schema_location_given: bool = True
 
     @property
