@@ -7,12 +7,16 @@ refusal names the command that mends it.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from sluice import storage
-from sluice.checkpoint import CheckpointFacts, read_checkpoint
+from sluice.checkpoint import (
+    CheckpointFacts,
+    DeltaOffset,
+    LedgerOffset,
+    read_checkpoint,
+)
 from sluice.checkpoint.pending import PendingDeletion, PendingRepair, read_pending
 from sluice.config import PipelineConfig, SilverConfig
 from sluice.deltalog import latest_transaction, open_table
@@ -109,15 +113,17 @@ def find_other_bronze(
     Delta's offset names the table and the version to read next. A table that was set
     back and has grown again would be passed over up to there, without a word.
     """
-    newest = checkpoint.offsets[max(checkpoint.offsets)].offsets[0]
-    offset = json.loads(newest or "{}")
+    read = checkpoint.offsets[max(checkpoint.offsets)].end
     if bronze is None:
         return "is gone, and was read"
-    if offset.get("reservoirId", bronze.metadata().id) != str(bronze.metadata().id):
+    if not isinstance(read, DeltaOffset):
+        return None
+    if read.table_id not in {None, str(bronze.metadata().id)}:
         return f"is another table, with id {bronze.metadata().id}, than was read"
-    read_next = int(offset.get("reservoirVersion", 0))
-    if read_next > bronze.version() + 1:
-        return f"is at version {bronze.version()}, and was read up to {read_next - 1}"
+    if read.version > bronze.version() + 1:
+        return (
+            f"is at version {bronze.version()}, and was read up to {read.version - 1}"
+        )
     return None
 
 
@@ -142,22 +148,20 @@ def require_nothing_begun(config: PipelineConfig) -> None:
             )
 
 
-def newest_offset(
-    checkpoint: CheckpointFacts, config: PipelineConfig
-) -> dict[str, object]:
+def newest_offset(checkpoint: CheckpointFacts, config: PipelineConfig) -> LedgerOffset:
     """Return the newest offset of the ledger that a checkpoint planned.
 
     Raises:
         FatalError: the checkpoint is of a query over something else.
     """
-    newest = checkpoint.offsets[max(checkpoint.offsets)].offsets[0]
-    found: dict[str, object] = json.loads(newest or "{}")
-    if "ledger" not in found:
+    entry = checkpoint.offsets[max(checkpoint.offsets)]
+    found = entry.end
+    if not isinstance(found, LedgerOffset):
         raise FatalError(
             Condition.CHECKPOINT_UNREADABLE,
             f"checkpoint {checkpoint.location!r} is not of a cloudFiles query: its "
-            f"newest offset is {newest!r}; name another checkpoint location as "
-            f"'bronze.checkpoint' of pipeline {config.name!r}",
+            f"newest offset is {entry.offsets[0]!r}; name another checkpoint location "
+            f"as 'bronze.checkpoint' of pipeline {config.name!r}",
             {"checkpoint": checkpoint.location},
         )
     return found
@@ -255,8 +259,8 @@ def _require_ledger(
     checkpoint: CheckpointFacts, ledger: Ledger | None, config: PipelineConfig
 ) -> Ledger:
     newest = newest_offset(checkpoint, config)
-    if ledger is None or newest["ledger"] != ledger.ledger_id:
-        expected, found = newest["ledger"], ledger.ledger_id if ledger else None
+    if ledger is None or newest.ledger_id != ledger.ledger_id:
+        expected, found = newest.ledger_id, ledger.ledger_id if ledger else None
         raise FatalError(
             Condition.LEDGER_MISMATCH,
             f"checkpoint {checkpoint.location!r} was written with ledger {expected}, "
@@ -265,7 +269,7 @@ def _require_ledger(
             f"backup, or run '{_rebuild(config)}'",
             {"expected": expected, "found": found},
         )
-    planned, claimed = int(str(newest["seq"])), ledger.claimed_up_to()
+    planned, claimed = newest.seq, ledger.claimed_up_to()
     discovered = ledger.high_seq()
     if not planned <= claimed <= discovered:
         raise _ledger_rewound(
@@ -309,7 +313,7 @@ def _require_claims(
     ahead = written - max(checkpoint.offsets)
     if ahead <= 0:
         return
-    planned = int(str(newest_offset(checkpoint, config)["seq"]))
+    planned = newest_offset(checkpoint, config).seq
     claimed = sum(claim.range.start >= planned for claim in ledger.claims())
     if claimed < ahead:
         raise _ledger_rewound(

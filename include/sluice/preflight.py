@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 
-from sluice.checkpoint import CheckpointFacts, read_checkpoint
+from sluice.checkpoint import (
+    CheckpointFacts,
+    DeltaOffset,
+    LedgerOffset,
+    read_checkpoint,
+)
 from sluice.checkpoint.watermark import closed_up_to
 from sluice.checkpoint.write import give_query_id
 from sluice.clean import register_pipeline, require_same_name
@@ -111,8 +115,8 @@ def read_up_to(checkpoint: CheckpointFacts | None) -> int:
             "but its offsets are not there; restore that file from a backup",
             {"checkpoint": checkpoint.location, "batch": committed},
         )
-    seq = int(json.loads(checkpoint.offsets[committed].offsets[0] or "{}")["seq"])
-    return max(seq, 0)
+    end = checkpoint.offsets[committed].end
+    return max(end.seq, 0) if isinstance(end, LedgerOffset) else 0
 
 
 def _give_query_ids(config: PipelineConfig) -> None:
@@ -152,13 +156,14 @@ def _bronze_has_rows(
     Delta's offset names the version to read next, and the last file of it read. Windows
     that a crash left to be closed are no work: Spark closes them with the next rows.
     """
-    offset = json.loads(checkpoint.offsets[batch].offsets[0] or "{}")
-    version, index = int(offset["reservoirVersion"]), int(offset["index"])
-    commits = read_commits(config.bronze_location, after=version - 1)
+    end = checkpoint.offsets[batch].end
+    if not isinstance(end, DeltaOffset):
+        return True
+    commits = read_commits(config.bronze_location, after=end.version - 1)
     # Silver passes over commits that remove rows (`skipChangeCommits`).
     return any(
         commit.data_change
         and not commit.removed
-        and len(commit.added) > (index + 1 if commit.version == version else 0)
+        and len(commit.added) > (end.index + 1 if commit.version == end.version else 0)
         for commit in commits
     )

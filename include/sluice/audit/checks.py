@@ -12,7 +12,7 @@ from sluice.audit.batch_checks import check_query, check_ranges
 from sluice.audit.facts import AuditFacts, LedgerFacts
 from sluice.audit.file_checks import Reading, check_files
 from sluice.audit.rules import Code, finding
-from sluice.history.batch import ledger_seq
+from sluice.checkpoint import LedgerOffset
 from sluice.model import Finding, Severity
 
 MAX_FINDINGS_PER_CODE = 50
@@ -99,13 +99,13 @@ def _check_same_ledger(facts: AuditFacts, ledger: LedgerFacts) -> Iterator[Findi
     planned = checkpoint.last_planned if checkpoint else None
     if checkpoint is None or planned is None:
         return
-    offset = checkpoint.offsets[planned].offsets[0] or ""
-    seq = ledger_seq(offset)
-    if ledger.ledger_id not in offset:
-        evidence = f"newest offset {offset}, the ledger is {ledger.ledger_id}"
+    entry = checkpoint.offsets[planned]
+    end = entry.end
+    if not isinstance(end, LedgerOffset) or end.ledger_id != ledger.ledger_id:
+        evidence = f"newest offset {entry.offsets[0]}, the ledger is {ledger.ledger_id}"
         yield _finding(facts, Code.LEDGER_MISMATCH, checkpoint.location, evidence)
-    elif seq is not None and seq > ledger.high_seq:
-        evidence = f"read up to seq {seq}, the ledger ends at {ledger.high_seq}"
+    elif end.seq > ledger.high_seq:
+        evidence = f"read up to seq {end.seq}, the ledger ends at {ledger.high_seq}"
         yield _finding(facts, Code.LEDGER_BEHIND, checkpoint.location, evidence)
 
 

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sluice.checkpoint.offsets import Offset, parse_offset
+
 VOID = "-"
 """What Spark logs for a source that has no offset yet."""
 ADOPTS = "sluice.adopts"
@@ -27,6 +29,11 @@ class OffsetEntry:
     timestamp_ms: int
     conf: Mapping[str, str]
     offsets: tuple[str | None, ...]
+
+    @property
+    def end(self) -> Offset:
+        """The end offset of the first source; queries of Sluice have one."""
+        return parse_offset(self.offsets[0])
 
     @property
     def adopts(self) -> bool:
@@ -52,11 +59,14 @@ def parse_metadata(text: str) -> str:
     return str(_require(_json_object(text), "id"))
 
 
-def parse_offsets(batch_id: int, text: str) -> OffsetEntry:
+def parse_offsets(
+    batch_id: int, text: str, *, where: str = "the offset"
+) -> OffsetEntry:
     """Parse a file of the offset log, v1 or v2.
 
     Raises:
         ValueError: the text is not what Spark writes, or ends too early.
+        FatalError: a newer release wrote an offset; the message says ``where``.
     """
     version, lines = _split_version(text, known=(1, 2))
     if not lines[1:]:
@@ -70,7 +80,7 @@ def parse_offsets(batch_id: int, text: str) -> OffsetEntry:
         watermark_ms=int(_require(metadata, "batchWatermarkMs")),
         timestamp_ms=int(_require(metadata, "batchTimestampMs")),
         conf=metadata.get("conf") or {},
-        offsets=tuple(_source_offset(line) for line in sources),
+        offsets=tuple(_source_offset(line, where) for line in sources),
     )
 
 
@@ -114,11 +124,11 @@ def _by_source_id(lines: list[str]) -> list[str]:
     return [offset for _, _, offset in ordered]
 
 
-def _source_offset(line: str) -> str | None:
+def _source_offset(line: str, where: str) -> str | None:
     if line == VOID:
         return None
     try:
-        json.loads(line)
+        parse_offset(line, where=where)
     except ValueError as error:
         message = f"offset {line!r} is not whole: {error}"
         raise ValueError(message) from None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -22,7 +21,6 @@ from sluice.checkpoint.parse import (
 )
 from sluice.errors import Condition, FatalError
 from sluice.paths import is_local, join
-from sluice.versions import require_known_offset
 
 _BATCH_FILE = re.compile(r"\d+")
 _Entry = TypeVar("_Entry")
@@ -93,10 +91,16 @@ def read_checkpoint(location: str) -> CheckpointFacts | None:
         for batch in _batches(location, "commits")
     }
     offsets = {
-        batch: read(f"offsets/{batch}", partial(parse_offsets, batch))
+        batch: read(
+            f"offsets/{batch}",
+            partial(
+                parse_offsets,
+                batch,
+                where=f"micro-batch {batch} of checkpoint {location!r}",
+            ),
+        )
         for batch in _batches(location, "offsets")
     }
-    _require_known(location, offsets)
     if damaged:
         raise _unreadable(location, damaged)
     if query_id is None and not offsets and not commits:
@@ -136,13 +140,6 @@ def _parse_file(
     except ValueError as error:
         damaged[key] = str(error)
         return None
-
-
-def _require_known(location: str, offsets: Mapping[int, OffsetEntry | None]) -> None:
-    for batch, entry in offsets.items():
-        for offset in entry.offsets if entry else ():
-            where = f"micro-batch {batch} of checkpoint {location!r}"
-            require_known_offset(where, json.loads(offset or "{}"))
 
 
 def _present(entries: Mapping[int, _Entry | None]) -> dict[int, _Entry]:

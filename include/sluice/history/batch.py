@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from sluice.checkpoint import LedgerOffset, parse_offset
 from sluice.model import CHAIN_START, BatchKind, SeqRange
 
 if TYPE_CHECKING:
@@ -59,9 +59,8 @@ class Batch:
 
 def ledger_seq(offset: str | None) -> int | None:
     """Return the seq of a ``cloudFiles`` offset, None for any other source's."""
-    value = json.loads(offset) if offset else None
-    seq = value.get("seq") if isinstance(value, dict) else None
-    return int(seq) if seq is not None else None
+    found = parse_offset(offset)
+    return found.seq if isinstance(found, LedgerOffset) else None
 
 
 def commits_by_batch(

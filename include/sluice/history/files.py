@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sluice.checkpoint import CheckpointFacts, read_checkpoint
+from sluice.checkpoint import CheckpointFacts, LedgerOffset, read_checkpoint
 from sluice.deltalog import open_table
 from sluice.history.archive import QueryHistory
-from sluice.history.batch import ledger_seq
 from sluice.history.queries import list_queries
 from sluice.history.readings import (
     READINGS_SCHEMA,
@@ -216,9 +215,11 @@ def _committed_up_to(checkpoint: CheckpointFacts, ledger: Ledger) -> int:
     entry = checkpoint.offsets.get(
         -1 if checkpoint.last_committed is None else checkpoint.last_committed
     )
-    offset = (entry.offsets[0] if entry else None) or ""
+    end = entry.end if entry else None
     # The numbers of another ledger mean other files.
-    return (ledger_seq(offset) or 0) if ledger.ledger_id in offset else 0
+    if isinstance(end, LedgerOffset) and end.ledger_id == ledger.ledger_id:
+        return end.seq
+    return 0
 
 
 def _select(files: pa.Table, wanted: FileFilter) -> pa.Table:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,12 +10,17 @@ import pyarrow as pa
 from deltalake import DeltaTable
 
 from sluice import storage
-from sluice.checkpoint import CheckpointFacts, read_checkpoint
+from sluice.checkpoint import (
+    CheckpointFacts,
+    LedgerOffset,
+    parse_offset,
+    read_checkpoint,
+)
 from sluice.config import PipelineConfig
 from sluice.deltalog import TableCommit, open_table, read_commits
 from sluice.errors import FatalError
 from sluice.history.archive import QueryHistory
-from sluice.history.batch import Batch, ledger_seq
+from sluice.history.batch import Batch
 from sluice.history.batches import archived_batches
 from sluice.history.queries import Query, list_queries
 from sluice.history.readings import (
@@ -161,15 +165,10 @@ def _rows_by_file(table: DeltaTable | None) -> dict[str | None, int]:
 def _committed(batches: Iterable[Batch]) -> dict[str, int]:
     ends: dict[str, int] = {}
     for batch in batches:
-        if batch.is_done and batch.end_seq is not None:
-            ledger_id = _ledger_id(batch.end_offsets[0])
-            ends[ledger_id] = max(ends.get(ledger_id, -1), batch.end_seq)
+        end = parse_offset(batch.end_offsets[0]) if batch.end_offsets else None
+        if batch.is_done and isinstance(end, LedgerOffset):
+            ends[end.ledger_id] = max(ends.get(end.ledger_id, -1), end.seq)
     return ends
-
-
-def _ledger_id(offset: str | None) -> str:
-    known = offset is not None and ledger_seq(offset) is not None
-    return str(json.loads(offset or "{}").get("ledger", "")) if known else ""
 
 
 def _may_have_lost(table_location: str, batches: Iterable[Batch]) -> bool:

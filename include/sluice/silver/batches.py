@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +11,7 @@ import pyarrow as pa
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
-from sluice.checkpoint import CheckpointFacts, OffsetEntry
+from sluice.checkpoint import CheckpointFacts, DeltaOffset, OffsetEntry
 from sluice.checkpoint.watermark import EPOCH, to_moment
 from sluice.deltalog import TableCommit, read_commits
 from sluice.errors import Condition, FatalError
@@ -103,14 +102,13 @@ def _batch(batch_id: int, facts: CheckpointFacts) -> SilverBatch:
 
 def _version(entry: OffsetEntry, facts: CheckpointFacts) -> int:
     """Return the first bronze version that the batch of ``entry`` has not read."""
-    offset = json.loads(entry.offsets[0] or "{}")
-    whole = offset.get("index") == -1 and not offset.get("isStartingVersion")
-    if not whole:
+    end = entry.end
+    if not isinstance(end, DeltaOffset) or not end.is_whole:
         raise FatalError(
             Condition.CHECKPOINT_UNREADABLE,
-            f"checkpoint {facts.location!r}: batch {entry.batch_id} ends at {offset}, "
-            "inside a bronze version, expected whole versions; it was written by "
-            "another query: start a new checkpoint",
+            f"checkpoint {facts.location!r}: batch {entry.batch_id} ends at "
+            f"{entry.offsets[0]}, inside a bronze version, expected whole versions; it "
+            "was written by another query: start a new checkpoint",
             {"checkpoint": facts.location, "batch_id": entry.batch_id},
         )
-    return int(offset["reservoirVersion"])
+    return end.version

@@ -154,7 +154,6 @@ _READING = (
     ),
     Option(
         name="sluice.discoveredUpTo",
-        default="none",
         meaning="set by a pipeline's run: the last `seq` that its preflight discovered",
         parse=int,
         field="discovered_up_to",
