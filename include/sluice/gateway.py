@@ -12,14 +12,14 @@ from pyspark import SparkConf
 from pyspark.java_gateway import launch_gateway
 
 from sluice.session import submit_environment
-from sluice.tuning import Profile, java_options
+from sluice.tuning import java_options
 
 
 @contextmanager
 def bare_gateway(jars: Sequence[Path] = ()) -> Iterator[Any]:
     """Start a bare JVM of Spark, with ``jars`` besides, and end it afterwards."""
     os.environ.update(submit_environment())
-    options = " ".join(java_options(Profile.SMALL, ()))
+    options = " ".join(java_options(()))
     conf = SparkConf(loadDefaults=False).set("spark.driver.extraJavaOptions", options)
     conf.set("spark.driver.extraClassPath", ":".join(map(str, jars)))
     gateway = launch_gateway(conf)  # type: ignore[no-untyped-call]

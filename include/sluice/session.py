@@ -22,7 +22,6 @@ from sluice.java import java_home
 from sluice.s3 import S3_LOG_STORE, is_on_s3, require_s3_jars, s3_settings
 from sluice.tuning import (
     DISK_LOG_STORE,
-    Profile,
     class_path,
     daemon_options,
     is_local_master,
@@ -82,9 +81,9 @@ def storage_conf(locations: Iterable[str]) -> dict[str, str]:
     return s3_settings(require_s3_jars(), os.environ)
 
 
-def submit_conf(profile: Profile = Profile.SMALL) -> dict[str, str]:
+def submit_conf() -> dict[str, str]:
     """Return the settings that ``spark-submit`` needs before it starts the JVM."""
-    options = java_options(profile, class_archives())
+    options = java_options(class_archives())
     return spark_settings(require_disk_jars(), options, sys.executable)
 
 

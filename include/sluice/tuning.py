@@ -3,17 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from enum import StrEnum
 from pathlib import Path
 
 LOG_SETTINGS = Path(__file__).with_name("log4j2.properties")
-
-
-class Profile(StrEnum):
-    """How much a run has to do: small ones gain from a JVM that starts fast."""
-
-    SMALL = "small"
-    LARGE = "large"
 
 
 DISK_LOG_STORE = "sluice.disk.LinkingLogStore"
@@ -92,14 +84,13 @@ def remote_settings(source: Path) -> dict[str, str]:
     return {"spark.executorEnv.PYTHONPATH": str(source)}
 
 
-def java_options(profile: Profile, archives: Sequence[Path]) -> list[str]:
+def java_options(archives: Sequence[Path]) -> list[str]:
     """Return the options of the driver's JVM.
 
     Archives of another JVM, or of another class path, are passed over in silence.
     """
-    fast_start = (*_FAST_START, _CLASS_ROOM) if profile is Profile.SMALL else ()
     log = f"-Dlog4j2.configurationFile={LOG_SETTINGS.as_uri()}"
-    return [*fast_start, log, *archive_options(archives)]
+    return [*_FAST_START, _CLASS_ROOM, log, *archive_options(archives)]
 
 
 def daemon_options(archives: Sequence[Path]) -> list[str]:

@@ -14,6 +14,7 @@ import pytest
 import compose_env
 import compose_file
 from compose_services import Machine, Service, left_over, nothing_left
+from dag_runs import list_runs
 from postgres_server import PostgresMissingError, installed_programs, running_postgres
 from s3_server import free_port
 from sluice.config import PipelineConfig, load_pipeline
@@ -124,7 +125,7 @@ def run_the_dag(machine: Machine) -> None:
     await_that(lambda: api.run_state("orders", run_id) in {"success", "failed"}, 420)
     # A scheduled run of the last whole hour may have been the first to see the files.
     await_that(lambda: not unfinished(api), 420)
-    states = {run["dag_run_id"]: run["state"] for run in api.runs("orders")}
+    states = {run["dag_run_id"]: run["state"] for run in list_runs(api)}
     tasks = [api.task_states("orders", each) for each in states]
     assert set(states.values()) == {"success"}, tasks
     done = {task for run in tasks for task, state in run.items() if state == "success"}
@@ -134,7 +135,7 @@ def run_the_dag(machine: Machine) -> None:
 
 def unfinished(api: AirflowApi) -> list[str]:
     """Return the states of the runs that have not ended."""
-    states = [run["state"] for run in api.runs("orders")]
+    states = [run["state"] for run in list_runs(api)]
     return [state for state in states if state not in {"success", "failed"}]
 
 

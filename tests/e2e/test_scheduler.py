@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 
+from dag_runs import backfill, list_runs
 from sluice.history import read_steps
 from sluice.orchestration.api import AirflowApi
 from sluice.orchestration.processes import ProcessGroup
@@ -35,7 +36,7 @@ def await_runs(
     """Return the ids of the runs of a type once there are ``count`` and all ended."""
 
     def ended() -> list[str] | None:
-        runs = [run for run in api.runs("orders") if run["run_type"] == run_type]
+        runs = [run for run in list_runs(api) if run["run_type"] == run_type]
         states = [run["state"] for run in runs]
         assert "failed" not in states, [
             api.task_states("orders", run["dag_run_id"]) for run in runs
@@ -92,7 +93,7 @@ def test_scheduled_manual_and_backfill_runs_give_the_oracles_tables(checkout):
     expected = before | backfilled_windows(config, BACKFILL_FROM, BACKFILL_UNTIL)
     assert expected != before, "the interval holds rows that came late"
 
-    api.backfill("orders", start=BACKFILL_FROM, end=BACKFILL_UNTIL - HOUR)
+    backfill(api, BACKFILL_FROM, BACKFILL_UNTIL - HOUR)
     for run_id in await_runs(api, "backfill", count=2):
         assert done_tasks(api, run_id) == {"preflight", "backfill", "audit"}
     assert bronze_rows(config) == landed_rows(config)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.request import OpenerDirector, ProxyHandler, Request, build_opener
@@ -52,13 +51,6 @@ class AirflowApi:
         body = {"logical_date": None, "conf": dict(params)}
         return str(self._ask("POST", f"/dags/{dag_id}/dagRuns", body)["dag_run_id"])
 
-    def runs(self, dag_id: str) -> list[dict[str, Any]]:
-        """Return the runs of a Dag."""
-        runs: list[dict[str, Any]] = self._ask("GET", f"/dags/{dag_id}/dagRuns")[
-            "dag_runs"
-        ]
-        return runs
-
     def run_state(self, dag_id: str, run_id: str) -> str:
         """Return the state of a run."""
         return str(self._ask("GET", f"/dags/{dag_id}/dagRuns/{run_id}")["state"])
@@ -68,18 +60,6 @@ class AirflowApi:
         path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances"
         found = self._ask("GET", path)["task_instances"]
         return {each["task_id"]: each["state"] for each in found}
-
-    def backfill(self, dag_id: str, *, start: datetime, end: datetime) -> int:
-        """Start Airflow's backfill of the intervals from ``start`` to ``end``."""
-        body = {
-            "dag_id": dag_id,
-            "from_date": start.astimezone(UTC).isoformat(),
-            "to_date": end.astimezone(UTC).isoformat(),
-            "max_active_runs": 1,
-            "reprocess_behavior": "completed",
-            "dag_run_conf": {},
-        }
-        return int(self._ask("POST", "/backfills", body)["id"])
 
     def _ask(self, method: str, path: str, body: object = None) -> Any:
         if self._token is None:
