@@ -24,6 +24,7 @@ from sluice.audit.facts import (
 from sluice.audit.landing import read_landing
 from sluice.audit.removals import find_removals
 from sluice.checkpoint import CheckpointFacts, read_checkpoint
+from sluice.columns import SOURCE_FILE
 from sluice.config import PipelineConfig
 from sluice.deltalog import TableCommit, open_table, read_commits
 from sluice.errors import FatalError
@@ -32,7 +33,6 @@ from sluice.history.batch import Batch, commits_by_batch, describe_batches
 from sluice.history.batches import archived_batches
 from sluice.history.files import file_states
 from sluice.history.queries import Query, list_queries
-from sluice.history.rows import SOURCE_FILE
 from sluice.history.taken_back import find_taken_back
 from sluice.model import Claim, FileIdentity, FileState
 from sluice.paths import join

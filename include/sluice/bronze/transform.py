@@ -6,15 +6,19 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own custom
 from pyspark.sql.types import StringType, StructField, StructType
 
+from sluice.columns import (
+    METADATA,
+    PROCESSING_DATE,
+    PROCESSING_TIME,
+    RESCUED_DATA,
+    SOURCE_FILE,
+)
 from sluice.errors import Condition, UsageError
-from sluice.history.rows import SOURCE_FILE
-from sluice.source.read import METADATA_COLUMN, RESCUED_COLUMN
 
 # The part of `_metadata` that bronze needs, for an explicit schema must name it.
 _METADATA_TYPE = StructType([StructField("file_path", StringType())])
-_TIME, _DATE = "_processing_time", "_processing_date"
-_ADDED_TO_ROWS = frozenset({SOURCE_FILE, _TIME, _DATE})
-ADDED_COLUMNS = _ADDED_TO_ROWS | {RESCUED_COLUMN, METADATA_COLUMN}
+_ADDED_TO_ROWS = frozenset({SOURCE_FILE, PROCESSING_TIME, PROCESSING_DATE})
+ADDED_COLUMNS = _ADDED_TO_ROWS | {RESCUED_DATA, METADATA}
 """What bronze adds to a declared schema, in lower case as Spark compares names."""
 
 
@@ -37,8 +41,8 @@ def with_source_columns(declared: StructType) -> StructType:
     return StructType(
         [
             *(StructField(each.name, each.dataType) for each in declared),
-            StructField(RESCUED_COLUMN, StringType()),
-            StructField(METADATA_COLUMN, _METADATA_TYPE),
+            StructField(RESCUED_DATA, StringType()),
+            StructField(METADATA, _METADATA_TYPE),
         ]
     )
 
@@ -58,12 +62,12 @@ def to_bronze(landed: DataFrame) -> DataFrame:
             Condition.CONFIG_INVALID,
             f"landed files have fields {taken}, names that bronze gives to columns of "
             "its own; declare bronze.source.schema without them, and they go to "
-            f"{RESCUED_COLUMN}",
+            f"{RESCUED_DATA}",
             {"columns": taken},
         )
     return landed.select(
         "*",
-        F.col(f"{METADATA_COLUMN}.file_path").alias(SOURCE_FILE),
-        F.current_timestamp().alias(_TIME),
-        F.current_date().alias(_DATE),
-    ).drop(METADATA_COLUMN)
+        F.col(f"{METADATA}.file_path").alias(SOURCE_FILE),
+        F.current_timestamp().alias(PROCESSING_TIME),
+        F.current_date().alias(PROCESSING_DATE),
+    ).drop(METADATA)

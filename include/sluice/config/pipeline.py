@@ -16,6 +16,7 @@ from pydantic import (
     field_validator,
 )
 
+from sluice.columns import PROCESSING_DATE, RESCUED_DATA
 from sluice.formats.registry import FORMATS, name_formats
 from sluice.paths import join, normalize
 
@@ -71,7 +72,7 @@ class SourceConfig(Block):
     def _without_own(cls, options: dict[str, str]) -> dict[str, str]:
         given = [key for key in options if "rescueddatacolumn" in key.lower()]
         if given:
-            message = f"bronze always calls it _rescued_data; leave out {given}"
+            message = f"bronze always calls it {RESCUED_DATA}; leave out {given}"
             raise ValueError(message)
         return options
 
@@ -93,7 +94,7 @@ class BronzeConfig(Block):
     source: SourceConfig = SourceConfig()
     table: str | None = None
     checkpoint: str | None = None
-    partition_by: list[str] = ["_processing_date"]
+    partition_by: list[str] = [PROCESSING_DATE]
     bad_files: Literal["fail", "quarantine"] = "quarantine"
     unique_key: list[str] = []
 

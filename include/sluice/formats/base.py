@@ -15,6 +15,7 @@ from typing import BinaryIO, ClassVar
 import msgspec
 import pyarrow as pa
 
+from sluice.columns import CORRUPT_RECORD, FILE_PATH
 from sluice.values import Option
 
 
@@ -98,7 +99,7 @@ def rescued_json(record: Record, file_path: str) -> str | None:
     """Return what ``_rescued_data`` holds for ``record``, None when all of it fits."""
     rescued: dict[str, object] = dict(record.rescued)
     if record.corrupt is not None:
-        rescued["_corrupt_record"] = record.corrupt
+        rescued[CORRUPT_RECORD] = record.corrupt
     if not rescued:
         return None
-    return msgspec.json.encode(rescued | {"_file_path": file_path}).decode()
+    return msgspec.json.encode(rescued | {FILE_PATH: file_path}).decode()

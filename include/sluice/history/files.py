@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sluice.checkpoint import CheckpointFacts, LedgerOffset, read_checkpoint
+from sluice.columns import SOURCE_FILE
 from sluice.deltalog import open_table
 from sluice.history.archive import QueryHistory
 from sluice.history.queries import list_queries
@@ -22,7 +23,6 @@ from sluice.history.readings import (
     newest_readings,
 )
 from sluice.history.replayed_rows import replay_readings
-from sluice.history.rows import SOURCE_FILE
 from sluice.history.states import (
     FILE_STATES_SCHEMA,
     Happened,

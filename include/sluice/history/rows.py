@@ -11,14 +11,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from sluice.columns import RESCUED_DATA, SOURCE_FILE
 from sluice.errors import Condition, FatalError
 from sluice.tables import table_filesystem
 
 if TYPE_CHECKING:
     from sluice.deltalog import AddedFile
-
-SOURCE_FILE = "_source_file"
-RESCUED_DATA = "_rescued_data"
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from sluice.checkpoint import (
     parse_offset,
     read_checkpoint,
 )
+from sluice.columns import SOURCE_FILE
 from sluice.config import PipelineConfig
 from sluice.deltalog import TableCommit, open_table, read_commits
 from sluice.errors import FatalError
@@ -31,7 +32,6 @@ from sluice.history.readings import (
     newest_readings,
 )
 from sluice.history.replayed_rows import replay_readings
-from sluice.history.rows import SOURCE_FILE
 from sluice.history.tables import read_rows
 from sluice.model import LedgerFile, SeqRange
 from sluice.paths import join

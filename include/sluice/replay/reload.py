@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F  # noqa: N812 - what everybody calls it
 
+from sluice.columns import SOURCE_FILE
 from sluice.config import PipelineConfig, SilverConfig
 from sluice.deltalog import open_table
-from sluice.history.rows import SOURCE_FILE
 from sluice.replay.result import ReplayResult
 from sluice.replay.run import run_replay
 from sluice.replay.select import Selection

@@ -14,10 +14,10 @@ from delta.tables import DeltaTable
 from pyspark.sql import functions as F  # noqa: N812 - what everybody calls it
 
 from sluice.checkpoint.watermark import EPOCH
+from sluice.columns import SOURCE_FILE
 from sluice.deltalog import open_table
 from sluice.errors import Condition, FatalError
 from sluice.history.replays import transaction_id
-from sluice.history.rows import SOURCE_FILE
 from sluice.silver.transform import EVENT_TIME, event_window, with_event_time
 
 if TYPE_CHECKING:

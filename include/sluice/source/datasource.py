@@ -28,6 +28,7 @@ from pyspark.sql.types import (
     TimestampType,
 )
 
+from sluice.columns import METADATA, RESCUED_DATA
 from sluice.errors import Condition, FatalError
 from sluice.model import CHAIN_START, FileIdentity, LedgerFile, SeqRange
 from sluice.source.admit import AdmissionLimit, plan_end
@@ -41,8 +42,6 @@ from sluice.source.option_table import EvolutionMode
 from sluice.source.options import CloudFilesOptions, parse_options
 from sluice.source.partition import FileSlice, plan_partitions
 from sluice.source.read import (
-    METADATA_COLUMN,
-    RESCUED_COLUMN,
     ReadPlan,
     read_slices,
 )
@@ -77,13 +76,13 @@ class CloudFilesDataSource(DataSource):
     def schema(self) -> StructType:
         """Return the kept or inferred schema; called when the user gives none."""
         options = parse_options(self.options)
-        rescued = options.rescued_column or RESCUED_COLUMN
+        rescued = options.rescued_column or RESCUED_DATA
         # A field that is called like a column of ours is rescued, as any unknown one.
-        taken = {rescued, METADATA_COLUMN}
+        taken = {rescued, METADATA}
         fields = [each for each in schema_of(options).fields if each.name not in taken]
         fields.append(StructField(rescued, StringType()))
         if options.metadata_column:
-            fields.append(StructField(METADATA_COLUMN, METADATA_TYPE))
+            fields.append(StructField(METADATA, METADATA_TYPE))
         return StructType(fields)
 
     def streamReader(self, schema: StructType) -> DataSourceStreamReader:
@@ -266,7 +265,7 @@ def plan_reading(options: CloudFilesOptions, output: pa.Schema) -> ReadPlan:
     return ReadPlan(
         format=options.format,
         output=output,
-        rescued_column=options.rescued_column or RESCUED_COLUMN,
+        rescued_column=options.rescued_column or RESCUED_DATA,
         corrupt_column=options.corrupt_column,
         fail_on_new_fields=options.evolution_mode is EvolutionMode.FAIL_ON_NEW_COLUMNS,
         run_id=options.run_id,

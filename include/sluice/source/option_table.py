@@ -11,6 +11,7 @@ from __future__ import annotations
 from datetime import timedelta
 from enum import StrEnum
 
+from sluice.columns import CORRUPT_RECORD, METADATA, RESCUED_DATA
 from sluice.model import FileIdentity
 from sluice.paths import normalize
 from sluice.source.clean.options import parse_clean_mode, parse_retention
@@ -108,20 +109,20 @@ _READING = (
     Option(
         name="rescuedDataColumn",
         aliases=("cloudFiles.rescuedDataColumn",),
-        default="_rescued_data",
+        default=RESCUED_DATA,
         meaning="the name of the column that holds what did not fit, as JSON",
         field="rescued_column",
     ),
     Option(
         name="columnNameOfCorruptRecord",
-        default="_corrupt_record",
+        default=CORRUPT_RECORD,
         meaning="the name of the column that holds a record that cannot be parsed",
         field="corrupt_column",
     ),
     Option(
         name="sluice.metadataColumn",
         default="true",
-        meaning="add a column _metadata where no schema is given",
+        meaning=f"add a column {METADATA} where no schema is given",
         parse=parse_flag,
         field="metadata_column",
     ),

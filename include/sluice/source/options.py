@@ -15,6 +15,7 @@ from difflib import get_close_matches
 from hashlib import sha256
 from typing import Any
 
+from sluice.columns import CORRUPT_RECORD
 from sluice.errors import Condition, UsageError
 from sluice.formats.base import Format
 from sluice.formats.registry import (
@@ -54,7 +55,7 @@ class CloudFilesOptions:
     path_glob_filter: str | None = None
     recursive: bool = True
     rescued_column: str | None = None
-    corrupt_column: str = "_corrupt_record"
+    corrupt_column: str = CORRUPT_RECORD
     metadata_column: bool = True
     bad_files: str = "fail"
     file_identity: FileIdentity = FileIdentity.PATH

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 import pyarrow as pa
 
 from sluice import storage
+from sluice.columns import CORRUPT_RECORD, METADATA, RESCUED_DATA
 from sluice.errors import Condition, FatalError, RetryableError
 from sluice.formats.base import Format, ParsedBlock, rescued_json
 from sluice.formats.streams import codec_of, open_decompressed
@@ -18,8 +19,6 @@ from sluice.source.partition import FileSlice
 from sluice.source.quarantine import LeftOut, QuarantinedFile
 from sluice.source.verify import holds_content, what_changed
 
-METADATA_COLUMN = "_metadata"
-RESCUED_COLUMN = "_rescued_data"
 # Fewer, larger batches cost Spark less; small files are joined up to this many rows.
 _BATCH_ROWS = 10_000
 
@@ -35,8 +34,8 @@ class ReadPlan:
 
     format: Format
     output: pa.Schema
-    rescued_column: str = RESCUED_COLUMN
-    corrupt_column: str = "_corrupt_record"
+    rescued_column: str = RESCUED_DATA
+    corrupt_column: str = CORRUPT_RECORD
     fail_on_new_fields: bool = False
     ledger: Ledger | None = None
     quarantines: bool = False
@@ -45,7 +44,7 @@ class ReadPlan:
     columns: pa.Schema = field(init=False)
 
     def __post_init__(self) -> None:
-        filled = {METADATA_COLUMN, self.rescued_column, self.corrupt_column}
+        filled = {METADATA, self.rescued_column, self.corrupt_column}
         columns = [
             each.with_nullable(True)  # noqa: FBT003 - pyarrow takes it so
             for each in self.output
@@ -193,7 +192,7 @@ def _rows(parsed: ParsedBlock, each: FileSlice, plan: ReadPlan) -> pa.Table:
         _require_no_new_fields(parsed, each)
     _require_values(parsed, each, plan)
     filled = {
-        METADATA_COLUMN: _metadata,
+        METADATA: _metadata,
         plan.rescued_column: _rescued,
         plan.corrupt_column: _corrupt,
     }
