@@ -17,7 +17,7 @@ from sluice.model import Finding, Severity
 
 MAX_FINDINGS_PER_CODE = 50
 # A file whose rows came twice repeats their keys: that is no finding of its own.
-_REPEATS_KEYS = {Code.ROWS_DUPLICATED.value, Code.ROWS_UNEXPECTED.value}
+_REPEATS_KEYS = {Code.ROWS_DUPLICATED.name, Code.ROWS_UNEXPECTED.name}
 _ORDER = [Severity.ERROR, Severity.WARNING, Severity.INFO]
 
 
@@ -26,7 +26,7 @@ def check_facts(facts: AuditFacts) -> list[Finding]:
     found = list(_check(facts))
     codes = {each.code for each in found}
     if codes & _REPEATS_KEYS:
-        found = [each for each in found if each.code != Code.KEY_DUPLICATED]
+        found = [each for each in found if each.code != Code.KEY_DUPLICATED.name]
     found.sort(key=lambda each: _ORDER.index(each.severity))
     return list(_limited(found))
 

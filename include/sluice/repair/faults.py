@@ -8,7 +8,7 @@ from functools import partial
 
 from sluice.audit.batch_checks import check_query, check_ranges
 from sluice.audit.gather import read_ledger, read_query
-from sluice.audit.rules import REBUILD, REPAIR
+from sluice.audit.rules import Code, Mend
 from sluice.checkpoint import read_checkpoint
 from sluice.config import PipelineConfig, SilverConfig
 from sluice.consistency import require_bronze_consistent, require_silver_consistent
@@ -76,7 +76,9 @@ def _faults_of_bronze(config: PipelineConfig, bronze: Query) -> Faults:
         told = (error.message,)
         is_of_ledger = error.condition in _OF_LEDGER
         return Faults(ledger=told) if is_of_ledger else Faults(bronze=told)
-    return Faults(bronze=_told(findings, REPAIR), ledger=_told(findings, REBUILD))
+    return Faults(
+        bronze=_told(findings, Mend.CHECKPOINT), ledger=_told(findings, Mend.LEDGER)
+    )
 
 
 def _faults_of_silver(
@@ -88,7 +90,7 @@ def _faults_of_silver(
         if is_too_new(error):
             raise
         return (error.message,)
-    return _told(_findings(config, query), REPAIR)
+    return _told(_findings(config, query), Mend.CHECKPOINT)
 
 
 def _findings(config: PipelineConfig, query: Query) -> Iterator[Finding]:
@@ -100,10 +102,9 @@ def _findings(config: PipelineConfig, query: Query) -> Iterator[Finding]:
             yield found
 
 
-def _told(findings: Iterable[Finding], remedy: str) -> tuple[str, ...]:
-    command = remedy.partition("{")[0]
+def _told(findings: Iterable[Finding], mend: Mend) -> tuple[str, ...]:
     return tuple(
         f"{each.code} {each.subject}: {each.evidence}"
         for each in findings
-        if each.severity is Severity.ERROR and each.remedy.startswith(command)
+        if each.severity is Severity.ERROR and Code[each.code].value.mend is mend
     )

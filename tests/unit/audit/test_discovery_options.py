@@ -58,7 +58,7 @@ def test_file_passed_over_by_its_time_is_not_missed(
     pipeline.run_batch()
 
     assert pipeline.ledger.high_seq() == 1
-    assert set(codes(pipeline)) <= {Code.FILES_WAITING}
+    assert set(codes(pipeline)) <= {Code.FILES_WAITING.name}
 
 
 def test_without_the_option_the_file_would_be_missed(tmp_path: Path) -> None:
@@ -68,7 +68,7 @@ def test_without_the_option_the_file_would_be_missed(tmp_path: Path) -> None:
     pipeline.run_batch()
     land(pipeline, "passed.json", age=3000 * DAY)
 
-    assert codes(pipeline) == [Code.NOT_IN_LEDGER]
+    assert codes(pipeline) == [Code.NOT_IN_LEDGER.name]
 
 
 def test_file_found_before_the_option_was_set_is_still_checked(tmp_path: Path) -> None:

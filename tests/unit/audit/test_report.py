@@ -12,9 +12,10 @@ from builders import PipelineBuilder, pipeline_config
 from delta_rows import read_delta
 from sluice.audit import AuditReport, run_audit
 from sluice.audit.render import render_page, table_rows
-from sluice.audit.rules import RULES, Code, finding
+from sluice.audit.rules import Code, Mend, finding
 from sluice.config import load_pipeline
 from sluice.errors import ExitCode
+from sluice.model import Severity
 
 MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -67,8 +68,15 @@ def test_run_fails_from_the_severity_that_its_file_names(
 
 def test_every_code_has_a_rule() -> None:
     """A finding without explanation or remedy helps nobody."""
-    assert set(RULES) == set(Code)
-    assert all(rule.explanation and rule.remedy for rule in RULES.values())
+    assert all(code.value.explanation and code.value.remedy for code in Code)
+
+
+def test_what_a_repair_mends_names_a_command_of_ours() -> None:
+    """And is an error: a warning has nobody repair anything."""
+    mended = [code.value for code in Code if code.value.mend is not Mend.NOTHING]
+    assert mended
+    assert all(rule.remedy.startswith("sluice ") for rule in mended)
+    assert {rule.severity for rule in mended} == {Severity.ERROR}
 
 
 def test_json_has_the_promised_shape() -> None:
