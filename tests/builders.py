@@ -7,6 +7,7 @@ the real thing in tests/spark/test_checkpoint.py.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -15,9 +16,12 @@ from pathlib import Path
 import pyarrow as pa
 from deltalake import CommitProperties, Transaction, write_deltalake
 
+from delta_rows import read_delta
+from sluice.checkpoint import read_checkpoint
 from sluice.config import PipelineConfig, SilverConfig
-from sluice.deltalog import open_table
+from sluice.deltalog import latest_transaction, open_table
 from sluice.model import CHAIN_START, SeqRange
+from sluice.preflight import preflight
 from sluice.source.configured import source_options
 from sluice.source.discovery import discover
 from sluice.source.ledger import Ledger
@@ -227,6 +231,41 @@ class PipelineBuilder:
         )
         self.silver.write(f"state/0/0/{batch_id + 1}.delta", "")
         self.silver.commit(batch_id, next_watermark_ms=watermark_ms + 60_000)
+
+    def go_on(self) -> None:
+        """Run on from the checkpoint as Spark does, once the preflight allows it.
+
+        This is what MicroBatchExecution and Delta's sink do.
+        """
+        preflight(self.config, run_id="goes on")
+        location = self.config.bronze_checkpoint_location
+        while True:
+            checkpoint = read_checkpoint(location)
+            assert checkpoint is not None
+            assert checkpoint.query_id is not None
+            self.bronze = CheckpointBuilder(Path(location), checkpoint.query_id)
+            batch, start = checkpoint.last_planned, CHAIN_START
+            if batch is not None:
+                assert batch == 0 or batch - 1 in checkpoint.offsets
+                start = json.loads(checkpoint.offsets[batch].offsets[0] or "")["seq"]
+            batch = 0 if batch is None else batch + 1
+            end = self.ledger.claimed_end(start)
+            if end is None:
+                end = self.ledger.high_seq()
+                if end == start:
+                    return
+                end = self.ledger.claim(SeqRange(start, end), run_id="goes on")
+            self.bronze.plan(batch, self.offset(end))
+            done = latest_transaction(self.config.bronze_location, checkpoint.query_id)
+            if done is None or done < batch:
+                paths = [file.path for file in self.ledger.files(start, end)]
+                self.write_rows(paths, batch_id=batch)
+            self.bronze.commit(batch)
+
+    def rows_by_file(self) -> Counter[str]:
+        """Return how many rows bronze has of each file, by its name."""
+        paths = read_delta(self.config.bronze_location)["_source_file"].to_pylist()
+        return Counter(Path(path).name for path in paths)
 
     def _next_batch(self) -> tuple[int, int]:
         """Return the id of the next batch and the seq at which it begins."""

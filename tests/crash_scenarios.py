@@ -11,7 +11,7 @@ from lakes import Lake
 from plain_spark import run_bronze
 from sluice.clean import clean_landing
 from sluice.config import PipelineConfig
-from sluice.repair.run import carry_out, plan_checkpoint_repair, plan_ledger_rebuild
+from sluice.repair.run import carry_out, plan_repair
 
 CLEAN = {
     "cloudFiles.cleanSource": "MOVE",
@@ -54,13 +54,6 @@ def lose_checkpoint(place: Path) -> None:
     lake.land(1)
 
 
-def repair_checkpoint(place: Path) -> None:
-    """Mend the checkpoint and run."""
-    config = Lake(place).config
-    carry_out(config, plan_checkpoint_repair(config))
-    _run(config)
-
-
 def lose_ledger(place: Path) -> None:
     """Have two files in the table and one more, and no ledger."""
     lake = Lake(place)
@@ -70,10 +63,10 @@ def lose_ledger(place: Path) -> None:
     lake.land(1)
 
 
-def rebuild_ledger(place: Path) -> None:
-    """Make a new ledger and run."""
+def repair(place: Path) -> None:
+    """Mend what is broken and run."""
     config = Lake(place).config
-    carry_out(config, plan_ledger_rebuild(config))
+    carry_out(config, plan_repair(config))
     _run(config)
 
 
@@ -83,5 +76,5 @@ def _run(config: PipelineConfig) -> None:
 
 RUN = Scenario(land, run)
 MOVE = Scenario(have_read, clean)
-REPAIR = Scenario(lose_checkpoint, repair_checkpoint)
-REBUILD = Scenario(lose_ledger, rebuild_ledger)
+REPAIR = Scenario(lose_checkpoint, repair)
+REBUILD = Scenario(lose_ledger, repair)

@@ -23,7 +23,6 @@ from sluice.deltalog import latest_transaction, open_table
 from sluice.errors import Condition, FatalError
 from sluice.history.queries import Query, list_queries
 from sluice.history.taken_back import find_taken_back
-from sluice.model import CHAIN_START
 from sluice.source.ledger import Ledger
 from sluice.versions import is_too_new
 
@@ -70,7 +69,7 @@ def require_bronze_consistent(
         FatalError: what does not fit, and the command that mends it.
     """
     if checkpoint is None or not checkpoint.offsets:
-        _require_unread(config, checkpoint, ledger)
+        _require_unread(config, checkpoint)
         return
     bronze = list_queries(config)[0]
     query_id = _require_logs(config, checkpoint)
@@ -174,21 +173,17 @@ def last_committed(checkpoint: CheckpointFacts | None) -> int:
     return checkpoint.last_committed
 
 
-def _require_unread(
-    config: PipelineConfig, checkpoint: CheckpointFacts | None, ledger: Ledger | None
-) -> None:
+def _require_unread(config: PipelineConfig, checkpoint: CheckpointFacts | None) -> None:
     """Without a checkpoint all files are read again: right only for an unused table."""
     bronze = list_queries(config)[0]
-    claimed = ledger.claimed_up_to() if ledger else CHAIN_START
     if not _is_used_without_logs(bronze, checkpoint):
         return
-    mend = _rebuild(config) if claimed == CHAIN_START else _repair(config)
     raise FatalError(
         Condition.CHECKPOINT_LOST,
         f"checkpoint {bronze.checkpoint!r} has no micro-batch, but table "
         f"{bronze.table!r} was written to: reading from the start would double or lose "
-        f"rows; '{mend}' goes on after the files that the table "
-        "holds; to start over instead, remove table, checkpoint and schema folder",
+        f"rows; '{_repair(config)}' goes on after the files that the table holds; to "
+        "start over instead, remove table, checkpoint and schema folder",
         {"checkpoint": bronze.checkpoint, "table": bronze.table},
     )
 
@@ -266,7 +261,7 @@ def _require_ledger(
             f"checkpoint {checkpoint.location!r} was written with ledger {expected}, "
             f"and under {config.schema_location!r} is {found or 'none'}: going on "
             "would pass over new files or read old ones again; restore the ledger from "
-            f"backup, or run '{_rebuild(config)}'",
+            f"backup, or run '{_repair(config)}'",
             {"expected": expected, "found": found},
         )
     planned, claimed = newest.seq, ledger.claimed_up_to()
@@ -377,14 +372,10 @@ def _ledger_rewound(
         f"ledger of {config.schema_location!r} {evidence}: it is older than what was "
         "read, would number files anew, and some would be lost and some doubled; "
         "restore a newer backup of it, or checkpoint, ledger and table from one, or "
-        f"run '{_rebuild(config)}'",
+        f"run '{_repair(config)}'",
         context,
     )
 
 
 def _repair(config: PipelineConfig) -> str:
     return f"sluice checkpoint repair {config.called}"
-
-
-def _rebuild(config: PipelineConfig) -> str:
-    return f"sluice ledger rebuild {config.called}"

@@ -21,7 +21,7 @@ from sluice.consistency import require_consistent, require_silver_consistent
 from sluice.errors import Condition, FatalError, UsageError
 from sluice.plan import plan_run
 from sluice.preflight import Preflight, preflight
-from sluice.repair.run import carry_out, plan_checkpoint_repair
+from sluice.repair.run import carry_out, plan_repair
 
 
 @pytest.fixture
@@ -95,18 +95,6 @@ def test_batch_that_was_cut_off_is_work(
 
     assert found.bronze_has_work
     assert (found.new_files, found.bronze_batch) == (1, 0)
-
-
-def test_lost_checkpoint_is_refused(pipeline: PipelineBuilder) -> None:
-    """Reading from the start would write every row twice."""
-    pipeline.land("a.json")
-    pipeline.run_batch()
-    rmtree(pipeline.config.bronze_checkpoint_location)
-
-    error = refusal(pipeline)
-
-    assert error.condition is Condition.CHECKPOINT_LOST
-    assert error.context["table"] == pipeline.config.bronze_location
 
 
 def test_lost_checkpoint_and_ledger_are_refused(pipeline: PipelineBuilder) -> None:
@@ -253,15 +241,6 @@ def test_checkpoint_and_ledger_back_without_the_table_are_refused(
     assert error.context == {"ahead": 1, "claimed": 0}
 
 
-def test_lost_claims_are_refused(pipeline: PipelineBuilder) -> None:
-    """Before anything is read, and not only where the next batch is planned."""
-    pipeline.land("a.json")
-    pipeline.run_batch()
-    rmtree(Path(pipeline.config.schema_location, "_ledger", "claims"))
-
-    assert refusal(pipeline).condition is Condition.LEDGER_REWOUND
-
-
 @pytest.mark.parametrize("left", [[], [0]], ids=["all", "newest"])
 def test_lost_commit_log_does_not_hide_a_lost_table(
     pipeline: PipelineBuilder, left: list[int]
@@ -377,30 +356,6 @@ def query_id(checkpoint: CheckpointBuilder) -> str | None:
     return facts.query_id if facts else None
 
 
-def test_restored_table_is_refused(pipeline: PipelineBuilder) -> None:
-    """RESTORE keeps the transaction, so Delta would skip what was taken back."""
-    for name in ("a.json", "b.json"):
-        pipeline.land(name)
-        pipeline.run_batch()
-    check(pipeline)
-    DeltaTable(pipeline.config.bronze_location).restore(0)
-
-    error = refusal(pipeline)
-
-    assert error.condition is Condition.TABLE_REWOUND
-    assert "RESTORE took back what versions 1 added" in error.message
-    assert "sluice checkpoint repair orders" in error.message
-
-
-def test_emptied_table_is_refused(pipeline: PipelineBuilder) -> None:
-    """Only what lands from now on would be in it."""
-    pipeline.land("a.json")
-    pipeline.run_batch()
-    DeltaTable(pipeline.config.bronze_location).delete()
-
-    assert refusal(pipeline).condition is Condition.TABLE_REWOUND
-
-
 def test_repaired_checkpoint_needs_its_commit(pipeline: PipelineBuilder) -> None:
     """Spark would run its first micro-batch again, which is none."""
     pipeline.land("a.json")
@@ -431,56 +386,6 @@ def test_silver_that_fits_is_let_pass(silver: PipelineBuilder) -> None:
     silver.silver.remove("commits/1")
 
     check(silver)
-
-
-def lose_silver_checkpoint(pipeline: PipelineBuilder) -> None:
-    """Delete silver's checkpoint."""
-    rmtree(pipeline.silver.location)
-
-
-def rewind_silver_checkpoint(pipeline: PipelineBuilder) -> None:
-    """Take silver's checkpoint back by a batch."""
-    for key in ("offsets/1", "commits/1"):
-        pipeline.silver.remove(key)
-
-
-def lose_silver_state(pipeline: PipelineBuilder) -> None:
-    """Delete the open windows, and leave the logs."""
-    rmtree(pipeline.silver.location / "state")
-
-
-def lose_silver_table(pipeline: PipelineBuilder) -> None:
-    """Delete silver's table."""
-    rmtree(pipeline.config.silver_location(pipeline.windows))
-
-
-def restore_silver_table(pipeline: PipelineBuilder) -> None:
-    """RESTORE silver's table."""
-    DeltaTable(pipeline.config.silver_location(pipeline.windows)).restore(0)
-
-
-@pytest.mark.parametrize(
-    ("damage", "condition"),
-    [
-        (lose_silver_checkpoint, Condition.CHECKPOINT_LOST),
-        (rewind_silver_checkpoint, Condition.CHECKPOINT_REWOUND),
-        (lose_silver_state, Condition.CHECKPOINT_UNREADABLE),
-        (lose_silver_table, Condition.TABLE_REWOUND),
-        (restore_silver_table, Condition.TABLE_REWOUND),
-    ],
-)
-def test_silver_that_does_not_fit_is_refused(
-    silver: PipelineBuilder,
-    damage: Callable[[PipelineBuilder], None],
-    condition: Condition,
-) -> None:
-    """It has no claims: under an old batch id it would read other rows."""
-    damage(silver)
-
-    error = refusal(silver)
-
-    assert error.condition is condition
-    assert "sluice checkpoint repair orders" in error.message
 
 
 def restore_bronze_whole(pipeline: PipelineBuilder, backup: Path) -> None:
@@ -545,7 +450,7 @@ def test_silver_that_has_read_another_bronze_is_refused(
     assert error.condition is Condition.TABLE_REWOUND
     assert evidence in error.message
     assert "sluice checkpoint repair orders" in error.message
-    carry_out(silver.config, plan_checkpoint_repair(silver.config))
+    carry_out(silver.config, plan_repair(silver.config))
     assert check(silver).has_work
     assert not silver.silver.location.exists() or not list(
         silver.silver.location.glob("offsets/*")

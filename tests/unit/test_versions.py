@@ -22,7 +22,7 @@ from sluice.history.files import list_files
 from sluice.paths import control_location
 from sluice.plan import plan_run
 from sluice.preflight import preflight
-from sluice.repair.run import carry_out, plan_checkpoint_repair, plan_ledger_rebuild
+from sluice.repair.run import carry_out, plan_repair
 from sluice.resources.delete import delete_pipeline
 from sluice.source.compact import compact_ledger
 from sluice.source.files import FILES_SCHEMA
@@ -40,8 +40,7 @@ OPENERS: dict[str, Opener] = {
     "audit of a checkpoint": lambda config: audit_checkpoint(
         config.bronze_checkpoint_location, config.bronze_location
     ),
-    "checkpoint repair": plan_checkpoint_repair,
-    "ledger rebuild": plan_ledger_rebuild,
+    "checkpoint repair": plan_repair,
     "ledger": lambda config: Ledger.open(config.schema_location),
     "stream": lambda config: Ledger.open_or_create(config.schema_location),
 }
@@ -195,7 +194,7 @@ def test_rebuilt_ledger_and_its_checkpoint_name_their_version(
 ) -> None:
     """What a repair writes is what a run writes."""
     rmtree(pipeline.config.schema_location)
-    carry_out(pipeline.config, plan_ledger_rebuild(pipeline.config))
+    carry_out(pipeline.config, plan_repair(pipeline.config))
 
     checkpoint = read_checkpoint(pipeline.config.bronze_checkpoint_location)
 
@@ -207,7 +206,7 @@ def test_rebuilt_ledger_and_its_checkpoint_name_their_version(
     assert found == {VERSION_KEY: str(FORMAT_VERSION)}
 
 
-@pytest.mark.parametrize("name", ["run", "plan", "checkpoint repair", "ledger rebuild"])
+@pytest.mark.parametrize("name", ["run", "plan", "checkpoint repair"])
 def test_repair_that_a_newer_release_began_is_left_to_it(
     pipeline: PipelineBuilder, name: str
 ) -> None:

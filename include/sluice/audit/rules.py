@@ -11,7 +11,6 @@ _RUN = "sluice run {pipeline}"
 _REPLAY = "sluice replay {pipeline} --files {subject}"
 _RESTORE = "docs/runbook.md, 'Restore a pipeline from backup': {pipeline}"
 _REPAIR = "sluice checkpoint repair {pipeline}"
-_REBUILD = "sluice ledger rebuild {pipeline}"
 _BATCHES = "sluice batches {pipeline}"
 _FILES = "sluice files {pipeline}"
 
@@ -82,7 +81,7 @@ class Code(Enum):
         _ERROR,
         "The ledger's table of planned micro-batches is gone: two drivers could plan "
         "different files under one batch id.",
-        _REBUILD,
+        _REPAIR,
         _LOST,
         Mend.LEDGER,
     )
@@ -145,7 +144,7 @@ class Code(Enum):
         _ERROR,
         "The checkpoint has read files that the ledger does not have: the ledger is "
         "older, and new files would get numbers that count as read.",
-        _REBUILD,
+        _REPAIR,
         _LOST,
         Mend.LEDGER,
     )
@@ -159,7 +158,7 @@ class Code(Enum):
         _ERROR,
         "There is a checkpoint or a table and no ledger: nothing tells which files "
         "were read.",
-        _REBUILD,
+        _REPAIR,
         _TWICE,
         Mend.LEDGER,
     )
@@ -167,7 +166,7 @@ class Code(Enum):
         _ERROR,
         "The checkpoint was written with another ledger, so its numbers mean other "
         "files.",
-        _REBUILD,
+        _REPAIR,
         _LOST,
         Mend.LEDGER,
     )
@@ -180,7 +179,7 @@ class Code(Enum):
     LEDGER_UNREADABLE = Rule(
         _ERROR,
         "The ledger cannot be read: a file of its tables is damaged or gone.",
-        _REBUILD,
+        _REPAIR,
         _NONE,
         Mend.LEDGER,
     )
@@ -233,7 +232,7 @@ class Code(Enum):
     RANGE_START = Rule(
         _ERROR,
         "The first micro-batch does not begin at the first file.",
-        _REBUILD,
+        _REPAIR,
         _LOST,
         Mend.LEDGER,
     )

@@ -13,7 +13,6 @@ from sluice.cli.batches import batches
 from sluice.cli.checkpoint import checkpoint
 from sluice.cli.doctor import doctor
 from sluice.cli.files import files
-from sluice.cli.ledger import ledger
 from sluice.cli.queries import queries
 from sluice.cli.replay import replay
 from sluice.cli.resources import resources
@@ -47,7 +46,7 @@ for command in (
 ):
     app.command(command.__name__)(command)
 app.command("watch")(watch)
-for group in (checkpoint, ledger, queries):
+for group in (checkpoint, queries):
     app.add_typer(group)
 
 

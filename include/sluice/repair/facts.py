@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
 from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from sluice import storage
 from sluice.checkpoint import (
@@ -19,7 +21,7 @@ from sluice.checkpoint import (
 from sluice.columns import SOURCE_FILE
 from sluice.config import PipelineConfig
 from sluice.deltalog import TableCommit, open_table, read_commits
-from sluice.errors import FatalError
+from sluice.errors import Condition, FatalError
 from sluice.history.archive import QueryHistory
 from sluice.history.batch import Batch
 from sluice.history.batches import archived_batches
@@ -41,47 +43,30 @@ from sluice.source.ledger import Ledger
 from sluice.tables import equal, query_table
 from sluice.versions import is_too_new
 
+_LOG = logging.getLogger(__name__)
 REBUILT = "ledger-rebuild-"
 """With what the run id of a claim begins that a rebuilt ledger begins with."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Remains:
-    """What is left; the checkpoint is None where it cannot be read.
+    """What is left of bronze but for its ledger.
 
-    ``rows`` are those of the table by file. ``committed`` are the ends of the ranges
-    that it took, by ledger; ``uncounted`` says that it may have lost rows of which
-    neither archive nor checkpoint tell. ``newer`` is what was read since the archive.
+    ``checkpoint`` is None where it cannot be read. ``rows`` are the table's by file.
     """
 
     checkpoint: CheckpointFacts | None
-    ledger: Ledger | None
     table: DeltaTable | None
     rows: Mapping[str | None, int]
-    newer: pa.Table
-    committed: Mapping[str, int]
-    uncounted: bool
 
 
 def read_remains(config: PipelineConfig) -> Remains:
     """Read what is left of the bronze query; scans one column of its table."""
-    bronze = list_queries(config)[0]
-    checkpoint = read_if_whole(bronze.checkpoint)
-    history = _history(config, bronze, checkpoint)
-    planned = find_not_archived(history) if history else []
-    newer = READINGS_SCHEMA.empty_table()
-    if history is not None:
-        newer = newer_readings(history, planned)
-    batches = [*archived_batches(config, bronze), *(each.batch for each in planned)]
-    table = open_table(bronze.table)
+    table = open_table(config.bronze_location)
     return Remains(
-        checkpoint=checkpoint,
-        ledger=Ledger.open(config.schema_location),
+        checkpoint=read_if_whole(config.bronze_checkpoint_location),
         table=table,
         rows=_rows_by_file(table),
-        newer=newer,
-        committed=_committed(batches),
-        uncounted=_may_have_lost(bronze.table, batches),
     )
 
 
@@ -103,16 +88,25 @@ def held_ranges(
     config: PipelineConfig, remains: Remains, ledger: Ledger
 ) -> list[HeldRange]:
     """Return each planned micro-batch of the ledger with what the table has of it."""
-    expected = _expected(config, remains, ledger)
+    bronze = list_queries(config)[0]
+    history = _history(config, bronze, remains.checkpoint)
+    planned = find_not_archived(history) if history else []
+    newer = READINGS_SCHEMA.empty_table()
+    if history is not None:
+        newer = newer_readings(history, planned)
+    batches = [*archived_batches(config, bronze), *(each.batch for each in planned)]
+    expected = _expected(config, newer, ledger)
     held = list(_held_files(ledger.files(), remains.rows, expected))
-    committed = remains.committed.get(ledger.ledger_id, -1)
+    committed = _committed(batches).get(ledger.ledger_id, -1)
+    # It may have lost rows that neither archive nor checkpoint know.
+    uncounted = _may_have_lost(bronze.table, batches)
     return [
         HeldRange(
             end=each.range.end,
             # Seqs are without gaps and begin at 1.
             files=tuple(held[max(each.range.start, 0) : each.range.end]),
             was_committed=each.range.end <= committed,
-            may_be_committed=each.range.end <= committed or remains.uncounted,
+            may_be_committed=each.range.end <= committed or uncounted,
             is_one=not each.run_id.startswith(REBUILT),
         )
         for each in ledger.claims()
@@ -127,6 +121,67 @@ def count_read(config: PipelineConfig) -> dict[str, int]:
     counted = [row for row in found if row["rows"] is not None]
     counted.sort(key=lambda row: int(str(row["table_version"] or -1)))
     return {str(row["path"]): int(str(row["rows"])) for row in counted}
+
+
+def open_old(root: str) -> Ledger | None:
+    """Open what is left of a ledger at its own folder; None where it cannot be read.
+
+    Raises:
+        FatalError: a newer release made it.
+    """
+    try:
+        ledger = Ledger.open_at(root)
+        if ledger is not None:
+            ledger.files()
+    except (DeltaError, OSError, FatalError) as error:
+        if is_too_new(error):
+            raise
+        _LOG.warning(
+            "ledger %r cannot be read, nothing is taken from it: %s", root, error
+        )
+        return None
+    return ledger
+
+
+def require_ledger(config: PipelineConfig) -> Ledger:
+    """Open the ledger of a pipeline that has one.
+
+    Raises:
+        FatalError: it is gone.
+    """
+    ledger = Ledger.open(config.schema_location)
+    if ledger is None:
+        raise FatalError(
+            Condition.LEDGER_MISMATCH,
+            f"ledger of {config.schema_location!r} is gone since the repair began; run "
+            f"'sluice checkpoint repair {config.called}' again, it decides again",
+        )
+    return ledger
+
+
+def find_ledger_damage(
+    config: PipelineConfig, rows: Mapping[str | None, int]
+) -> str | None:
+    """Return why the ledger cannot number on, None where it can.
+
+    ``rows`` are the table's by file.
+
+    Raises:
+        FatalError: a newer release made the ledger.
+    """
+    try:
+        ledger = Ledger.open(config.schema_location)
+        if ledger is None:
+            return f"there is no ledger under {config.schema_location!r}"
+        ledger.claims()
+        reason = why_unusable(ledger, rows)
+    except TableNotFoundError:
+        reason = "its claims are gone"
+    except FatalError as error:
+        if is_too_new(error):
+            raise
+        return error.message
+    return reason and f"ledger of {config.schema_location!r}: {reason}"
 
 
 def why_unusable(ledger: Ledger, rows: Mapping[str | None, int]) -> str | None:
@@ -188,12 +243,12 @@ def _takes_rows(commit: TableCommit) -> bool:
 
 
 def _expected(
-    config: PipelineConfig, remains: Remains, ledger: Ledger
+    config: PipelineConfig, newer: pa.Table, ledger: Ledger
 ) -> dict[int, int]:
     """Return how many rows each file has given, by seq; the unknown are left out."""
     within = SeqRange(0, ledger.high_seq())
     archived = archived_readings(config, ledger, within)
-    found = _counts(newest_readings(archived, remains.newer))
+    found = _counts(newest_readings(archived, newer))
     left_out = [*ledger.left_out(), *range(1, ledger.first_seq() + 1)]
     found |= {seq: 0 for seq in left_out if not found.get(seq)}
     events = newest_events(

@@ -111,7 +111,7 @@ def plan_adoption(ranges: Sequence[HeldRange], missing: Missing | None) -> Adopt
 
 
 def require_whole(adoption: Adoption, pipeline: str, missing: Missing | None) -> None:
-    """Refuse to adopt ranges of which the table has a part, unless told to.
+    """Refuse to adopt ranges of which the table has a part, but with ``skip``.
 
     Raises:
         FatalError: names the files, and the ways out.
@@ -124,8 +124,9 @@ def require_whole(adoption: Adoption, pipeline: str, missing: Missing | None) ->
         f"pipeline {pipeline!r}: table and archive differ by "
         f"{len(wrong)} files that were read before others whose rows are there: "
         f"{describe(wrong)}; put the table right by RESTORE, or run "
-        f"'sluice ledger rebuild {pipeline} --reread', which has those without a row "
-        "read again, or this command with --skip, which goes on without these rows; "
+        f"'sluice checkpoint repair {pipeline} --reread', which makes a new ledger and "
+        "has those without a row read again, or the command with --skip, which goes on "
+        "without these rows; "
         f"'sluice replay {pipeline} --files …' then brings back those that are wanted",
         {"paths": [file.path for file in wrong]},
     )

@@ -6,12 +6,9 @@ that gave no row, such as those in quarantine, are tried once more.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-
-from deltalake.exceptions import DeltaError
 
 from sluice import storage
 from sluice.checkpoint.pending import Missing
@@ -23,9 +20,7 @@ from sluice.repair.facts import count_read
 from sluice.source.configured import source_options
 from sluice.source.content import digest_files
 from sluice.source.ledger import Ledger
-from sluice.versions import is_too_new
 
-_LOG = logging.getLogger(__name__)
 _SHOWN = 5
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -143,26 +138,6 @@ def make_ledger(config: PipelineConfig, rebuilt: Rebuilt, *, run_id: str) -> Non
             "it; stop every query of this pipeline and run the command again",
             {"expected": expected, "found": found},
         )
-
-
-def open_old(root: str) -> Ledger | None:
-    """Open what is left of a ledger at its own folder; None where it cannot be read.
-
-    Raises:
-        FatalError: a newer release made it.
-    """
-    try:
-        ledger = Ledger.open_at(root)
-        if ledger is not None:
-            ledger.files()
-    except (DeltaError, OSError, FatalError) as error:
-        if is_too_new(error):
-            raise
-        _LOG.warning(
-            "ledger %r cannot be read, nothing is taken from it: %s", root, error
-        )
-        return None
-    return ledger
 
 
 def _require_first(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,7 +10,6 @@ from uuid import uuid4
 
 from msgspec.structs import replace
 
-from sluice import storage
 from sluice.checkpoint import CheckpointFacts, read_checkpoint
 from sluice.checkpoint.parse import ADOPTS
 from sluice.checkpoint.pending import (
@@ -26,29 +25,14 @@ from sluice.config import PipelineConfig
 from sluice.consistency import find_other_bronze
 from sluice.control.hold import hold_lease
 from sluice.deltalog import open_table
-from sluice.errors import Condition, FatalError, RetryableError
+from sluice.errors import Condition, RetryableError
 from sluice.history import archive_history
 from sluice.history.queries import list_queries
-from sluice.paths import join
-from sluice.repair.facts import (
-    Remains,
-    held_ranges,
-    read_if_whole,
-    read_remains,
-    why_unusable,
-)
+from sluice.repair.decide import decide_bronze
+from sluice.repair.facts import Remains, open_old, read_if_whole, read_remains
 from sluice.repair.faults import Faults, find_faults
-from sluice.repair.plan import (
-    Adoption,
-    HeldFile,
-    describe,
-    plan_adoption,
-    require_whole,
-)
-from sluice.repair.rebuild import open_old, rebuild_ledger, require_chosen
 from sluice.repair.steps import list_steps, move_bronze
-
-_SHOWN = 5
+from sluice.source.damage import ledger_root
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,97 +48,47 @@ class RepairPlan:
     instead_of: PendingRepair | None = None
 
 
-def plan_checkpoint_repair(
+def plan_repair(
     config: PipelineConfig, *, missing: Missing | None = None
 ) -> RepairPlan:
-    """Decide how new checkpoints can go on from what the tables hold; changes nothing.
+    """Decide what is replaced, and where the new checkpoints begin; changes nothing.
 
-    A repair that was begun is planned as it was: nothing is decided again.
+    A repair that was begun is planned as it was: nothing is decided again. ``missing``
+    says what becomes of files whose rows are gone, where that is to be chosen.
 
     Raises:
-        FatalError: the ledger is wrong too, or the table has parts of micro-batches.
+        FatalError: rows are gone, and it was not said what becomes of them.
+        UsageError: the ledger is rebuilt, and the options of the source are wrong.
     """
     pending = read_pending(config.bronze_checkpoint_location, PendingRepair)
     if pending is not None and not _is_stale(config, pending):
         return _resumed(pending)
     faults = find_faults(config)
-    if faults.ledger:
-        raise _needs_rebuild(config, faults.ledger[0])
     if not faults.any:
         return RepairPlan(faults=(), notes=(), repair=None, instead_of=pending)
     remains = read_remains(config)
-    adoption = _plan_bronze(config, remains, missing) if faults.bronze else None
-    reread = [file.path for file in adoption.reread] if adoption else []
+    root = ledger_root(config.schema_location)
+    # An earlier attempt may have moved the ledger.
+    moved = pending.old_ledger if pending else None
+    decided = decide_bronze(config, faults, remains, moved or root, missing)
     command = f"sluice checkpoint repair {config.called}"
     repair = PendingRepair(
         command=command if missing is None else f"{command} --{missing}",
         begun_at=datetime.now(UTC),
         query_id=str(uuid4()),
-        end=adoption.end if adoption else None,
+        end=decided.end,
         conf=_pinned(remains.checkpoint),
-        silver=tuple(_silver_to_restart(config, faults, remains, reread=bool(reread))),
+        silver=tuple(
+            _silver_to_restart(config, faults, remains, reread=decided.rereads)
+        ),
         table_version=_version(remains),
         missing=missing,
     )
+    if decided.rebuilds:
+        repair = replace(repair, old_ledger=moved or root + repair.suffix)
     return RepairPlan(
-        faults=tuple(faults.told()),
-        notes=(*_bronze_notes(adoption, remains), *_silver_notes(config, repair)),
-        repair=repair,
-        instead_of=pending,
-    )
-
-
-def plan_ledger_rebuild(
-    config: PipelineConfig, *, missing: Missing | None = None
-) -> RepairPlan:
-    """Decide what a new ledger holds, and the checkpoint after it; changes nothing.
-
-    Raises:
-        FatalError: rows are gone, and it was not said what becomes of them.
-        UsageError: the landing folder or the options of the source are wrong.
-    """
-    pending = read_pending(config.bronze_checkpoint_location, PendingRepair)
-    if pending is not None and not _is_stale(config, pending):
-        return _resumed(pending)
-    faults = find_faults(config)
-    if not faults.ledger and not faults.bronze:
-        return RepairPlan(faults=tuple(faults.told()), notes=(), repair=None)
-    remains = read_remains(config)
-    root = join(config.schema_location, "_ledger")
-    kept = pending.old_ledger if pending else None
-    old = open_old(kept or root)
-    rebuilt = rebuild_ledger(config, remains.rows, old, missing)
-    require_chosen(rebuilt, config.name, missing)
-    reread = missing == "reread" and bool(rebuilt.gone)
-    command = f"sluice ledger rebuild {config.called}"
-    repair = PendingRepair(
-        command=command if missing is None else f"{command} --{missing}",
-        begun_at=datetime.now(UTC),
-        query_id=str(uuid4()),
-        end=len(rebuilt.files),
-        conf=_pinned(remains.checkpoint),
-        silver=tuple(_silver_to_restart(config, faults, remains, reread=reread)),
-        table_version=_version(remains),
-        missing=missing,
-    )
-    # Where an earlier attempt has moved it, it is by now.
-    repair = replace(repair, old_ledger=kept or root + repair.suffix)
-    notes = [f"the new ledger begins with {len(rebuilt.files)} files"]
-    if rebuilt.gone:
-        done = "read again" if reread else "left out for good"
-        notes.append(f"{len(rebuilt.gone)} files without rows are {done}")
-    if rebuilt.unseen:
-        notes.append(f"{rebuilt.unseen} files are no longer where they landed")
-    if rebuilt.partial:
-        notes.append(
-            f"{len(rebuilt.partial)} files have another number of rows than when they "
-            f"were read: {', '.join(rebuilt.partial[:_SHOWN])}; if that is not wanted, "
-            f"'sluice replay {config.called} --files …' reads them again"
-        )
-    notes += _silver_notes(config, repair)
-    return RepairPlan(
-        faults=tuple(faults.told()),
-        notes=tuple(notes),
+        faults=(*faults.told(), *decided.faults),
+        notes=(*decided.notes, *_silver_notes(config, repair)),
         repair=repair,
         instead_of=pending,
     )
@@ -213,15 +147,18 @@ def _begin(
 
 
 def _is_stale(config: PipelineConfig, pending: PendingRepair) -> bool:
-    """Tell whether the table or the checkpoint are no longer what was decided on.
+    """Return True if table, ledger or checkpoint are not what was decided on.
 
-    What somebody restored since the repair was cut off is then looked at anew.
+    What was restored or lost since the repair was cut off is then looked at again.
     """
     table = open_table(config.bronze_location)
     version = -1 if table is None else table.version()
     newest = table.transaction_version(pending.query_id) if table else None
     added = newest is not None
     if version != pending.table_version + added:
+        return True
+    root = ledger_root(config.schema_location)
+    if pending.end is not None and not pending.old_ledger and open_old(root) is None:
         return True
     if pending.end is None or move_bronze(config, pending)[0] not in pending.done:
         return False
@@ -231,32 +168,6 @@ def _is_stale(config: PipelineConfig, pending: PendingRepair) -> bool:
     return checkpoint.query_id not in {None, pending.query_id} or any(
         batch != FIRST_BATCH for batch in checkpoint.offsets
     )
-
-
-def _plan_bronze(
-    config: PipelineConfig, remains: Remains, missing: Missing | None
-) -> Adoption:
-    ledger = remains.ledger
-    reason = _ledger_fault(remains)
-    if ledger is None or reason is not None:
-        raise _needs_rebuild(config, str(reason))
-    adoption = plan_adoption(held_ranges(config, remains, ledger), missing)
-    require_whole(adoption, config.called, missing)
-    _require_landed(config, adoption.reread)
-    return adoption
-
-
-def _require_landed(config: PipelineConfig, reread: Sequence[HeldFile]) -> None:
-    absent = [file for file in reread if storage.status(file.path) is None]
-    if absent:
-        raise FatalError(
-            Condition.REPAIR_IMPOSSIBLE,
-            f"pipeline {config.name!r}: the rows of {len(absent)} files are gone from "
-            f"the table, and so are the files: {describe(absent)}; RESTORE the table "
-            "to a version that has them, put the files back, or run the command with "
-            "--skip to leave out all rows that are gone",
-            {"paths": [file.path for file in absent]},
-        )
 
 
 def _silver_to_restart(
@@ -287,26 +198,6 @@ def _pinned(checkpoint: CheckpointFacts | None) -> dict[str, str]:
     return conf
 
 
-def _bronze_notes(adoption: Adoption | None, remains: Remains) -> Iterator[str]:
-    if adoption is None:
-        return
-    yield (
-        f"the table holds the files up to seq {adoption.end}: the new query goes on "
-        "after them"
-    )
-    if adoption.reread:
-        yield (
-            f"{len(adoption.reread)} files whose rows are gone are read again: "
-            f"{describe(adoption.reread)}"
-        )
-    wrong = [*adoption.gone, *adoption.partial]
-    if wrong:
-        yield f"{len(wrong)} files stay as they are: {describe(wrong)}"
-    nameless = remains.rows.get(None, 0)
-    if nameless:
-        yield f"{nameless} rows name no file and were written by somebody else"
-
-
 def _silver_notes(config: PipelineConfig, repair: PendingRepair) -> Iterator[str]:
     for silver in config.silver:
         if silver.name in repair.silver:
@@ -324,18 +215,3 @@ def _resumed(pending: PendingRepair) -> RepairPlan:
 
 def _version(remains: Remains) -> int:
     return -1 if remains.table is None else remains.table.version()
-
-
-def _ledger_fault(remains: Remains) -> str | None:
-    if remains.ledger is None:
-        return "there is none"
-    return why_unusable(remains.ledger, remains.rows)
-
-
-def _needs_rebuild(config: PipelineConfig, reason: str) -> FatalError:
-    return FatalError(
-        Condition.REPAIR_IMPOSSIBLE,
-        f"pipeline {config.name!r}: its ledger cannot be relied on: {reason}; run "
-        f"'sluice ledger rebuild {config.called}', which repairs the checkpoint too",
-        {"pipeline": config.name},
-    )

@@ -20,10 +20,9 @@ from sluice.config import PipelineConfig
 from sluice.deltalog import open_table
 from sluice.errors import Condition, FatalError
 from sluice.history import archive_history
-from sluice.paths import join
-from sluice.repair.facts import REBUILT, read_remains
-from sluice.repair.rebuild import make_ledger, open_old, rebuild_ledger
-from sluice.source.ledger import Ledger
+from sluice.repair.facts import REBUILT, open_old, read_remains, require_ledger
+from sluice.repair.rebuild import make_ledger, rebuild_ledger
+from sluice.source.damage import ledger_root
 from sluice.versions import ledger_offset
 
 _LOG = logging.getLogger(__name__)
@@ -54,7 +53,7 @@ def archive(config: PipelineConfig) -> None:
 
 
 def _ledger_steps(config: PipelineConfig, repair: PendingRepair) -> Iterator[Step]:
-    root = join(config.schema_location, "_ledger")
+    root = ledger_root(config.schema_location)
     yield _move(root, repair)
     yield f"make ledger {root}", partial(_make_ledger, config, repair)
 
@@ -114,7 +113,7 @@ def _empty_table(location: str, repair: PendingRepair) -> None:
 
 
 def _write_bronze(config: PipelineConfig, repair: PendingRepair) -> None:
-    location, ledger = config.bronze_checkpoint_location, _ledger(config)
+    location, ledger = config.bronze_checkpoint_location, require_ledger(config)
     if open_table(config.bronze_location) is None:
         # Nothing can hold its transaction: the first micro-batch makes the table.
         write_query_id(location, repair.query_id)
@@ -123,17 +122,6 @@ def _write_bronze(config: PipelineConfig, repair: PendingRepair) -> None:
     write_adopting(
         location, repair.query_id, offset, conf=repair.conf, at=repair.begun_at
     )
-
-
-def _ledger(config: PipelineConfig) -> Ledger:
-    ledger = Ledger.open(config.schema_location)
-    if ledger is None:
-        raise FatalError(
-            Condition.LEDGER_MISMATCH,
-            f"ledger of {config.schema_location!r} is gone since the repair began; run "
-            f"'sluice ledger rebuild {config.called}' once that is explained",
-        )
-    return ledger
 
 
 def _add_transaction(location: str, repair: PendingRepair) -> None:

@@ -43,8 +43,8 @@ def damage_named(root: str) -> Iterator[None]:
         raise FatalError(
             Condition.LEDGER_UNREADABLE,
             f"ledger {root!r} cannot be read: {found}; restore that file from a "
-            "backup, or make the ledger anew from table and archive: 'sluice ledger "
-            "rebuild'",
+            "backup, or run 'sluice checkpoint repair', which makes a new ledger from "
+            "table and archive",
             {"ledger": root},
         ) from error
 

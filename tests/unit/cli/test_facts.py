@@ -6,7 +6,6 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from shutil import rmtree
 
 import pytest
 
@@ -86,32 +85,6 @@ def test_files_are_filtered_by_name_and_number(
     assert "b.json" in out
     assert "a.json" not in out
     assert sluice("files", "{pipeline}", "--limit", "0")[0] == 64
-
-
-def test_ledger_is_compacted_on_demand(
-    pipeline: PipelineBuilder, sluice: Callable[..., tuple[int, str, str]]
-) -> None:
-    """It says of which tables how many files were left."""
-    pipeline.land("b.json")
-    pipeline.run_batch()
-    code, out, _ = sluice("ledger", "compact", "{pipeline}", "--json")
-    assert code == 0
-    assert json.loads(out) == [
-        {"table": name, "files_before": 2, "files_after": 1}
-        for name in ("files", "claims")
-    ]
-    assert "none" in sluice("ledger", "compact", "{pipeline}")[1]
-    assert len(pipeline.ledger.files()) == 2
-
-
-def test_ledger_that_is_not_there_is_not_compacted(
-    pipeline: PipelineBuilder, sluice: Callable[..., tuple[int, str, str]]
-) -> None:
-    """A pipeline that has not run yet has none, which is to be said."""
-    rmtree(pipeline.config.schema_location)
-    code, _, err = sluice("ledger", "compact", "{pipeline}")
-    assert code == 64
-    assert "has no ledger" in err
 
 
 def test_batches_of_a_pipeline_and_of_a_checkpoint(

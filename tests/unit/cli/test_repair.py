@@ -1,4 +1,4 @@
-"""The commands that repair: what they tell, and that they ask first."""
+"""The command that repairs: what it prints, and that it asks first."""
 
 from __future__ import annotations
 
@@ -90,24 +90,21 @@ def test_repair_with_yes_mends(sluice: Command, pipeline: PipelineBuilder) -> No
     assert (pipeline.bronze.location / "metadata").exists()
 
 
-def test_ledger_is_rebuilt(
-    tmp_path: Path, sluice: Command, pipeline: PipelineBuilder
-) -> None:
-    """The checkpoint's repair names the command for it."""
+def test_ledger_is_rebuilt(sluice: Command, pipeline: PipelineBuilder) -> None:
+    """By the same command, which says so."""
     rmtree(pipeline.config.schema_location)
 
-    refused, _, told = sluice("checkpoint", "repair", "{pipeline}", "--yes")
-    code, out, _ = sluice("ledger", "rebuild", "{pipeline}", "--yes")
+    code, out, _ = sluice("checkpoint", "repair", "{pipeline}", "--yes")
 
-    assert (refused, code) == (65, 0)
-    assert f"sluice ledger rebuild {tmp_path / 'orders.yaml'}" in told
+    assert code == 0
+    assert "wrong: there is no ledger under" in out
     assert "the new ledger begins with 1 files" in out
     assert pipeline.ledger.high_seq() == 1
 
 
 def test_choices_exclude_each_other(sluice: Command) -> None:
     """Rows come again or they do not."""
-    code, _, told = sluice("ledger", "rebuild", "{pipeline}", "--reread", "--skip")
+    code, _, told = sluice("checkpoint", "repair", "{pipeline}", "--reread", "--skip")
 
     assert code == 64
     assert "--reread and --skip" in told

@@ -488,4 +488,4 @@ def test_damaged_ledger_is_named(
         list_files(pipeline.config)
     assert caught.value.condition is Condition.LEDGER_UNREADABLE
     assert str(path) in caught.value.message
-    assert "sluice ledger rebuild" in caught.value.message
+    assert "sluice checkpoint repair" in caught.value.message

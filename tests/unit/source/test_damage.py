@@ -113,7 +113,7 @@ def test_damage_is_no_traceback(
         use(pipeline.config)
     assert caught.value.condition is Condition.LEDGER_UNREADABLE
     assert str(path) in caught.value.message
-    assert "sluice ledger rebuild" in caught.value.message
+    assert "sluice checkpoint repair" in caught.value.message
 
 
 def test_ledger_that_is_whole_has_no_damage(pipeline: PipelineBuilder) -> None:
