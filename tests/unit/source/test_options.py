@@ -13,7 +13,7 @@ from sluice.source.filters import AgeRules
 from sluice.source.listing import IncrementalListing
 from sluice.source.option_table import OPTIONS, EvolutionMode
 from sluice.source.options import parse_options
-from sluice.values import Option, parse_bytes, parse_interval
+from sluice.values import Option
 
 GIVEN = {"path": "/in", "cloudFiles.format": "json", "cloudFiles.schemaLocation": "/s"}
 
@@ -119,21 +119,6 @@ def test_wrong_value_is_refused(name: str, value: str) -> None:
     assert name in str(error)
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("7", 7),
-        ("1k", 1 << 10),
-        ("512 MB", 512 << 20),
-        ("10g", 10 << 30),
-        ("1Tb", 1 << 40),
-    ],
-)
-def test_bytes_have_units(text: str, expected: int) -> None:
-    """Sizes are spelled as Auto Loader spells them."""
-    assert parse_bytes(text) == expected
-
-
 @pytest.mark.parametrize("mode", list(EvolutionMode))
 def test_every_evolution_mode_is_known(mode: EvolutionMode) -> None:
     """All four names are accepted, in any case."""
@@ -206,21 +191,6 @@ def test_discovery_options_are_read_as_documented() -> None:
         max_age=timedelta(days=90),
         min_age=timedelta(seconds=30),
     )
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("30s", timedelta(seconds=30)),
-        ("5 min", timedelta(minutes=5)),
-        ("interval 2 hours", timedelta(hours=2)),
-        ("1 Day", timedelta(days=1)),
-        ("2w", timedelta(weeks=2)),
-    ],
-)
-def test_interval_is_a_number_and_a_unit(text: str, expected: timedelta) -> None:
-    """Auto Loader spells them out, Spark's triggers are short."""
-    assert parse_interval(text) == expected
 
 
 @pytest.mark.parametrize(
