@@ -18,7 +18,7 @@ from rich.text import Text
 
 from sluice.errors import Condition, UsageError
 
-_UNLIMITED = 10_000
+_WIDTH = 120
 
 PipelineArgument = Annotated[
     str,
@@ -40,12 +40,13 @@ def print_json(value: object) -> None:
 def print_rows(title: str, rows: Sequence[Mapping[str, object]]) -> None:
     """Print ``rows`` as a table whose columns are the keys of the first row.
 
-    A column without any value is left out. A line is never cut where nobody looks: into
-    a pipe or a file the table is as wide as it must be.
+    A column without any value is left out, and a long value is folded into several
+    lines. Into a pipe or a file lines have ``_WIDTH`` characters at most; programs read
+    whole values from ``--json``.
     """
     console = Console()
     if not console.is_terminal:
-        console = Console(width=_UNLIMITED)
+        console = Console(width=_WIDTH)
     if not rows:
         console.print(f"{title}: none")
         return

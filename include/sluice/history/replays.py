@@ -199,9 +199,10 @@ def _give_up(config: PipelineConfig, part: ReplayedFiles | TouchedWindows) -> No
         # Log cleanup has taken commits, and the replay's may have been among them.
         _LOG.warning(
             "replay %r: whether it replaced rows can no longer be told from the log of "
-            "%r; repeat it: 'sluice replay'",
+            "%r; repeat it: 'sluice replay %s'",
             part.run_id,
             config.bronze_location,
+            config.called,
         )
     abandon_replay(config, part.replay_id)
 

@@ -59,7 +59,7 @@ def read_outgoing(
         raise FatalError(
             Condition.TABLE_UNREADABLE,
             f"replay: table {location!r} is gone, but its checkpoint has read the "
-            "files: restore it, or see 'sluice audit'",
+            f"files: restore it, or see 'sluice audit {config.called}'",
             {"table": location},
         )
     version, by = table.version(), table.metadata().partition_columns

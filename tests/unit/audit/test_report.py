@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -141,3 +142,13 @@ def test_audit_leaves_a_page_and_a_row(tmp_path: Path) -> None:
     assert "All four sides agree" in page.read_text()
     audits = read_delta(pipeline.config.ops_location("audits"))
     assert audits["verdict"].to_pylist() == ["ok"]
+
+
+def test_page_breaks_no_word_of_a_header_or_of_a_code() -> None:
+    """A long value is broken anywhere, which makes its column narrower than a word."""
+    page = render_page(report(Code.ROWS_DUPLICATED))
+    rules = dict(re.findall(r"^([^{\n]+) \{ (.*) \}$", page, flags=re.MULTILINE))
+
+    assert rules["th, .badge, td.code"] == "white-space: nowrap;"
+    assert [each for each in rules if "anywhere" in rules[each]] == ["td"]
+    assert '<td class="code"><code>ROWS_DUPLICATED</code>' in page
