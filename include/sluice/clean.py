@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from sluice.config import PipelineConfig, list_pipelines, load_pipeline
 from sluice.errors import Condition, FatalError, UsageError
 from sluice.history import record_step
-from sluice.model import FileIdentity, StepSummary
+from sluice.model import StepSummary
 from sluice.source.clean.consumers import (
     Owner,
     Reader,
@@ -40,7 +40,7 @@ def require_same_name(config: PipelineConfig, ledger: Ledger | None) -> None:
         FatalError: it was registered under another path.
     """
     options = source_options(config)
-    if ledger is None or options.file_identity is FileIdentity.CONTENT:
+    if ledger is None:
         return
     for consumer in describe_consumers(options, ledger):
         known = read_consumer(consumer)

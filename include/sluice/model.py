@@ -9,24 +9,19 @@ from enum import StrEnum
 
 @dataclass(frozen=True, order=True)
 class FileVersion:
-    """One landed file as a listing saw it; times are UTC-aware.
-
-    ``content`` is the SHA-256 of its bytes, where the file identity asks for it.
-    """
+    """One landed file as a listing saw it; times are UTC-aware."""
 
     path: str
     size: int
     modified: datetime
     etag: str | None = None
-    content: str | None = None
 
 
 @dataclass(frozen=True, order=True)
 class LedgerFile:
     """One row of the ledger's files table; ``seq`` counts from 1 and never changes.
 
-    ``content`` is the SHA-256 of its bytes, where the file identity asks for it, and
-    ``moved_to`` where clean-up has put the file, None while it is where it landed.
+    ``moved_to`` is where clean-up has put the file, None while it is where it landed.
     """
 
     seq: int
@@ -34,7 +29,6 @@ class LedgerFile:
     size: int
     modified: datetime
     etag: str | None = None
-    content: str | None = None
     moved_to: str | None = None
 
     @property
@@ -63,14 +57,6 @@ class Claim:
     range: SeqRange
     run_id: str
     claimed_at: datetime
-
-
-class FileIdentity(StrEnum):
-    """By what two listed files are one and the same."""
-
-    PATH = "path"
-    PATH_MTIME = "path+mtime"
-    CONTENT = "content"
 
 
 class FileState(StrEnum):

@@ -133,9 +133,7 @@ class _Intake:
     known: Known = field(init=False)
 
     def __post_init__(self) -> None:
-        self.known = load_known(
-            self.ledger, self.ledger.snapshot(), self.options.file_identity
-        )
+        self.known = load_known(self.ledger.snapshot(), self.options)
 
     def take(self, arrivals: Arrivals) -> Discovery:
         """Append the settled files that are new; those too young stay for later."""
@@ -144,7 +142,7 @@ class _Intake:
         self.known.catch_up(snapshot)
         files = [each for each in map(look_at, self._wanted(settled)) if each]
         new = [files[position] for position in self.known.new_files(files)]
-        found = find_among(self.ledger, self.options, new, snapshot=snapshot)
+        found = find_among(self.options, new, snapshot=snapshot)
         found = replace(found, listing=Listing.NONE)
         done = record_found(self.ledger, self.options, found, run_id=self.run_id)
         waiting = {file.path for file in found.files.waiting}

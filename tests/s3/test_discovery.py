@@ -9,7 +9,6 @@ from datetime import timedelta
 import pytest
 
 from sluice import storage
-from sluice.model import FileIdentity
 from sluice.source import discover as module
 from sluice.source.discover import list_landed
 from sluice.source.discovery import Discovery, discover
@@ -70,7 +69,7 @@ def test_each_version_of_a_key_has_a_seq(
     bucket: str, options: CloudFilesOptions
 ) -> None:
     """A bucket's times are whole seconds: two writes in one differ in the etag."""
-    versions = replace(options, file_identity=FileIdentity.PATH_MTIME)
+    versions = replace(options, allow_overwrites=True)
     land(bucket, "a.json", content=b"1")
     assert run(versions).files == 1
     land(bucket, "a.json", content=b"2")

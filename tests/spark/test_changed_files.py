@@ -156,12 +156,13 @@ def overwrite_while_read(spark: SparkSession, path: Path) -> Thread:
     return thread
 
 
-@pytest.mark.parametrize("identity", ["path", "path+mtime"])
+@pytest.mark.parametrize("overwrites", ["false", "true"])
 def test_file_rewritten_while_it_is_read_is_never_half_of_each(
-    spark: SparkSession, tmp_path: Path, identity: str
+    spark: SparkSession, tmp_path: Path, overwrites: str
 ) -> None:
     """Of the many tasks that read it, those before the change saw the old rows."""
-    config = pipeline(tmp_path, "quarantine", **{"cloudFiles.fileIdentity": identity})
+    options = {"cloudFiles.allowOverwrites": overwrites}
+    config = pipeline(tmp_path, "quarantine", **options)
     path = land(config, "a.json", ROWS)
     land(config, "b.json", 3)
     writer = overwrite_while_read(spark, path)
@@ -171,7 +172,7 @@ def test_file_rewritten_while_it_is_read_is_never_half_of_each(
 
     expected = {("b.json", "old"): 3}
     states = {FileState.INGESTED: 1, FileState.QUARANTINED: 1}
-    if identity == "path+mtime":
+    if overwrites == "true":
         expected[("a.json", "new")] = ROWS
         states = {FileState.INGESTED: 2, FileState.REPLACED: 1}
     assert rows(config) == expected

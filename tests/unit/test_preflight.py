@@ -505,20 +505,3 @@ def test_landing_folder_under_another_path_is_refused(
         plan_run(elsewhere.config)
     assert elsewhere.ledger.high_seq() == 1
     assert not check(pipeline).has_work
-
-
-def test_landing_folder_moved_is_let_pass_by_content(
-    pipeline: PipelineBuilder, tmp_path: Path
-) -> None:
-    """Known contents are copies, whatever their paths."""
-    source = {"options": {"cloudFiles.fileIdentity": "content"}}
-    pipeline = PipelineBuilder(pipeline_config(tmp_path, bronze={"source": source}))
-    pipeline.land("a.json")
-    check(pipeline)
-    pipeline.run_batch()
-    copytree(tmp_path, tmp_path / "other", ignore=lambda *_: ["other"])
-    moved = pipeline_config(tmp_path / "other", bronze={"source": source})
-
-    found = preflight(moved, run_id="run-2")
-
-    assert (found.new_files, found.bronze_has_work) == (0, False)

@@ -46,9 +46,9 @@ class LedgerFacts:
     rows of the files in ``replayed`` are those that they had when they were read again,
     and of these none is ``quarantined`` any more. Those in ``archived`` were taken out
     of the landing folder by ``cleanSource``. Files up to ``first_seq`` were there
-    before the stream and are not read, nor are the paths in ``copies``. Where it
-    ``keeps_versions``, a path may have several rows; those in ``replaced`` were written
-    over before they were read. ``written`` tells of files that are in the table.
+    before the stream and are not read. Where it ``keeps_versions``, a path may have
+    several rows; those in ``replaced`` were written over before they were read.
+    ``written`` tells of files that are in the table.
     """
 
     ledger_id: str
@@ -58,7 +58,6 @@ class LedgerFacts:
     looked_at: datetime | None
     replayed: frozenset[int] = frozenset()
     archived: frozenset[int] = frozenset()
-    copies: frozenset[str] = frozenset()
     first_seq: int = 0
     keeps_versions: bool = False
     replaced: Mapping[int, str] = field(default_factory=dict)

@@ -62,11 +62,10 @@ def check_files(
     gone = {each.file.path for each in deleted}
     reading = reading.explaining(each.seq for each in ledger.files if each.path in gone)
     yield from _check_each(facts, ledger, reading)
-    left = known | ledger.copies
     new = [
         each
         for path, each in sorted(landing.items())
-        if path not in left and not each.passed_over
+        if path not in known and not each.passed_over
     ]
     for each in new:
         if _was_missed(each, facts, ledger):

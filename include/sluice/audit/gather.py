@@ -34,7 +34,7 @@ from sluice.history.batches import archived_batches
 from sluice.history.files import file_states
 from sluice.history.queries import Query, list_queries
 from sluice.history.taken_back import find_taken_back
-from sluice.model import Claim, FileIdentity, FileState
+from sluice.model import Claim, FileState
 from sluice.paths import join
 from sluice.source.configured import source_options
 from sluice.source.events import EventKind
@@ -130,11 +130,8 @@ def read_ledger(config: PipelineConfig) -> LedgerFacts | None:
         looked_at=_looked_at(config, ledger),
         replayed=_seqs_of(ledger, EventKind.REPLAYED),
         archived=_seqs_of(ledger, EventKind.ARCHIVED),
-        copies=frozenset(
-            each.path for each in ledger.events(EventKind.SKIPPED) if each.seq is None
-        ),
         first_seq=ledger.first_seq(),
-        keeps_versions=source_options(config).file_identity is not FileIdentity.PATH,
+        keeps_versions=source_options(config).allow_overwrites,
     )
 
 

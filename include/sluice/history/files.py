@@ -187,7 +187,6 @@ def _read_happened(
         readings=newest_readings(archived_readings(config, ledger, within), newer),
         replays=replay_readings(config, ledger, replayed),
         moved=newest_events(events, EventKind.ARCHIVED, **bounds),
-        skipped=newest_events(events, EventKind.SKIPPED, **bounds),
     )
 
 

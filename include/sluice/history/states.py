@@ -79,14 +79,13 @@ class Outcomes:
 class Happened:
     """What is known of some files: tables in order of seq, one row of a file each.
 
-    ``readings`` and ``replays`` have columns of ``READINGS_SCHEMA``, the others those
-    of ``newest_events``.
+    ``readings`` and ``replays`` have columns of ``READINGS_SCHEMA``, ``moved`` those of
+    ``newest_events``.
     """
 
     readings: pa.Table
     replays: pa.Table
     moved: pa.Table
-    skipped: pa.Table
 
 
 def derive_states(files: pa.Table, happened: Happened, outcomes: Outcomes) -> pa.Table:
@@ -98,7 +97,7 @@ def derive_states(files: pa.Table, happened: Happened, outcomes: Outcomes) -> pa
     seqs = files["seq"].to_numpy()
     read = _with_flights(seqs, _at(happened.readings, seqs), outcomes.in_flight)
     replayed, moved = _at(happened.replays, seqs), _at(happened.moved, seqs)
-    states = _states(seqs, read, happened, outcomes)
+    states = _states(seqs, read, outcomes)
     errors = _apply_left_out(seqs, states, read, outcomes.left_out)
     again, gone = _present(replayed["seq"]), _present(moved["seq"])
     states[again], states[gone] = _code(FileState.INGESTED), _code(FileState.ARCHIVED)
@@ -159,9 +158,7 @@ def _with_flights(
     return read
 
 
-def _states(
-    seqs: Seqs, read: pa.Table, happened: Happened, outcomes: Outcomes
-) -> Codes:
+def _states(seqs: Seqs, read: pa.Table, outcomes: Outcomes) -> Codes:
     """Return the state of each file as far as ranges and micro-batches tell it."""
     claims = outcomes.claims["end_seq"]
     claimed_up_to = claims[-1].as_py() if len(claims) else 0
@@ -171,8 +168,7 @@ def _states(
     states[_present(read["seq"])] = _code(FileState.INGESTED)
     flies = _present(read["batch_id"]) & ~_present(read["seq"])
     states[flies] = _code(FileState.IN_FLIGHT)
-    skipped = _present(_at(happened.skipped, seqs)["seq"])
-    skipped |= seqs <= outcomes.skipped_up_to
+    skipped = seqs <= outcomes.skipped_up_to
     states[skipped & ~_has_rows(read)] = _code(FileState.SKIPPED)
     return states
 

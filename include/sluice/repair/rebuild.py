@@ -15,10 +15,9 @@ from sluice.checkpoint.pending import Missing
 from sluice.config import PipelineConfig
 from sluice.errors import Condition, FatalError
 from sluice.history.readings import archived_readings
-from sluice.model import CHAIN_START, FileIdentity, FileVersion, LedgerFile, SeqRange
+from sluice.model import CHAIN_START, FileVersion, LedgerFile, SeqRange
 from sluice.repair.facts import count_read
 from sluice.source.configured import source_options
-from sluice.source.content import digest_files
 from sluice.source.ledger import Ledger
 
 _SHOWN = 5
@@ -111,10 +110,7 @@ def rebuild_ledger(
     planned = plan_ledger(named, count_read(config), look, missing=missing)
     skipped = _versions(old.files(up_to=old.first_seq())) if old else []
     rest = [each for each in planned.files if each not in skipped]
-    files = [*skipped, *rest]
-    if options.file_identity is FileIdentity.CONTENT:
-        files = digest_files(files)
-    return replace(planned, files=tuple(files))
+    return replace(planned, files=(*skipped, *rest))
 
 
 def make_ledger(config: PipelineConfig, rebuilt: Rebuilt, *, run_id: str) -> None:
@@ -180,6 +176,5 @@ def _read_versions(
 
 def _versions(files: Sequence[LedgerFile]) -> list[FileVersion]:
     return [
-        FileVersion(each.path, each.size, each.modified, each.etag, each.content)
-        for each in files
+        FileVersion(each.path, each.size, each.modified, each.etag) for each in files
     ]

@@ -18,7 +18,7 @@ from sluice.errors import Condition, FatalError, RetryableError, UsageError
 from sluice.history.batches import query_batches
 from sluice.history.files import file_states
 from sluice.history.queries import list_queries
-from sluice.model import FileIdentity, FileState, LedgerFile
+from sluice.model import FileState, LedgerFile
 from sluice.replay.select import (
     KnownVersion,
     LeftOutFile,
@@ -29,7 +29,7 @@ from sluice.replay.select import (
 )
 from sluice.source.configured import source_options
 from sluice.source.ledger import Ledger
-from sluice.source.verify import holds_content, what_changed
+from sluice.source.verify import what_changed
 
 _PARALLEL_LOOKS = 16
 _NAMED = 5
@@ -137,7 +137,7 @@ def _look_at(
         return []
     wanted = set(seqs)
     files = ledger.files(after=min(seqs) - 1, up_to=max(seqs))
-    has_versions = source_options(config).file_identity is not FileIdentity.PATH
+    has_versions = source_options(config).allow_overwrites
     look = partial(_look, moved=moved, has_versions=has_versions)
     with ThreadPoolExecutor(_PARALLEL_LOOKS) as pool:
         return list(pool.map(look, [file for file in files if file.seq in wanted]))
@@ -154,13 +154,12 @@ def _look(
         detail = f"clean-up moved it to {moved_to!r}" if moved_to else None
         return LeftOutFile(file.seq, file.path, LeftOutReason.GONE, detail)
     changed = what_changed(file, found) if has_versions and not moved_to else None
-    if changed and not holds_content(file):
+    if changed:
         return LeftOutFile(file.seq, file.path, LeftOutReason.CHANGED, changed)
     return replace(
         file,
         size=found.size,
         modified=found.modified,
         etag=found.etag,
-        content=None,
         moved_to=moved_to,
     )

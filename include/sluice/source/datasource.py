@@ -30,7 +30,7 @@ from pyspark.sql.types import (
 
 from sluice.columns import METADATA, RESCUED_DATA
 from sluice.errors import Condition, FatalError
-from sluice.model import CHAIN_START, FileIdentity, LedgerFile, SeqRange
+from sluice.model import CHAIN_START, LedgerFile, SeqRange
 from sluice.source.admit import AdmissionLimit, plan_end
 from sluice.source.clean.replanned import find_archived
 from sluice.source.clean.stream import clean_stream, note_second_reader
@@ -168,7 +168,7 @@ class CloudFilesStreamReader(DataSourceStreamReader, SupportsTriggerAvailableNow
             first = ledger.first_seq()
             files = [file for file in files if file.seq > first]
         left_out = set(ledger.left_out())
-        if self._keeps_versions:
+        if self._options.allow_overwrites:
             run_id = self._options.run_id
             files = [file for file in files if file.seq not in left_out]
             left_out |= record_superseded(ledger, files, run_id=run_id)
@@ -196,16 +196,13 @@ class CloudFilesStreamReader(DataSourceStreamReader, SupportsTriggerAvailableNow
 
     def _read_plan(self, ledger: Ledger) -> ReadPlan:
         quarantines = self._options.bad_files == "quarantine"
+        keeps_versions = self._options.allow_overwrites
         return replace(
             plan_reading(self._options, self._output),
-            ledger=ledger if quarantines or self._keeps_versions else None,
+            ledger=ledger if quarantines or keeps_versions else None,
             quarantines=quarantines,
-            keeps_versions=self._keeps_versions,
+            keeps_versions=keeps_versions,
         )
-
-    @property
-    def _keeps_versions(self) -> bool:
-        return self._options.file_identity is not FileIdentity.PATH
 
     def _ledger(self) -> Ledger:
         if not self._options.schema_location_given:

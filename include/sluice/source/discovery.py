@@ -12,9 +12,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from sluice.model import FileIdentity, FileVersion, LedgerFile
+from sluice.model import FileVersion, LedgerFile
 from sluice.source.clean.stream import register_stream
-from sluice.source.content import digest_files, known_contents, split_copies
 from sluice.source.discover import list_landed
 from sluice.source.files import FilesSnapshot
 from sluice.source.filters import AgeGroups, group_by_age
@@ -55,7 +54,6 @@ class Found:
     began: datetime
     snapshot: FilesSnapshot | None
     files: AgeGroups
-    copies: Sequence[FileVersion] = ()
     listing: Listing = Listing.FULL
     state: ListingState | None = None
     watcher: Heartbeat | None = None
@@ -78,7 +76,6 @@ def discover(
         FatalError: a file's name is not UTF-8, or the ledger lacks rows.
         RetryableError: other discoverers were faster all the time.
     """
-    _prepare(ledger, options)
     register_stream(options, ledger)
     found = find_new(ledger, options, listing=listing)
     return record_found(ledger, options, found, run_id=run_id)
@@ -95,14 +92,14 @@ def record_found(
     new = ledger.append_new(
         found.files.taken,
         run_id=run_id,
-        identity=options.file_identity,
+        by_version=options.allow_overwrites,
         compared=found.snapshot,
     )
     if not options.include_existing:
         ledger.skip_existing()
     missed = _missed(found, new)
     reused = _reused(ledger, options, found)
-    events = describe_events(missed, reused, found.copies, run_id)
+    events = describe_events(missed, reused, run_id)
     ledger.append_events(list(events))
     done = _summary(found, new, missed=len(missed), reused=len(reused))
     _keep(ledger, options, found)
@@ -124,7 +121,7 @@ def find_new(
         FatalError: a file's name is not UTF-8, or the ledger lacks rows.
     """
     if ledger is None:
-        return find_among(None, options, list_landed(options))
+        return find_among(options, list_landed(options))
     began = datetime.now(UTC)
     selection = selection_id(options)
     state = load_state(ledger.root, ledger.ledger_id, selection)
@@ -140,13 +137,12 @@ def find_new(
     files: Iterable[FileVersion] = ()
     if listing is not Listing.NONE:
         start = state if listing is Listing.INCREMENTAL else None
-        files = scan_new(ledger, snapshot, options, start)
-    found = find_among(ledger, options, files, snapshot=snapshot)
+        files = scan_new(snapshot, options, start)
+    found = find_among(options, files, snapshot=snapshot)
     return replace(found, listing=listing, began=began, state=state, watcher=watcher)
 
 
 def find_among(
-    ledger: Ledger | None,
     options: CloudFilesOptions,
     files: Iterable[FileVersion],
     *,
@@ -155,18 +151,7 @@ def find_among(
     """Return what becomes of ``files``, none of which is in ``snapshot``."""
     began = datetime.now(UTC)
     groups = group_by_age(list(files), options.age_rules, began)
-    copies: list[FileVersion] = []
-    if options.file_identity is FileIdentity.CONTENT:
-        known = known_contents(ledger)
-        originals, copies = split_copies(digest_files(groups.taken), known)
-        groups = replace(groups, taken=originals)
-    return Found(began=began, snapshot=snapshot, files=groups, copies=copies)
-
-
-def _prepare(ledger: Ledger, options: CloudFilesOptions) -> None:
-    """Let a ledger made before contents were compared hold their digests."""
-    if options.file_identity is FileIdentity.CONTENT:
-        ledger.snapshot().add_contents()
+    return Found(began=began, snapshot=snapshot, files=groups)
 
 
 def _missed(found: Found, new: Sequence[LedgerFile]) -> list[tuple[LedgerFile, str]]:
@@ -179,7 +164,7 @@ def _reused(
     ledger: Ledger, options: CloudFilesOptions, found: Found
 ) -> list[tuple[int, FileVersion]]:
     """Look at known names, too, where the full listing of each interval is due."""
-    by_path = options.file_identity is FileIdentity.PATH
+    by_path = not options.allow_overwrites
     is_backfill = options.backfill_interval and found.listing is Listing.FULL
     if not (by_path and is_backfill and found.snapshot):
         return []
@@ -200,7 +185,6 @@ def _summary(
         waiting=len(found.files.waiting),
         outside=len(found.files.outside),
         too_old=len(found.files.too_old),
-        copies=len(found.copies),
         reused=reused,
         missed=missed,
         since_full=high - full.full_seq if full else None,

@@ -53,9 +53,6 @@ class EventKind(StrEnum):
     REUSED_NAME = "reused name"
     """A known name with other content, which the file identity passes over."""
 
-    SKIPPED = "skipped"
-    """Known and never to be read, for the option that the detail names."""
-
 
 class Archived(msgspec.Struct, frozen=True, kw_only=True):
     """How a file was archived: ``mode`` is MOVE or DELETE, ``by`` names who did it.

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import pyarrow as pa
-from deltalake import DeltaTable, Field, Transaction
-from deltalake.schema import PrimitiveType
+from deltalake import DeltaTable, Transaction
 
-from sluice.model import FileIdentity, FileVersion, LedgerFile
+from sluice.model import FileVersion, LedgerFile
 from sluice.tables import append_once, equal, literal, read_table, stream_table
 
 _TIMESTAMP = pa.timestamp("us", tz="UTC")
@@ -27,10 +26,10 @@ FILES_SCHEMA = pa.schema(
         pa.field("etag", pa.string()),
         pa.field("discovered_at", _TIMESTAMP, nullable=False),
         pa.field("run_id", pa.string(), nullable=False),
-        pa.field("content", pa.string()),
     ]
 )
-_FILE_COLUMNS = ("seq", "path", "size", "modified", "etag")
+# What tells two versions of a file apart, the path first.
+VERSION_COLUMNS = ("path", "size", "modified", "etag")
 
 
 @dataclass(frozen=True)
@@ -68,32 +67,22 @@ class FilesSnapshot:
         where = f"seq > {after}"
         if up_to is not None:
             where += f" and seq <= {up_to}"
-        digest = ("content",) if self.has_contents() else ()
-        columns = (*_FILE_COLUMNS, *digest)
-        found = read_table(self.table, columns=columns, where=where, order_by="seq")
+        found = read_table(
+            self.table, columns=("seq", *VERSION_COLUMNS), where=where, order_by="seq"
+        )
         return [LedgerFile(**row) for row in found.to_pylist()]
 
-    def keys(self, identity: FileIdentity, *, after: int = 0) -> Iterator[Hashable]:
-        """Yield what ``keys_of`` returns for each file with ``seq > after``."""
-        if identity is FileIdentity.PATH:
-            for batch in self.batches(("path",), after=after):
-                yield from batch.column(0).to_pylist()
-            return
-        columns = ["path", "size", "modified", "etag"]
-        if identity is FileIdentity.CONTENT and self.has_contents():
-            columns.append("content")
+    def keys(self, *, by_version: bool, after: int = 0) -> Iterator[Hashable]:
+        """Yield what ``key_of`` returns for each file with ``seq > after``."""
+        columns = VERSION_COLUMNS if by_version else VERSION_COLUMNS[:1]
         for batch in self.batches(columns, after=after):
-            values = (column.to_pylist() for column in batch.columns)
-            for path, size, modified, etag, *content in zip(*values, strict=True):
-                yield path, size, modified, etag
-                yield from filter(None, content)
+            values = [column.to_pylist() for column in batch.columns]
+            yield from zip(*values, strict=True) if by_version else values[0]
 
     def append(self, files: Sequence[FileVersion], *, run_id: str) -> bool:
         """Number ``files`` on from ``high``; False where another append came first."""
-        rows = _rows(files, self.high, run_id)
-        names = [each.name for each in self.table.schema().fields]
         transaction = Transaction(self.app_id, self.high + len(files))
-        return append_once(self.table, rows.select(names), transaction)
+        return append_once(self.table, _rows(files, self.high, run_id), transaction)
 
     def last_path(self, root: str) -> str:
         """Return the last path below ``root``, empty where there is none."""
@@ -104,51 +93,42 @@ class FilesSnapshot:
         found = read_table(self.table, columns=["max(path) as path"], where=where)
         return found["path"][0].as_py() or ""
 
-    def has_contents(self) -> bool:
-        """Tell whether the table has the column of digests; older ones have not."""
-        return any(each.name == "content" for each in self.table.schema().fields)
-
-    def add_contents(self) -> None:
-        """Add the column of digests where it is not there; null for all rows so far."""
-        if not self.has_contents():
-            self.table.alter.add_columns(Field("content", PrimitiveType("string")))
-
 
 def unknown_files(
     listed: Sequence[FileVersion],
     known: Iterable[Hashable],
-    identity: FileIdentity = FileIdentity.PATH,
+    *,
+    by_version: bool = False,
 ) -> list[FileVersion]:
-    """Return the listed files without a key among the ``known``, each file once.
+    """Return the listed files whose key is not among the ``known``, each file once.
 
     They come in the order of their modification times, oldest first, and then of their
     paths: the order decides which micro-batch a file joins, never whether it does.
     """
-    asked = {key for file in listed for key in keys_of(file, identity)}
-    seen = {key for key in known if key in asked}
-    fresh = []
+    asked = {key_of(file, by_version=by_version) for file in listed}
+    fresh = asked.difference(known)
+    found = []
     for file in sorted(listed, key=_arrival):
-        keys = keys_of(file, identity)
-        if seen.isdisjoint(keys):
-            fresh.append(file)
-        seen.update(keys)
-    return fresh
+        key = key_of(file, by_version=by_version)
+        if key in fresh:
+            found.append(file)
+            fresh.remove(key)
+    return found
 
 
 def number_files(files: Sequence[FileVersion], *, after: int) -> list[LedgerFile]:
     """Return ``files`` as the ledger has them, numbered on from ``after``."""
     return [
-        LedgerFile(seq, file.path, file.size, file.modified, file.etag, file.content)
+        LedgerFile(seq, file.path, file.size, file.modified, file.etag)
         for seq, file in enumerate(files, start=after + 1)
     ]
 
 
-def keys_of(file: FileVersion, identity: FileIdentity) -> list[Hashable]:
-    """Return by what ``file`` is known: another file with one of these is the same."""
-    if identity is FileIdentity.PATH:
-        return [file.path]
-    version = (file.path, file.size, file.modified, file.etag)
-    return [version, file.content] if file.content else [version]
+def key_of(file: FileVersion, *, by_version: bool) -> Hashable:
+    """Return what identifies ``file``: its path, or all that tells versions apart."""
+    if not by_version:
+        return file.path
+    return file.path, file.size, file.modified, file.etag
 
 
 def _arrival(file: FileVersion) -> tuple[datetime, str]:
@@ -165,6 +145,5 @@ def _rows(files: Sequence[FileVersion], high: int, run_id: str) -> pa.Table:
         pa.array([file.etag for file in files], pa.string()),
         pa.repeat(pa.scalar(datetime.now(UTC), _TIMESTAMP), count),
         pa.repeat(run_id, count),
-        pa.array([file.content for file in files], pa.string()),
     ]
     return pa.table(columns, schema=FILES_SCHEMA)

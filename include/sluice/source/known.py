@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from sluice.errors import Condition, FatalError
 from sluice.model import FileVersion
-from sluice.source.files import FilesSnapshot
+from sluice.source.files import VERSION_COLUMNS, FilesSnapshot
 
 Hashes = npt.NDArray[np.int64]
 _TIMESTAMP = pa.timestamp("us", tz="UTC")
@@ -104,8 +104,7 @@ class Known:
 
     @property
     def _columns(self) -> tuple[str, ...]:
-        versions = ("size", "modified", "etag")
-        return ("path", *versions) if self._by_version else ("path",)
+        return VERSION_COLUMNS if self._by_version else VERSION_COLUMNS[:1]
 
     def _hash_rows(self, batch: pa.RecordBatch) -> Hashes:
         hashes = self._hash_paths("", batch.column(0).to_pylist())

@@ -20,7 +20,6 @@ from sluice.errors import Condition, FatalError
 from sluice.model import (
     CHAIN_START,
     Claim,
-    FileIdentity,
     FileVersion,
     LedgerFile,
     SeqRange,
@@ -136,11 +135,12 @@ class Ledger:
         listed: Sequence[FileVersion],
         *,
         run_id: str,
-        identity: FileIdentity = FileIdentity.PATH,
+        by_version: bool = False,
         compared: FilesSnapshot | None = None,
     ) -> list[LedgerFile]:
         """Give a seq to each listed file that is not known, and return these.
 
+        A file is known by its path, or ``by_version`` by size, time and etag as well.
         ``compared`` is a snapshot that is known to hold none of them; without it they
         are compared with all there is. The append goes through the snapshot that was
         compared, so of two discoverers the second is refused, reads what the first
@@ -152,15 +152,16 @@ class Ledger:
         snapshot = compared or self.snapshot()
         # Nothing is after its highest seq, so this drops only what is listed twice.
         after = snapshot.high if compared else 0
-        fresh = unknown_files(listed, snapshot.keys(identity, after=after), identity)
+        known = snapshot.keys(by_version=by_version, after=after)
+        fresh = unknown_files(listed, known, by_version=by_version)
 
         def attempt() -> list[LedgerFile] | None:
             nonlocal after, snapshot, fresh
             if not fresh or snapshot.append(fresh, run_id=run_id):
                 return number_files(fresh, after=snapshot.high)
             after, snapshot = snapshot.high, self.snapshot()
-            newer = snapshot.keys(identity, after=after)
-            fresh = unknown_files(fresh, newer, identity)
+            newer = snapshot.keys(by_version=by_version, after=after)
+            fresh = unknown_files(fresh, newer, by_version=by_version)
             return None
 
         return commit_until_won(f"ledger {self.root!r}", attempt, rounds=_ROUNDS)

@@ -12,7 +12,6 @@ from datetime import timedelta
 from enum import StrEnum
 
 from sluice.columns import CORRUPT_RECORD, METADATA, RESCUED_DATA
-from sluice.model import FileIdentity
 from sluice.paths import normalize
 from sluice.source.clean.options import parse_clean_mode, parse_retention
 from sluice.source.listing import IncrementalListing
@@ -213,16 +212,9 @@ _DISCOVERY = (
         field="include_existing",
     ),
     Option(
-        name="cloudFiles.fileIdentity",
-        default="path",
-        meaning="what makes a file a new one",
-        parse=word_of(FileIdentity),
-        field="file_identity",
-    ),
-    Option(
         name="cloudFiles.allowOverwrites",
         default="false",
-        meaning="read a name again when its content changes",
+        meaning="read a path again when its size, time or etag changes",
         parse=parse_flag,
         field="allow_overwrites",
     ),

@@ -24,7 +24,6 @@ from sluice.formats.registry import (
     format_class,
     name_formats,
 )
-from sluice.model import FileIdentity
 from sluice.paths import join, normalize
 from sluice.source.clean.options import (
     DEFAULT_RETENTION,
@@ -58,8 +57,7 @@ class CloudFilesOptions:
     corrupt_column: str = CORRUPT_RECORD
     metadata_column: bool = True
     bad_files: str = "fail"
-    file_identity: FileIdentity = FileIdentity.PATH
-    allow_overwrites: bool | None = None
+    allow_overwrites: bool = False
     strict_globber: bool = False
     include_existing: bool = True
     incremental_listing: IncrementalListing = IncrementalListing.FALSE
@@ -104,13 +102,10 @@ def parse_options(given: Mapping[str, str]) -> CloudFilesOptions:
         raise UsageError(
             Condition.OPTION_MISSING, "cloudFiles: no path is given; call .load(path)"
         )
-    _require_one_identity(fields)
-    options = _with_identity(
-        CloudFilesOptions(
-            **{"schema_location": ""} | fields,
-            format=kind(**dict(_fields(values, own))),
-            schema_location_given="schema_location" in fields,
-        )
+    options = CloudFilesOptions(
+        **{"schema_location": ""} | fields,
+        format=kind(**dict(_fields(values, own))),
+        schema_location_given="schema_location" in fields,
     )
     require_cleanable(
         options.path,
@@ -156,23 +151,6 @@ def _fields(values: Mapping[str, str], rows: _Rows) -> Iterator[tuple[str, Any]]
             raise invalid(spelled, text, str(error)) from None
         if row.field is not None:
             yield row.field, value
-
-
-def _require_one_identity(fields: Mapping[str, Any]) -> None:
-    if fields.get("allow_overwrites") and fields.get("file_identity") == "path":
-        raise invalid(
-            "cloudFiles.fileIdentity",
-            "path",
-            "'path+mtime' or 'content' beside cloudFiles.allowOverwrites=true",
-        )
-
-
-def _with_identity(options: CloudFilesOptions) -> CloudFilesOptions:
-    """Let ``allowOverwrites`` mean what Auto Loader means by it: path and time."""
-    identity = options.file_identity
-    if options.allow_overwrites and identity is FileIdentity.PATH:
-        identity = FileIdentity.PATH_MTIME
-    return replace(options, file_identity=identity)
 
 
 def default_location(options: CloudFilesOptions) -> str:

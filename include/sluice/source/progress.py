@@ -30,7 +30,7 @@ def selection_id(options: CloudFilesOptions) -> str:
         options.path_glob_filter,
         options.recursive,
         options.strict_globber,
-        options.file_identity,
+        options.allow_overwrites,
         str(options.age_rules),
     ]
     return sha256(json.dumps(chosen).encode()).hexdigest()[:16]

@@ -17,7 +17,7 @@ from sluice.formats.streams import codec_of, open_decompressed
 from sluice.source.ledger import Ledger
 from sluice.source.partition import FileSlice
 from sluice.source.quarantine import LeftOut, QuarantinedFile
-from sluice.source.verify import holds_content, what_changed
+from sluice.source.verify import what_changed
 
 # Fewer, larger batches cost Spark less; small files are joined up to this many rows.
 _BATCH_ROWS = 10_000
@@ -130,8 +130,6 @@ def _require_unchanged(each: FileSlice, plan: ReadPlan) -> None:
     try:
         found = storage.status(each.file.location)
         changed = what_changed(each.file, found) if found else None
-        if changed and holds_content(each.file):
-            return
     except OSError as error:
         raise _unreadable(each, str(error)) from error
     if found is None and not storage.folder_exists(each.file.location):

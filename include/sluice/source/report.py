@@ -34,7 +34,6 @@ class Discovery:
     waiting: int = 0
     outside: int = 0
     too_old: int = 0
-    copies: int = 0
     reused: int = 0
     missed: int = 0
     since_full: int | None = None
@@ -75,7 +74,6 @@ def missed_files(
 def describe_events(
     missed: Sequence[tuple[LedgerFile, str]],
     reused: Sequence[tuple[int, FileVersion]],
-    copies: Sequence[FileVersion],
     run_id: str,
 ) -> Iterator[LedgerEvent]:
     """Yield what the ledger keeps of files beyond their rows.
@@ -92,12 +90,10 @@ def describe_events(
             run_id=run_id,
             at=at,
         )
-    noted = [(EventKind.REUSED_NAME, seq, file) for seq, file in reused]
-    noted += [(EventKind.SKIPPED, 0, file) for file in copies]
-    for kind, seq, file in noted:
+    for seq, file in reused:
         yield LedgerEvent(
-            kind=kind,
-            seq=seq or None,
+            kind=EventKind.REUSED_NAME,
+            seq=seq,
             path=file.path,
             detail=note_of(file),
             run_id=run_id,
@@ -122,8 +118,6 @@ def warnings_of(done: Discovery) -> Iterator[str]:
             f"{done.reused} known names have new content, which is not read; "
             "cloudFiles.allowOverwrites=true reads it as new versions"
         )
-    if done.copies:
-        yield f"{done.copies} new files hold bytes that are known: not read again"
     if done.outside:
         yield (
             f"{done.outside} new files were modified outside of modifiedAfter and "

@@ -6,13 +6,10 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from sluice.model import FileIdentity, FileVersion
-from sluice.source.content import noted_versions
+from sluice.model import FileVersion
 from sluice.source.discover import Page, list_pages, wanted_names
-from sluice.source.events import EventKind
 from sluice.source.files import FilesSnapshot
 from sluice.source.known import Known
-from sluice.source.ledger import Ledger
 from sluice.source.listing import ListingState
 from sluice.source.options import CloudFilesOptions
 
@@ -24,15 +21,14 @@ _MANY_KNOWN = 1_000_000
 
 
 def scan_new(
-    ledger: Ledger,
     snapshot: FilesSnapshot,
     options: CloudFilesOptions,
     start: ListingState | None,
 ) -> Iterator[FileVersion]:
     """Yield the listed files that ``snapshot`` does not hold, or those after ``start``.
 
-    Where the path is the identity only new names are looked at. Otherwise each file is,
-    which on a disk costs a system call for every file that has ever landed.
+    Only new names are looked at, but where ``allowOverwrites`` each file is, which on a
+    disk costs a system call for every file that has ever landed.
     """
     after = start.cursors if start else None
     many = start is None and snapshot.high >= _MANY_KNOWN
@@ -40,24 +36,21 @@ def scan_new(
     # The system lists while Python compares; each next group is asked for beforehand.
     with ThreadPoolExecutor(1) as lister:
         ahead = deque(lister.submit(next, groups, None) for _ in range(_GROUPS_AHEAD))
-        known = load_known(ledger, snapshot, options.file_identity, start)
+        known = load_known(snapshot, options, start)
         while (group := ahead.popleft().result()) is not None:
             ahead.append(lister.submit(next, groups, None))
             yield from new_in(group, known, options)
 
 
 def load_known(
-    ledger: Ledger,
     snapshot: FilesSnapshot,
-    identity: FileIdentity,
+    options: CloudFilesOptions,
     start: ListingState | None = None,
 ) -> Known:
     """Return what ``snapshot`` holds, or what it holds beyond ``start``."""
-    by_version = identity is not FileIdentity.PATH
-    known = Known(by_version=by_version, after=start.seq if start else 0)
+    after = start.seq if start else 0
+    known = Known(by_version=options.allow_overwrites, after=after)
     known.catch_up(snapshot)
-    if identity is FileIdentity.CONTENT:
-        known.add_versions(noted_versions(ledger, EventKind.SKIPPED))
     return known
 
 
@@ -66,7 +59,7 @@ def new_in(
 ) -> Iterator[FileVersion]:
     """Yield the files of ``group`` that are wanted, still there and not ``known``."""
     wanted = wanted_names(options)
-    if options.file_identity is FileIdentity.PATH:
+    if not options.allow_overwrites:
         fresh = known.new_names([(page.folder, page.names) for page in group])
         for page, positions in zip(group, fresh, strict=True):
             yield from look_at_wanted(page, positions, wanted)

@@ -14,7 +14,7 @@ from sluice.model import LedgerFile
 from sluice.source.files import FilesSnapshot
 from sluice.source.ledger import Ledger
 from sluice.source.quarantine import LeftOut, QuarantinedFile
-from sluice.source.verify import holds_content, what_changed
+from sluice.source.verify import what_changed
 from sluice.tables import query_table
 
 
@@ -33,7 +33,7 @@ def record_superseded(
     for file in files:
         found = storage.status(file.path) if file.seq in names else None
         changed = what_changed(file, found) if found else None
-        if changed and not holds_content(file):
+        if changed:
             now, kind = datetime.now(UTC), LeftOut.REPLACED
             record = QuarantinedFile(file.seq, file.path, changed, run_id, now, kind)
             ledger.quarantine(record)

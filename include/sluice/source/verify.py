@@ -8,14 +8,10 @@ one row of the ledger, so no batch has half of the old content and half of the n
 from __future__ import annotations
 
 from datetime import datetime
-from hashlib import sha256
 
-from sluice import storage
 from sluice.model import LedgerFile
 from sluice.paths import is_local
 from sluice.storage import FileStatus
-
-_BLOCK_BYTES = 1 << 20
 
 
 def what_changed(file: LedgerFile, found: FileStatus) -> str | None:
@@ -33,21 +29,6 @@ def what_changed(file: LedgerFile, found: FileStatus) -> str | None:
     if file.etag and found.etag and found.etag != file.etag:
         told.append(f"had etag {file.etag} when discovered, now {found.etag}")
     return "; ".join(told) or None
-
-
-def holds_content(file: LedgerFile) -> bool:
-    """Tell whether a file has the bytes that were discovered, whatever its time says.
-
-    Reads all of it, and only where the ledger has the digest: the file identity is
-    ``content``, and then a file that was only touched comes under no other seq.
-    """
-    if file.content is None:
-        return False
-    digest = sha256()
-    with storage.open_input(file.location) as stream:
-        while block := bytes(stream.read(_BLOCK_BYTES)):
-            digest.update(block)
-    return digest.hexdigest() == file.content
 
 
 def _time(path: str, moment: datetime) -> datetime:

@@ -82,14 +82,11 @@ def test_file_found_before_the_option_was_set_is_still_checked(tmp_path: Path) -
     assert codes(later) == []
 
 
-def test_copies_and_versions_are_as_asked_for(tmp_path: Path) -> None:
-    """With another identity a path may have two rows, and known bytes none."""
-    pipeline = pipeline_with(tmp_path, **{"cloudFiles.fileIdentity": "content"})
+def test_versions_are_as_asked_for(tmp_path: Path) -> None:
+    """With ``allowOverwrites`` a path may have two rows in the ledger."""
+    pipeline = pipeline_with(tmp_path, **{"cloudFiles.allowOverwrites": "true"})
     land(pipeline, "a.json", age=60)
     pipeline.run_batch()
-    content = Path(pipeline.config.landing_location, "a.json").read_bytes()
-    copy = Path(pipeline.config.landing_location, "copy.json")
-    copy.write_bytes(content)
     land(pipeline, "a.json", age=30, rows=4)
     pipeline.run_batch()
 

@@ -16,7 +16,7 @@ from kept import Kept
 from sluice.audit.checks import check_facts
 from sluice.audit.gather import gather_facts
 from sluice.history import archive_history
-from sluice.model import DataRisk, FileIdentity, Finding, Severity
+from sluice.model import DataRisk, Finding, Severity
 from sluice.source.configured import source_options
 from sluice.source.discover import list_landed
 from sluice.source.events import Archived, EventKind, LedgerEvent
@@ -43,7 +43,7 @@ def pipeline(built: Kept) -> PipelineBuilder:
 @pytest.fixture
 def versioned(tmp_path: Path) -> PipelineBuilder:
     """Return a pipeline whose files are known by their modification time too."""
-    options = {"cloudFiles.fileIdentity": "path+mtime"}
+    options = {"cloudFiles.allowOverwrites": "true"}
     config = pipeline_config(tmp_path, bronze={"source": {"options": options}})
     return PipelineBuilder(config)
 
@@ -211,7 +211,7 @@ def discover(pipeline: PipelineBuilder) -> None:
     pipeline.ledger.append_new(
         list_landed(source_options(pipeline.config)),
         run_id="run-1",
-        identity=FileIdentity.PATH_MTIME,
+        by_version=True,
     )
 
 

@@ -124,7 +124,7 @@ def test_a_file_that_is_gone_is_left_out(
 
 def test_a_version_to_come_is_left_to_the_run(tmp_path: Path) -> None:
     """Where each version of a name is read, the new one has rows of its own."""
-    options = {"cloudFiles.fileIdentity": "path+mtime"}
+    options = {"cloudFiles.allowOverwrites": "true"}
     bronze = {"source": {"options": options}}
     pipeline = PipelineBuilder(pipeline_config(tmp_path, bronze=bronze))
     path = Path(pipeline.land("a.json"))

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from sluice.errors import Condition, UsageError
-from sluice.model import CHAIN_START, FileIdentity, LedgerFile, SeqRange
+from sluice.model import CHAIN_START, LedgerFile, SeqRange
 from sluice.source import discover as listing_module
 from sluice.source import ledger as ledger_module
 from sluice.source import scan as scan_module
@@ -307,7 +307,7 @@ def test_file_beyond_max_age_is_counted_and_warned_of(
 
 
 def test_new_content_under_a_known_name_is_not_read(landing: Landing) -> None:
-    """With the path as identity a file is read once."""
+    """A path is read once, unless ``allowOverwrites``."""
     landing.land("a.json", age=60)
     landing.discover()
     landing.land("a.json", text="{} ")
@@ -331,10 +331,10 @@ def test_reused_name_is_counted_once_for_each_content(
     assert "1 known names have new content" in caplog.text
 
 
-def test_each_version_of_a_name_has_a_seq_with_path_and_time(landing: Landing) -> None:
-    """Which is what ``allowOverwrites`` means."""
+def test_each_version_of_a_name_has_a_seq_with_overwrites(landing: Landing) -> None:
+    """``allowOverwrites`` means that size, time and etag tell versions apart."""
     landing.land("a.json", age=60)
-    landing.discover(file_identity=FileIdentity.PATH_MTIME)
+    landing.discover(allow_overwrites=True)
     landing.land("a.json", age=30)
     assert landing.discover().files == 1
     assert landing.discover().files == 0
@@ -344,47 +344,6 @@ def test_each_version_of_a_name_has_a_seq_with_path_and_time(landing: Landing) -
     assert second.modified - first.modified == pytest.approx(
         timedelta(seconds=30), abs=DAY / 86_400
     )
-
-
-def test_bytes_that_are_known_are_not_read_again(landing: Landing) -> None:
-    """With the content as identity a copy under any name is passed over, and told."""
-    landing.land("a.json", text="1", age=60)
-    landing.land("copy.json", text="1", age=50)
-    done = landing.discover(file_identity=FileIdentity.CONTENT)
-    assert (done.files, done.copies) == (1, 1)
-    landing.land("later.json", text="1", age=40)
-    landing.land("b.json", text="2", age=40)
-    done = landing.discover()
-    assert (done.files, done.copies) == (1, 1)
-    landing.land("a.json", text="3", age=30)
-    assert landing.discover().files == 1
-    done = landing.discover()
-
-    assert (done.files, done.copies) == (0, 0)
-    assert landing.names() == ["a.json", "b.json", "a.json"]
-    assert landing.events(EventKind.SKIPPED) == [
-        ("copy.json", None),
-        ("later.json", None),
-    ]
-
-
-def test_older_ledger_learns_contents(
-    landing: Landing, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """One made before the column was there goes on with every identity."""
-    schema = ledger_module.FILES_SCHEMA
-    monkeypatch.setattr(ledger_module, "FILES_SCHEMA", schema.remove(7))
-    landing.land("a.json", text="1", age=60)
-    landing.discover()
-    monkeypatch.undo()
-    landing.land("b.json", text="2", age=50)
-    assert landing.discover().files == 1
-
-    landing.land("c.json", text="3", age=40)
-    assert landing.discover(file_identity=FileIdentity.CONTENT).files == 1
-    landing.land("d.json", text="3", age=30)
-    assert landing.discover().copies == 1
-    assert landing.names() == ["a.json", "b.json", "c.json"]
 
 
 # Incremental listing

@@ -102,8 +102,8 @@ def test_second_discoverer_of_a_snapshot_is_refused(
     compare = module.unknown_files
     rivals = iter([[version("rival")]])
 
-    def slow(*arguments):
-        fresh = compare(*arguments)
+    def slow(*arguments, **keywords):
+        fresh = compare(*arguments, **keywords)
         for listed in rivals:
             ledger.append(listed, run_id="rival")
         return fresh

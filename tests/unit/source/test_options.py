@@ -8,7 +8,6 @@ import pytest
 
 from sluice.errors import Condition, UsageError
 from sluice.formats.registry import FORMATS, format_class
-from sluice.model import FileIdentity
 from sluice.source.filters import AgeRules
 from sluice.source.listing import IncrementalListing
 from sluice.source.option_table import OPTIONS, EvolutionMode
@@ -21,7 +20,7 @@ GIVEN = {"path": "/in", "cloudFiles.format": "json", "cloudFiles.schemaLocation"
 DOCS = Path(__file__).parents[3] / "docs/options.md"
 ROWS = [*OPTIONS, *(row for name in FORMATS for row in format_class(name).options)]
 # They depend on whether a schema is given, so that leaving them out is a value too.
-OPEN = {"allow_overwrites", "evolution_mode", "rescued_column"}
+OPEN = {"evolution_mode", "rescued_column"}
 
 
 def refusal(**options: str) -> UsageError:
@@ -106,7 +105,6 @@ def test_option_of_later_is_refused_unless_it_changes_nothing() -> None:
         ("cloudFiles.backfillInterval", "1 month"),
         ("cloudFiles.backfillInterval", "one day"),
         ("cloudFiles.maxFileAge", "13 days"),
-        ("cloudFiles.fileIdentity", "mtime"),
         ("cloudFiles.useIncrementalListing", "yes"),
         ("cloudFiles.includeExistingFiles", "1"),
         ("modifiedAfter", "yesterday"),
@@ -169,7 +167,7 @@ def test_discovery_options_are_read_as_documented() -> None:
         GIVEN
         | {
             "cloudFiles.backfillInterval": "1 day",
-            "cloudFiles.fileIdentity": "CONTENT",
+            "cloudFiles.allowOverwrites": "true",
             "cloudFiles.includeExistingFiles": "false",
             "cloudFiles.maxFileAge": "90 days",
             "cloudFiles.useIncrementalListing": "Auto",
@@ -181,7 +179,7 @@ def test_discovery_options_are_read_as_documented() -> None:
     )
 
     assert options.backfill_interval == timedelta(days=1)
-    assert options.file_identity is FileIdentity.CONTENT
+    assert options.allow_overwrites
     assert not options.include_existing
     assert options.incremental_listing is IncrementalListing.AUTO
     assert options.strict_globber
@@ -191,38 +189,6 @@ def test_discovery_options_are_read_as_documented() -> None:
         max_age=timedelta(days=90),
         min_age=timedelta(seconds=30),
     )
-
-
-@pytest.mark.parametrize(
-    ("given", "expected"),
-    [
-        ({}, "path"),
-        ({"cloudFiles.allowOverwrites": "true"}, "path+mtime"),
-        ({"cloudFiles.allowOverwrites": "false"}, "path"),
-        ({"cloudFiles.fileIdentity": "path+mtime"}, "path+mtime"),
-        (
-            {
-                "cloudFiles.allowOverwrites": "true",
-                "cloudFiles.fileIdentity": "content",
-            },
-            "content",
-        ),
-    ],
-)
-def test_overwrites_are_told_by_path_and_time(
-    given: dict[str, str], expected: str
-) -> None:
-    """``allowOverwrites`` means that a name may come again with other content."""
-    assert parse_options(GIVEN | given).file_identity == expected
-
-
-def test_overwrites_with_the_path_alone_are_refused() -> None:
-    """The two say the opposite of each other."""
-    error = refusal(
-        **{"cloudFiles.allowOverwrites": "true", "cloudFiles.fileIdentity": "path"}
-    )
-
-    assert error.condition is Condition.OPTION_INVALID
 
 
 def test_docs_name_the_options_of_the_table() -> None:

@@ -5,9 +5,7 @@ import gzip
 import json
 import os
 import pickle
-from dataclasses import replace
 from datetime import UTC, datetime
-from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO
 
@@ -337,15 +335,6 @@ def test_replaced_version_is_recorded_as_such(tmp_path: Path) -> None:
     assert error.condition is Condition.FILE_REPLACED
     (record,) = ledger.left_out().values()
     assert (record.seq, record.kind) == (1, LeftOut.REPLACED)
-    assert ledger.quarantined() == {}
-
-
-def test_touched_file_with_the_content_known_is_read(tmp_path: Path) -> None:
-    """No newer version would ever come for it: refused, its rows would be lost."""
-    file = replace(land(tmp_path, "a"), content=sha256(LINES).hexdigest())
-    rewritten(file, LINES)
-
-    assert len(read(whole(file), keeps_versions=True)) == 100
 
 
 def test_file_that_is_gone_is_not_replaced(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sluice.model import FileIdentity, FileVersion, LedgerFile
+from sluice.model import FileVersion, LedgerFile
 from sluice.source.discover import look_at
 from sluice.source.ledger import Ledger
 from sluice.source.quarantine import LeftOut
@@ -35,7 +35,7 @@ def land(ledger: Ledger, path: Path, *, minute: int) -> None:
 
 def enter(ledger: Ledger, *versions: FileVersion) -> None:
     """Enter versions of names into the ledger."""
-    ledger.append_new(versions, run_id="run", identity=FileIdentity.PATH_MTIME)
+    ledger.append_new(versions, run_id="run", by_version=True)
 
 
 def recorded(ledger: Ledger, files: list[LedgerFile]) -> set[int]:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from hashlib import sha256
-from pathlib import Path
 
 import pytest
 
 from sluice.model import LedgerFile
-from sluice.source.verify import holds_content, what_changed
+from sluice.source.verify import what_changed
 from sluice.storage import FileStatus
 
 MOMENT = datetime(2026, 1, 1, 12, 0, 0, 250_000, tzinfo=UTC)
@@ -63,17 +61,3 @@ def test_disk_tells_microseconds_and_a_bucket_seconds() -> None:
 def test_etag_is_compared_where_both_have_one() -> None:
     """A disk has none, and a ledger may be older than its store's etags."""
     assert changed("s3://bucket/a", etag=None) is None
-
-
-@pytest.mark.parametrize(
-    ("content", "expected"), [(b"old", True), (b"new", False), (b"", False)]
-)
-def test_content_is_compared_where_the_ledger_has_it(
-    tmp_path: Path, content: bytes, expected: bool
-) -> None:
-    """With the content as identity a touched file has no newer row to wait for."""
-    path = tmp_path / "a"
-    path.write_bytes(content)
-    digest = sha256(b"old").hexdigest()
-    assert holds_content(LedgerFile(1, str(path), 3, MOMENT, None, digest)) is expected
-    assert not holds_content(LedgerFile(1, str(path), 3, MOMENT))

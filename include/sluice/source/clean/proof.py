@@ -234,16 +234,11 @@ class Prover:
         return frozenset(self._ledger.left_out())
 
     def _is_skipped(self, seq: int) -> bool:
-        return seq <= self._first_seq or seq in self._skipped
+        return seq <= self._first_seq
 
     @cached_property
     def _first_seq(self) -> int:
         return self._ledger.first_seq()
-
-    @cached_property
-    def _skipped(self) -> frozenset[int]:
-        events = self._ledger.events(EventKind.SKIPPED)
-        return frozenset(each.seq for each in events if each.seq is not None)
 
     @cached_property
     def _replayed(self) -> dict[int, datetime]:
