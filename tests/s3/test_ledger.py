@@ -37,7 +37,7 @@ def test_racing_events_are_all_kept(bucket: str) -> None:
 
     def append(racer: int) -> None:
         event = LedgerEvent(
-            kind=EventKind.MISSED,
+            kind=EventKind.REPLAYED,
             seq=racer,
             path=f"{bucket}/{racer}",
             detail="",

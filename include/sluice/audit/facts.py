@@ -17,13 +17,14 @@ from sluice.model import Claim, LedgerFile
 class LandedFile:
     """One file of the landing folder; ``records`` is None where it cannot be counted.
 
-    ``arrived`` is when it came under its name, which a copied modification time hides;
-    with ``minFileAge``, when it was old enough. The options on modification times have
-    a file that is ``passed_over`` not be discovered.
+    ``arrived`` is when it came under its name, which a copied time of its last change,
+    ``modified``, hides; with ``minFileAge``, when it was old enough. The options on
+    modification times have a file that is ``passed_over`` not be discovered.
     """
 
     path: str
     size: int
+    modified: datetime
     arrived: datetime
     records: int | None
     error: str | None = None

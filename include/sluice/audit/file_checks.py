@@ -11,6 +11,8 @@ from sluice.audit.facts import AuditFacts, LandedFile, LedgerFacts, QueryFacts
 from sluice.audit.row_checks import check_versions, find_deleted, told_deleted
 from sluice.audit.rules import Code, finding
 from sluice.model import DataRisk, Finding, LedgerFile, SeqRange, Severity
+from sluice.source.verify import what_changed
+from sluice.storage import FileStatus
 
 
 @dataclass(frozen=True)
@@ -149,11 +151,16 @@ def _check_landed(
 ) -> Iterator[Finding]:
     rows = facts.table_rows.get(file.path, 0)
     is_read = file.seq <= reading.up_to
-    if landed.size != file.size and ledger.keeps_versions:
+    resized = landed.size != file.size
+    changed = what_changed(file, FileStatus(landed.size, landed.modified, None))
+    if changed and ledger.keeps_versions:
         return  # its next version, which discovery finds
-    if landed.size != file.size and not _is_replayed(file, landed, rows, ledger):
-        yield _changed(facts, file, landed, rows if is_read else None)
-    elif landed.records is None:
+    if changed and not _is_replayed(file, landed, rows, ledger):
+        grew = is_read and resized and rows < (landed.records or 0)
+        yield _changed(facts, file, landed, changed, rows if grew else None)
+        if resized:
+            return
+    if landed.records is None:
         evidence = str(landed.error)
         yield finding(Code.FILE_NOT_COUNTED, facts.pipeline, file.path, evidence)
     elif file.seq not in reading.explained:
@@ -174,18 +181,20 @@ def _is_replayed(
 
 
 def _changed(
-    facts: AuditFacts, file: LedgerFile, landed: LandedFile, rows: int | None
+    facts: AuditFacts,
+    file: LedgerFile,
+    landed: LandedFile,
+    evidence: str,
+    rows: int | None,
 ) -> Finding:
-    """Tell a file that grew after it was read, so that records are not in the table."""
-    evidence = f"discovered with {file.size} bytes, now {landed.size}"
-    records = landed.records or 0
-    if rows is None or rows >= records:
+    """Return the finding of a changed file; ``rows`` if it grew after it was read."""
+    if rows is None:
         return finding(Code.FILE_CHANGED, facts.pipeline, file.path, evidence)
     return finding(
         Code.FILE_CHANGED,
         facts.pipeline,
         file.path,
-        f"{evidence}; {records} records, {rows} rows in the table",
+        f"{evidence}; {landed.records} records, {rows} rows in the table",
         severity=Severity.ERROR,
         data_risk=DataRisk.LOST,
     )

@@ -61,8 +61,8 @@ def _landed_file(
     try:
         records = count_records(path, options.format)
     except (OSError, ValueError) as error:
-        return LandedFile(path, size, arrived, None, str(error), passed_over)
-    return LandedFile(path, size, arrived, records, None, passed_over)
+        return LandedFile(path, size, modified, arrived, None, str(error), passed_over)
+    return LandedFile(path, size, modified, arrived, records, None, passed_over)
 
 
 def _walk_disk(root: str) -> Iterator[_Found]:
@@ -79,7 +79,7 @@ def _walk_disk(root: str) -> Iterator[_Found]:
                 continue  # a pipe or a socket: to open it may take for ever
             # A file that is moved or copied in may bring its old modification time; the
             # inode's time tells when it got here.
-            modified = datetime.fromtimestamp(status.st_mtime, UTC)
+            modified = storage.modified_at(status.st_mtime_ns)
             arrived = max(modified, datetime.fromtimestamp(status.st_ctime, UTC))
             path = os.path.join(folder, name)  # noqa: PTH118
             yield path, status.st_size, arrived, modified

@@ -36,11 +36,9 @@ from sluice.source.progress import (
 )
 from sluice.source.report import (
     Discovery,
-    describe_events,
-    missed_files,
+    count_missed,
     warnings_of,
 )
-from sluice.source.reused import find_reused
 from sluice.source.scan import scan_new
 
 __all__ = ["Discovery", "Found", "discover", "find_among", "find_new", "record_found"]
@@ -97,11 +95,7 @@ def record_found(
     )
     if not options.include_existing:
         ledger.skip_existing()
-    missed = _missed(found, new)
-    reused = _reused(ledger, options, found)
-    events = describe_events(missed, reused, run_id)
-    ledger.append_events(list(events))
-    done = _summary(found, new, missed=len(missed), reused=len(reused))
+    done = _summary(found, new, missed=_count_missed(found, new))
     _keep(ledger, options, found)
     for text in warnings_of(done):
         _LOG.warning("discovery in %r: %s", options.path, text)
@@ -154,26 +148,13 @@ def find_among(
     return Found(began=began, snapshot=snapshot, files=groups)
 
 
-def _missed(found: Found, new: Sequence[LedgerFile]) -> list[tuple[LedgerFile, str]]:
+def _count_missed(found: Found, new: Sequence[LedgerFile]) -> int:
     if found.listing is not Listing.FULL:
-        return []
-    return missed_files(new, found.state, found.watcher, found.began)
+        return 0
+    return count_missed(new, found.state, found.watcher, found.began)
 
 
-def _reused(
-    ledger: Ledger, options: CloudFilesOptions, found: Found
-) -> list[tuple[int, FileVersion]]:
-    """Look at known names, too, where the full listing of each interval is due."""
-    by_path = not options.allow_overwrites
-    is_backfill = options.backfill_interval and found.listing is Listing.FULL
-    if not (by_path and is_backfill and found.snapshot):
-        return []
-    return find_reused(ledger, found.snapshot, options)
-
-
-def _summary(
-    found: Found, new: Sequence[LedgerFile], *, missed: int, reused: int
-) -> Discovery:
+def _summary(found: Found, new: Sequence[LedgerFile], *, missed: int) -> Discovery:
     base = found.snapshot.high if found.snapshot else 0
     high = new[-1].seq if new else base
     full = found.state if found.listing is Listing.FULL else None
@@ -185,7 +166,6 @@ def _summary(
         waiting=len(found.files.waiting),
         outside=len(found.files.outside),
         too_old=len(found.files.too_old),
-        reused=reused,
         missed=missed,
         since_full=high - full.full_seq if full else None,
     )

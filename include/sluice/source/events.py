@@ -44,14 +44,8 @@ class EventKind(StrEnum):
     ARCHIVED = "archived"
     """Moved or deleted by cleanSource; the detail is the JSON of an ``Archived``."""
 
-    MISSED = "missed"
-    """Found by a full listing after incremental listing or a watcher missed it."""
-
     REPLAYED = "replayed"
     """Read again by a replay; the detail is the table version that holds its rows."""
-
-    REUSED_NAME = "reused name"
-    """A known name with other content, which the file identity passes over."""
 
 
 class Archived(msgspec.Struct, frozen=True, kw_only=True):

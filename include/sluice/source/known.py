@@ -58,10 +58,6 @@ class Known:
         self._take(added)
         self.seq = snapshot.high
 
-    def add_versions(self, versions: Sequence[FileVersion]) -> None:
-        """Take in versions that are known from elsewhere than the ledger's files."""
-        self._take(self._hash_versions(versions))
-
     def new_names(self, pages: Sequence[tuple[str, Sequence[str]]]) -> list[list[int]]:
         """Return, for each folder and its names, the positions that are not known.
 

@@ -1,14 +1,12 @@
-"""What a discovery did, passed over or found too late: counts, events, warnings."""
+"""What a discovery did, passed over or found too late: counts and warnings."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
-from sluice.model import FileVersion, LedgerFile
-from sluice.source.content import note_of
-from sluice.source.events import EventKind, LedgerEvent
+from sluice.model import LedgerFile
 from sluice.source.heartbeat import Heartbeat
 from sluice.source.listing import Listing, ListingState, precedes
 
@@ -21,10 +19,9 @@ class Discovery:
     """What one discovery did, counted in files; ``high`` is the ledger's highest seq.
 
     ``waiting`` are younger than ``minFileAge``, ``outside`` not between
-    ``modifiedAfter`` and ``modifiedBefore``, ``too_old`` beyond ``maxFileAge``,
-    ``copies`` have bytes that are known, ``reused`` names have a new content that is
-    not read. ``missed`` were found by this full listing only, of the ``since_full``
-    files that the ledger got since the last one; None where that is not known.
+    ``modifiedAfter`` and ``modifiedBefore``, ``too_old`` beyond ``maxFileAge``.
+    ``missed`` were found by this full listing only, of the ``since_full`` files that
+    the ledger got since the last one; None where that is not known.
     """
 
     listing: Listing
@@ -34,7 +31,6 @@ class Discovery:
     waiting: int = 0
     outside: int = 0
     too_old: int = 0
-    reused: int = 0
     missed: int = 0
     since_full: int | None = None
 
@@ -49,56 +45,24 @@ class Discovery:
         )
 
 
-def missed_files(
+def count_missed(
     new: Sequence[LedgerFile],
     state: ListingState | None,
     watcher: Heartbeat | None,
     began: datetime,
-) -> list[tuple[LedgerFile, str]]:
-    """Return which files of a full listing should have come before, and by what.
+) -> int:
+    """Count the new files of a full listing that should have come before.
 
     Those that incremental listing passes over, where one was made since the last full
     listing; and those that landed a while ago under a watcher as old as that.
     """
     if state is None or state.full_at is None:
-        return []
+        return 0
     if watcher is not None and watcher.since <= state.full_at:
-        late = (file for file in new if file.modified < began - _WATCH_DELAY)
-        return [(file, "watch") for file in late]
+        return sum(file.modified < began - _WATCH_DELAY for file in new)
     if not state.increments:
-        return []
-    before = (file for file in new if precedes(file.path, state.cursors))
-    return [(file, "incremental listing") for file in before]
-
-
-def describe_events(
-    missed: Sequence[tuple[LedgerFile, str]],
-    reused: Sequence[tuple[int, FileVersion]],
-    run_id: str,
-) -> Iterator[LedgerEvent]:
-    """Yield what the ledger keeps of files beyond their rows.
-
-    A reused name and a copy are told with the whole version: it is not told again.
-    """
-    at = datetime.now(UTC)
-    for row, cause in missed:
-        yield LedgerEvent(
-            kind=EventKind.MISSED,
-            seq=row.seq,
-            path=row.path,
-            detail=cause,
-            run_id=run_id,
-            at=at,
-        )
-    for seq, file in reused:
-        yield LedgerEvent(
-            kind=EventKind.REUSED_NAME,
-            seq=seq,
-            path=file.path,
-            detail=note_of(file),
-            run_id=run_id,
-            at=at,
-        )
+        return 0
+    return sum(precedes(file.path, state.cursors) for file in new)
 
 
 def warnings_of(done: Discovery) -> Iterator[str]:
@@ -112,11 +76,6 @@ def warnings_of(done: Discovery) -> Iterator[str]:
         yield (
             f"{done.miss_rate}; a shorter cloudFiles.backfillInterval finds such files "
             "earlier"
-        )
-    if done.reused:
-        yield (
-            f"{done.reused} known names have new content, which is not read; "
-            "cloudFiles.allowOverwrites=true reads it as new versions"
         )
     if done.outside:
         yield (

@@ -143,6 +143,25 @@ def rewrite_landed(pipeline: PipelineBuilder) -> None:
     pipeline.land("0a.json", rows=9)
 
 
+def touch_landed(pipeline: PipelineBuilder) -> None:
+    """Write a file again with as many bytes as it had."""
+    os.utime(landed(pipeline, "0a.json"), (1, 1))
+
+
+def resize_landed(pipeline: PipelineBuilder) -> None:
+    """Write a file again that keeps its modification time."""
+    path = Path(landed(pipeline, "0a.json"))
+    before = path.stat()
+    path.write_bytes(path.read_bytes() + b"\n")
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def touch_after_loss(pipeline: PipelineBuilder) -> None:
+    """Lose rows of a file that was written again with as many bytes."""
+    lose_rows(pipeline)
+    os.utime(landed(pipeline, "3a.json"), (1, 1))
+
+
 def lose_commit(pipeline: PipelineBuilder) -> None:
     """Lose a file in the middle of the commit log."""
     pipeline.bronze.remove("commits/1")
@@ -239,6 +258,9 @@ CORPUS: list[tuple[Callable[[PipelineBuilder], None], list[str]]] = [
     (add_phantom, ["LEDGER_FILE_GONE"]),
     (repeat_path, ["LEDGER_PATH_DUPLICATED"]),
     (rewrite_landed, ["FILE_CHANGED"]),
+    (touch_landed, ["FILE_CHANGED"]),
+    (resize_landed, ["FILE_CHANGED"]),
+    (touch_after_loss, ["ROWS_MISSING", "FILE_CHANGED"]),
     (lose_commit, ["COMMIT_MISSING"]),
     (lose_newest_commit, ["COMMIT_MISSING"]),
     (lose_silver_commit, ["COMMIT_MISSING"]),

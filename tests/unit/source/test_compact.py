@@ -36,7 +36,7 @@ def fill(ledger: Ledger, appends: int) -> None:
         start = ledger.claim(SeqRange(start, high + 1), run_id=f"{number}")
         at = MOMENT + timedelta(minutes=start)
         event = LedgerEvent(
-            kind=EventKind.MISSED, seq=start, path="x", detail="", run_id="r", at=at
+            kind=EventKind.REPLAYED, seq=start, path="x", detail="", run_id="r", at=at
         )
         ledger.append_events([event])
 

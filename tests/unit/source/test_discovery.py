@@ -18,7 +18,6 @@ from sluice.source import discover as listing_module
 from sluice.source import ledger as ledger_module
 from sluice.source import scan as scan_module
 from sluice.source.discovery import Discovery, discover, find_new
-from sluice.source.events import EventKind
 from sluice.source.heartbeat import LIFETIME, Heartbeat, beat
 from sluice.source.ledger import Ledger
 from sluice.source.listing import IncrementalListing, Listing, load_state, save_state
@@ -82,10 +81,6 @@ class Landing:
         assert kept is not None
         moved = msgspec.structs.replace(kept, full_at=datetime.now(UTC) - ago)
         save_state(ledger.root, moved)
-
-    def events(self, kind: EventKind) -> list[tuple[str, int | None]]:
-        """Return the names and seqs of which an event was kept."""
-        return [(Path(each.path).name, each.seq) for each in self.ledger.events(kind)]
 
 
 @pytest.fixture
@@ -315,22 +310,6 @@ def test_new_content_under_a_known_name_is_not_read(landing: Landing) -> None:
     assert landing.discover().files == 0
 
 
-def test_reused_name_is_counted_once_for_each_content(
-    landing: Landing, caplog: pytest.LogCaptureFixture
-) -> None:
-    """It is not read, and never in silence: the backfill's listing looks for it."""
-    landing.land("a.json", "b.json", age=60)
-    landing.discover(backfill_interval=DAY)
-    landing.land("a.json", text="{} ", age=50)
-    assert landing.discover().reused == 1
-    assert landing.discover().reused == 0
-    landing.land("a.json", text="{}  ", age=40)
-
-    assert landing.discover().reused == 1
-    assert landing.events(EventKind.REUSED_NAME) == [("a.json", 1), ("a.json", 1)]
-    assert "1 known names have new content" in caplog.text
-
-
 def test_each_version_of_a_name_has_a_seq_with_overwrites(landing: Landing) -> None:
     """``allowOverwrites`` means that size, time and etag tell versions apart."""
     landing.land("a.json", age=60)
@@ -422,7 +401,6 @@ def test_name_out_of_order_is_found_by_the_full_listing_and_told(
 
     assert (done.listing, done.files, done.missed) == (Listing.FULL, 1, 1)
     assert done.since_full == 2
-    assert growing.events(EventKind.MISSED) == [("99.json", 17)]
     assert "1 of the 2 files since the last one had been missed" in caplog.text
     assert growing.discover().listing is Listing.INCREMENTAL
 
@@ -549,7 +527,6 @@ def test_under_a_watcher_misses_are_counted_by_the_full_listing(
     done = landing.discover()
 
     assert (done.listing, done.files, done.missed) == (Listing.FULL, 2, 1)
-    assert landing.events(EventKind.MISSED) == [("missed.json", 2)]
 
 
 def test_files_from_before_the_watcher_are_no_misses(landing: Landing) -> None:

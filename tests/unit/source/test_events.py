@@ -51,9 +51,9 @@ def test_event_comes_back_as_it_was_kept(location: str) -> None:
 
 def test_events_are_asked_for_by_kind(location: str) -> None:
     """Whoever replays does not want a million files that were moved."""
-    append_events(location, [event(1), event(2, EventKind.MISSED)])
+    append_events(location, [event(1), event(2, EventKind.REPLAYED)])
 
-    assert [each.seq for each in read_events(location, EventKind.MISSED)] == [2]
+    assert [each.seq for each in read_events(location, EventKind.REPLAYED)] == [2]
 
 
 def test_events_come_oldest_first(location: str) -> None:
@@ -62,13 +62,6 @@ def test_events_come_oldest_first(location: str) -> None:
     append_events(location, [event(3)])
 
     assert [each.seq for each in read_events(location)] == [3, 2, 1]
-
-
-def test_event_without_a_seq_is_kept(location: str) -> None:
-    """A name that is used again has none where its content is passed over."""
-    append_events(location, [event(None, EventKind.REUSED_NAME)])
-
-    assert read_events(location)[0].seq is None
 
 
 def test_newest_event_of_each_file_counts(location: str) -> None:

@@ -42,7 +42,7 @@ def test_exactly_the_unknown_names_are_found(
 ) -> None:
     """A name that is known always matches; another does by a chance of 2**-64."""
     compared = Known()
-    compared.add_versions([version(f"/in/{name}") for name in known])
+    compared._take(compared._hash_paths("/in/", list(known)))
 
     found = compared.new_names([("/in/", names) for names in pages])
 
@@ -83,7 +83,7 @@ def test_texts_of_other_width_do_not_hash_alike() -> None:
     """Python hashes the bytes in memory, and one wide letter has those of ``ab``."""
     assert hash("ab") == hash("\u6261")
     compared = Known()
-    compared.add_versions([version("ab")])
+    compared._take(compared._hash_paths("", ["ab"]))
 
     assert compared.new_names([("", ["ab", "\u6261"])]) == [[1]]
 
