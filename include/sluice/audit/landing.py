@@ -56,7 +56,7 @@ def _landed_file(
 ) -> LandedFile:
     path, size, arrived, modified = found
     groups = group_by_age([FileVersion(path, size, modified)], options.age_rules, now)
-    passed_over = bool(groups.outside or groups.too_old)
+    passed_over = bool(groups.outside)
     arrived += options.min_file_age or timedelta(0)
     try:
         records = count_records(path, options.format)

@@ -165,7 +165,6 @@ def _summary(found: Found, new: Sequence[LedgerFile], *, missed: int) -> Discove
         high=high,
         waiting=len(found.files.waiting),
         outside=len(found.files.outside),
-        too_old=len(found.files.too_old),
         missed=missed,
         since_full=high - full.full_seq if full else None,
     )

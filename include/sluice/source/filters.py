@@ -15,11 +15,10 @@ from sluice.model import FileVersion
 
 @dataclass(frozen=True, kw_only=True)
 class AgeRules:
-    """What ``modifiedAfter/Before``, ``maxFileAge`` and ``minFileAge`` ask for."""
+    """What ``modifiedAfter``, ``modifiedBefore`` and ``minFileAge`` ask for."""
 
     modified_after: datetime | None = None
     modified_before: datetime | None = None
-    max_age: timedelta | None = None
     min_age: timedelta | None = None
 
 
@@ -30,7 +29,6 @@ class AgeGroups:
     taken: list[FileVersion]
     waiting: list[FileVersion]
     outside: list[FileVersion]
-    too_old: list[FileVersion]
 
 
 def group_by_age(
@@ -41,7 +39,7 @@ def group_by_age(
     A time farther in the future than ``min_age`` is no clock's mistake and tells
     nothing of when the file was written: such a file does not wait.
     """
-    parts = AgeGroups([], [], [], [])
+    parts = AgeGroups([], [], [])
     for file in files:
         _part_of(file, rules, now, parts).append(file)
     return parts
@@ -55,8 +53,6 @@ def _part_of(
         return parts.outside
     if rules.modified_before is not None and file.modified >= rules.modified_before:
         return parts.outside
-    if rules.max_age is not None and age > rules.max_age:
-        return parts.too_old
     if rules.min_age is not None and abs(age) < rules.min_age:
         return parts.waiting
     return parts.taken

@@ -8,7 +8,6 @@ with ``sluice.`` are our own.
 
 from __future__ import annotations
 
-from datetime import timedelta
 from enum import StrEnum
 
 from sluice.columns import CORRUPT_RECORD, METADATA, RESCUED_DATA
@@ -25,9 +24,6 @@ from sluice.values import (
     word_of,
 )
 
-# Below this Auto Loader itself refuses: it would forget files that it still lists.
-_LEAST_MAX_AGE = timedelta(days=14)
-
 
 class EvolutionMode(StrEnum):
     """What happens when a field appears that the schema does not have."""
@@ -36,14 +32,6 @@ class EvolutionMode(StrEnum):
     RESCUE = "rescue"
     FAIL_ON_NEW_COLUMNS = "failOnNewColumns"
     NONE = "none"
-
-
-def _max_age(text: str) -> timedelta:
-    age = parse_interval(text)
-    if age < _LEAST_MAX_AGE:
-        message = "at least 14 days"
-        raise ValueError(message)
-    return age
 
 
 def _bad_files(text: str) -> str:
@@ -194,9 +182,8 @@ _DISCOVERY = (
     ),
     Option(
         name="cloudFiles.maxFileAge",
-        meaning="pass over new files that are older",
-        parse=_max_age,
-        field="max_file_age",
+        meaning="changes nothing: every file is remembered for ever",
+        parse=parse_interval,
     ),
     Option(
         name="sluice.minFileAge",

@@ -7,11 +7,13 @@ known there and not built here is refused, never ignored in silence.
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from difflib import get_close_matches
+from functools import cache
 from hashlib import sha256
 from typing import Any
 
@@ -38,6 +40,7 @@ from sluice.values import Option, invalid
 # By the name in lower case: the name as it is spelled, and the row.
 _Rows = dict[str, tuple[str, Option]]
 DEFAULT_MAX_FILES = 1000
+_LOG = logging.getLogger("sluice")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +67,6 @@ class CloudFilesOptions:
     backfill_interval: timedelta | None = None
     modified_after: datetime | None = None
     modified_before: datetime | None = None
-    max_file_age: timedelta | None = None
     min_file_age: timedelta | None = None
     clean_source: CleanMode = CleanMode.OFF
     clean_retention: timedelta = DEFAULT_RETENTION
@@ -81,7 +83,6 @@ class CloudFilesOptions:
         return AgeRules(
             modified_after=self.modified_after,
             modified_before=self.modified_before,
-            max_age=self.max_file_age,
             min_age=self.min_file_age,
         )
 
@@ -97,6 +98,8 @@ def parse_options(given: Mapping[str, str]) -> CloudFilesOptions:
     own, rows = _by_name(kind.options), _by_name(OPTIONS)
     if values.get("cloudfiles.validateoptions", "true").lower() != "false":
         _require_known(values, rows | own)
+    if "cloudfiles.maxfileage" in values:
+        _warn_of_max_age()
     fields = dict(_fields(values, rows))
     if "path" not in fields:
         raise UsageError(
@@ -197,4 +200,12 @@ def _unknown(name: str, rows: _Rows) -> UsageError:
         Condition.OPTION_UNKNOWN,
         f"cloudFiles: unknown option {name!r}; {hint}",
         {"option": name},
+    )
+
+
+@cache
+def _warn_of_max_age() -> None:
+    _LOG.warning(
+        "cloudFiles.maxFileAge does nothing: every file is remembered for ever; leave "
+        "the option out"
     )

@@ -19,7 +19,7 @@ class Discovery:
     """What one discovery did, counted in files; ``high`` is the ledger's highest seq.
 
     ``waiting`` are younger than ``minFileAge``, ``outside`` not between
-    ``modifiedAfter`` and ``modifiedBefore``, ``too_old`` beyond ``maxFileAge``.
+    ``modifiedAfter`` and ``modifiedBefore``.
     ``missed`` were found by this full listing only, of the ``since_full`` files that
     the ledger got since the last one; None where that is not known.
     """
@@ -30,7 +30,6 @@ class Discovery:
     high: int
     waiting: int = 0
     outside: int = 0
-    too_old: int = 0
     missed: int = 0
     since_full: int | None = None
 
@@ -67,11 +66,6 @@ def count_missed(
 
 def warnings_of(done: Discovery) -> Iterator[str]:
     """Yield a sentence for each count of files that are read late or not at all."""
-    if done.too_old:
-        yield (
-            f"{done.too_old} new files are older than cloudFiles.maxFileAge and were "
-            "passed over; leave the option out: the ledger never forgets a file"
-        )
     if done.missed:
         yield (
             f"{done.miss_rate}; a shorter cloudFiles.backfillInterval finds such files "

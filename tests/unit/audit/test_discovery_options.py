@@ -44,7 +44,6 @@ def codes(pipeline: PipelineBuilder) -> list[str]:
     ("option", "value", "age"),
     [
         ("modifiedAfter", "2026-01-01", 3000 * DAY),
-        ("cloudFiles.maxFileAge", "14 days", 20 * DAY),
         ("sluice.minFileAge", "1 hour", 5),
     ],
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -283,19 +282,6 @@ def test_young_file_waits_for_the_next_listing(landing: Landing) -> None:
     landing.land("young.json", age=31)
     done = landing.discover()
     assert (done.files, done.waiting) == (1, 0)
-
-
-def test_file_beyond_max_age_is_counted_and_warned_of(
-    landing: Landing, caplog: pytest.LogCaptureFixture
-) -> None:
-    """A documented option that can lose a file must not do so in silence."""
-    landing.land("old.json", age=20 * 86_400)
-
-    with caplog.at_level(logging.WARNING):
-        done = landing.discover(max_file_age=timedelta(days=14))
-
-    assert (done.files, done.too_old) == (0, 1)
-    assert "1 new files are older than cloudFiles.maxFileAge" in caplog.text
 
 
 # Identity

@@ -36,14 +36,6 @@ def test_both_ends_are_exclusive(offset: timedelta, rule: str, expected: str) ->
     assert group_of(bound + offset, **{rule: bound}) == expected
 
 
-def test_file_beyond_the_greatest_age_is_too_old() -> None:
-    """The edge itself is not."""
-    limit = timedelta(days=14)
-
-    assert group_of(NOW - limit, max_age=limit) == "taken"
-    assert group_of(NOW - limit - SECOND, max_age=limit) == "too_old"
-
-
 @pytest.mark.parametrize(
     ("age", "expected"),
     [

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,7 +12,7 @@ from sluice.formats.registry import FORMATS, format_class
 from sluice.source.filters import AgeRules
 from sluice.source.listing import IncrementalListing
 from sluice.source.option_table import OPTIONS, EvolutionMode
-from sluice.source.options import parse_options
+from sluice.source.options import _warn_of_max_age, parse_options
 from sluice.values import Option
 
 GIVEN = {"path": "/in", "cloudFiles.format": "json", "cloudFiles.schemaLocation": "/s"}
@@ -104,7 +105,7 @@ def test_option_of_later_is_refused_unless_it_changes_nothing() -> None:
         ("sluice.minFileAge", "0s"),
         ("cloudFiles.backfillInterval", "1 month"),
         ("cloudFiles.backfillInterval", "one day"),
-        ("cloudFiles.maxFileAge", "13 days"),
+        ("cloudFiles.maxFileAge", "old"),
         ("cloudFiles.useIncrementalListing", "yes"),
         ("cloudFiles.includeExistingFiles", "1"),
         ("modifiedAfter", "yesterday"),
@@ -169,7 +170,6 @@ def test_discovery_options_are_read_as_documented() -> None:
             "cloudFiles.backfillInterval": "1 day",
             "cloudFiles.allowOverwrites": "true",
             "cloudFiles.includeExistingFiles": "false",
-            "cloudFiles.maxFileAge": "90 days",
             "cloudFiles.useIncrementalListing": "Auto",
             "cloudFiles.useStrictGlobber": "true",
             "modifiedAfter": "2026-01-01T00:00:00",
@@ -186,7 +186,6 @@ def test_discovery_options_are_read_as_documented() -> None:
     assert options.age_rules == AgeRules(
         modified_after=datetime(2026, 1, 1, tzinfo=UTC),
         modified_before=datetime(2026, 1, 1, 23, tzinfo=UTC),
-        max_age=timedelta(days=90),
         min_age=timedelta(seconds=30),
     )
 
@@ -221,3 +220,18 @@ def test_default_is_what_leaving_it_out_means(row: Option) -> None:
 
     assert row.default is not None
     assert kept == (None if row.field in OPEN | {None} else row.parse(row.default))
+
+
+def test_max_file_age_is_accepted_and_does_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Auto Loader forgets files by it; to pass over old files would lose them."""
+    _warn_of_max_age.cache_clear()
+    with caplog.at_level(logging.WARNING):
+        options = [
+            parse_options(GIVEN | {"cloudFiles.maxFileAge": "90 days"})
+            for _ in range(2)
+        ]
+
+    assert options == [parse_options(GIVEN)] * 2
+    assert caplog.text.count("every file is remembered for ever") == 1
