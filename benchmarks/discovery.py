@@ -4,8 +4,7 @@
 
 A real tree is listed and a real ledger compared. The tree's files are hard links to a
 few empty files, so that it needs names, not inodes; that changes nothing for a listing,
-which reads names. Each way is measured in a process of its own, imports not counted;
-time and memory of the processes that it starts are.
+which reads names. Each way is measured in a process of its own, imports not counted.
 """
 
 from __future__ import annotations
@@ -128,10 +127,10 @@ def _call(way: str, root: Path) -> dict[str, object]:
 def _measure(way: str, root: Path) -> dict[str, object]:
     options = _options(root)
     ledger = Ledger.open_or_create(options.schema_location)
-    began, used = time.perf_counter(), sum(os.times()[:4])
+    began, used = time.perf_counter(), time.process_time()
     with _watched_memory() as peak:
         new = _WAYS[way](ledger, options)
-    seconds, cpu = time.perf_counter() - began, sum(os.times()[:4]) - used
+    seconds, cpu = time.perf_counter() - began, time.process_time() - used
     return {
         "way": way,
         "new": new,
@@ -143,14 +142,14 @@ def _measure(way: str, root: Path) -> dict[str, object]:
 
 @contextmanager
 def _watched_memory() -> Iterator[list[int]]:
-    """Give a list that fills with what this process and its children hold, in bytes."""
+    """Give a list that fills with the memory this process holds, in bytes."""
     found: list[int] = []
     done = threading.Event()
     me = psutil.Process()
 
     def watch() -> None:
         while not done.wait(_LOOK_SECONDS):
-            found.append(sum(map(_resident, [me, *me.children()])))
+            found.append(me.memory_info().rss)
 
     watcher = threading.Thread(target=watch)
     watcher.start()
@@ -159,13 +158,6 @@ def _watched_memory() -> Iterator[list[int]]:
     finally:
         done.set()
         watcher.join()
-
-
-def _resident(process: psutil.Process) -> int:
-    try:
-        return int(process.memory_info().rss)
-    except psutil.NoSuchProcess:
-        return 0
 
 
 def _full(ledger: Ledger, options: CloudFilesOptions) -> int:

@@ -21,7 +21,6 @@ from sluice import storage
 from sluice.errors import Condition, FatalError, UsageError
 from sluice.model import FileVersion
 from sluice.paths import is_local, join
-from sluice.source.folder_reader import HIDDEN
 from sluice.source.globs import (
     Selection,
     is_glob,
@@ -29,7 +28,7 @@ from sluice.source.globs import (
     select_folder,
     select_glob,
 )
-from sluice.source.walk import Walk, leads_back_to, walk_beside, walk_here
+from sluice.source.walk import HIDDEN, leads_back_to, walk
 
 if TYPE_CHECKING:
     from sluice.source.options import CloudFilesOptions
@@ -107,26 +106,22 @@ def list_pages(
     options: CloudFilesOptions,
     *,
     after: Mapping[str, str] | None = None,
-    many: bool = False,
 ) -> Iterator[Page]:
     """Yield the files below the load path, or those ``after`` a path in each root.
 
     Paths are ordered by their characters, as object storage lists them. Folders whose
     files all come before are not opened, and a bucket is asked only for later keys.
-    Where ``many`` files are expected, the folders of a disk are read beside the caller.
 
     Raises:
         UsageError: there is no such folder, or one in it may not be read.
-        RetryableError: a process that read folders was killed.
     """
-    walk = walk_beside if many else walk_here
     try:
         selection = selection_of(options)
         _require_root(options, selection)
         for root in selection.roots:
             start = (after or {}).get(root, "")
             if is_local(root):
-                yield from _list_tree(root, selection, start, walk)
+                yield from _list_tree(root, selection, start)
             else:
                 yield from _list_bucket(root, start)
     except PermissionError as error:
@@ -173,9 +168,7 @@ def _refused(error: PermissionError) -> UsageError:
     )
 
 
-def _list_tree(
-    root: str, selection: Selection, after: str, walk: Walk
-) -> Iterator[Page]:
+def _list_tree(root: str, selection: Selection, after: str) -> Iterator[Page]:
     if Path(root).is_file():
         parent, _, name = root.rpartition("/")
         yield from _page(parent + "/", [name], after)

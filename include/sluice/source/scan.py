@@ -16,8 +16,6 @@ from sluice.source.options import CloudFilesOptions
 # Their names take about 50 MB.
 _COMPARED_AT_ONCE = 1 << 19
 _GROUPS_AHEAD = 2
-# From here on a second core gains more than the 0.1 s that two processes take to start.
-_MANY_KNOWN = 1_000_000
 
 
 def scan_new(
@@ -31,8 +29,7 @@ def scan_new(
     disk costs a system call for every file that has ever landed.
     """
     after = start.cursors if start else None
-    many = start is None and snapshot.high >= _MANY_KNOWN
-    groups = _grouped(list_pages(options, after=after, many=many))
+    groups = _grouped(list_pages(options, after=after))
     # The system lists while Python compares; each next group is asked for beforehand.
     with ThreadPoolExecutor(1) as lister:
         ahead = deque(lister.submit(next, groups, None) for _ in range(_GROUPS_AHEAD))

@@ -1,31 +1,20 @@
-"""Walk a folder tree on a disk, in this process or with others that read beside it.
-
-Reading the names of ten million files takes as long as comparing them with the ledger.
-Threads would not help: Python's lock is taken and given up again for each name.
-"""
+"""Walk a folder tree on a disk."""
 
 from __future__ import annotations
 
+import errno
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from multiprocessing import Pipe
-from multiprocessing.connection import Connection, wait
+from itertools import islice
 
-from sluice.errors import Condition, RetryableError
-from sluice.source import folder_reader
-from sluice.source.folder_reader import Answer, read_folder
-
-# The kernel reads two folders at once, but takes turns within one.
-_READERS = 2
+# Spark and Hadoop leave out names that begin so: markers and files being written.
+HIDDEN = ("_", ".")
+PAGE_NAMES = 1 << 14
 # Given a folder and the names of those in it, returns the paths that are walked, too.
 Enter = Callable[[str, Sequence[str]], Iterable[str]]
-Walk = Callable[[str, Enter], Iterator[tuple[str, list[str]]]]
 
 
-def walk_here(root: str, enter: Enter) -> Iterator[tuple[str, list[str]]]:
+def walk(root: str, enter: Enter) -> Iterator[tuple[str, list[str]]]:
     """Yield folders with some names of their files, the last that was entered first.
 
     Raises:
@@ -35,43 +24,15 @@ def walk_here(root: str, enter: Enter) -> Iterator[tuple[str, list[str]]]:
     while pending:
         folder = pending.pop()
         nested: list[str] = []
-        for names in read_folder(folder, nested):
+        for names in _read_folder(folder, nested):
             yield folder, names
         pending.extend(enter(folder, nested))
-
-
-def walk_beside(root: str, enter: Enter) -> Iterator[tuple[str, list[str]]]:
-    """Yield the same as ``walk_here`` in any order, read by processes of their own.
-
-    They end with the walk, and when this process dies.
-
-    Raises:
-        OSError: a folder cannot be read.
-        RetryableError: a process that read was killed.
-    """
-    pending, busy = [root], dict[Connection, str]()
-    with ExitStack() as stack:
-        idle = [stack.enter_context(_reader()) for _ in range(_READERS)]
-        while pending or busy:
-            while pending and idle:
-                reader, folder = idle.pop(), pending.pop()
-                busy[reader] = folder
-                _ask(reader, folder)
-            for reader in _ready(busy):
-                folder = busy[reader]
-                answer = _answer(reader, folder)
-                if isinstance(answer, bytes):
-                    yield folder, os.fsdecode(answer).split("\0")
-                else:
-                    idle.append(reader)
-                    del busy[reader]
-                    pending.extend(enter(folder, answer))
 
 
 def leads_back_to(folder: str) -> str | None:
     """Return the folder that ``folder`` lies in and links to, None where it does not.
 
-    Whoever enters such a link walks for ever.
+    A walk that enters such a link never ends.
     """
     if not os.path.islink(folder):  # noqa: PTH114 - asked for each folder
         return None
@@ -81,52 +42,38 @@ def leads_back_to(folder: str) -> str | None:
     return target if leads_back else None
 
 
-@contextmanager
-def _reader() -> Iterator[Connection]:
-    ours, theirs = Pipe()
-    number = theirs.fileno()
-    # Without the folder of the program and without site-packages: it needs neither. But
-    # it has to decode names as we do.
-    flags = ["-P", "-S", "-X", f"utf8={sys.flags.utf8_mode}"]
-    command = [sys.executable, *flags, folder_reader.__file__, str(number)]
-    with (
-        ours,
-        subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, pass_fds=[number]
-        ) as process,
-    ):
-        theirs.close()
-        try:
-            yield ours
-        finally:
-            process.kill()
+def _read_folder(folder: str, nested: list[str]) -> Iterator[list[str]]:
+    """Yield the names of files, a page at a time; add those of folders to ``nested``.
 
-
-def _ready(busy: Iterable[Connection]) -> list[Connection]:
-    return [each for each in wait(list(busy)) if isinstance(each, Connection)]
-
-
-def _ask(reader: Connection, folder: str) -> None:
+    The folder itself says which is which, so only links are looked at. A folder that
+    is gone has no files.
+    """
     try:
-        reader.send(folder)
-    except ConnectionError as error:
-        raise _killed(folder) from error
+        with os.scandir(folder) as entries:
+            while page := list(islice(entries, PAGE_NAMES)):
+                names = _files_of(page)
+                if len(names) < len(page):
+                    nested.extend(entry.name for entry in page if _is_folder(entry))
+                yield names
+    except FileNotFoundError:
+        return  # removed since its parent was listed
 
 
-def _answer(reader: Connection, folder: str) -> bytes | list[str]:
+def _files_of(page: list[os.DirEntry[str]]) -> list[str]:
     try:
-        answer: Answer = reader.recv()
-    except (EOFError, ConnectionError) as error:
-        raise _killed(folder) from error
-    if isinstance(answer, OSError):
-        raise answer
-    return answer
+        return [entry.name for entry in page if entry.is_file()]
+    except OSError:
+        return [entry.name for entry in page if _is(entry.is_file)]
 
 
-def _killed(folder: str) -> RetryableError:
-    return RetryableError(
-        Condition.LISTING_INTERRUPTED,
-        f"folder {folder!r} was not listed to its end: the process that read it was "
-        "killed, perhaps for want of memory; nothing was recorded, run again",
-        {"path": folder},
-    )
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    return not entry.name.startswith(HIDDEN) and _is(entry.is_dir)
+
+
+def _is(look: Callable[[], bool]) -> bool:
+    try:
+        return look()
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        return False  # links that lead to each other are neither file nor folder

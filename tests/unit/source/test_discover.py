@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sluice.errors import Condition, FatalError, UsageError
-from sluice.source import folder_reader
+from sluice.source import walk as walk_module
 from sluice.source.discover import list_landed, list_pages
 from sluice.source.options import CloudFilesOptions
 
@@ -253,7 +253,7 @@ def test_large_folder_comes_in_pages(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Ten million names are never in memory at once."""
-    monkeypatch.setattr(folder_reader, "PAGE_NAMES", 3)
+    monkeypatch.setattr(walk_module, "PAGE_NAMES", 3)
     expected = [f"{number}" for number in range(8)]
     for name in [*expected, "_hidden", "sub/8"]:
         (tmp_path / name).parent.mkdir(exist_ok=True)
