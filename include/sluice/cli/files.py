@@ -6,7 +6,13 @@ from typing import Annotated
 
 import typer
 
-from sluice.cli.output import JsonOption, PipelineArgument, print_json, print_rows
+from sluice.cli.output import (
+    GLOB_HELP,
+    JsonOption,
+    PipelineArgument,
+    print_json,
+    print_rows,
+)
 from sluice.config import load_pipeline
 from sluice.errors import Condition, UsageError
 from sluice.history.files import FileFilter, list_files, to_json
@@ -40,7 +46,7 @@ def files(
         str | None,
         typer.Option(
             metavar="GLOB",
-            help="Only files whose name matches, or whose path where GLOB has a slash.",
+            help=f"Only files that {GLOB_HELP}.",
         ),
     ] = None,
     limit: Annotated[

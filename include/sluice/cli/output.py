@@ -27,6 +27,7 @@ PipelineArgument = Annotated[
         help="A name in include/pipelines, or the path of a YAML file.",
     ),
 ]
+GLOB_HELP = "have this name, or this path where GLOB has a slash (docs/options.md)"
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print JSON instead of a table.")
 ]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sluice.cli.output import (
+    GLOB_HELP,
     JsonOption,
     PipelineArgument,
     print_json,
@@ -28,7 +29,7 @@ def replay(  # noqa: PLR0913 - one parameter an option
     pipeline: PipelineArgument,
     files: Annotated[
         list[str] | None,
-        typer.Option(help="Path of a file, or a glob over paths; may be repeated."),
+        typer.Option(metavar="GLOB", help=f"Files that {GLOB_HELP}; may be repeated."),
     ] = None,
     since: Annotated[
         str | None, typer.Option(help="Files discovered from this time on, ISO 8601.")

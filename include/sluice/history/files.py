@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -31,11 +31,11 @@ from sluice.history.states import (
     derive_states,
 )
 from sluice.model import FileState, SeqRange
-from sluice.paths import join, normalize
+from sluice.paths import join
 from sluice.source.claims import CLAIMS_SCHEMA
 from sluice.source.damage import damage_named
 from sluice.source.events import EventKind, newest_events
-from sluice.source.globs import name_filter, select_glob
+from sluice.source.globs import path_filter
 from sluice.source.ledger import Ledger
 from sluice.tables import read_table
 
@@ -59,7 +59,7 @@ _LEDGER_COLUMNS = (
 class FileFilter:
     """Which files to return: None is no condition, ``limit`` keeps the newest.
 
-    ``path`` is a glob over the whole path, or over the name where it has no slash.
+    ``path`` is a glob as ``path_filter`` reads it.
     """
 
     state: FileState | None = None
@@ -134,7 +134,7 @@ def _chunks(
     for within in _newest_first(ledger.high_seq(), wanted):
         happened = _read_happened(config, ledger, within, newer)
         found = derive_states(_read_files(ledger, within), happened, outcomes)
-        found = _select(found, wanted)
+        found = _select(found, wanted, config.landing_location)
         if missing is not None:
             found = found.slice(max(found.num_rows - missing, 0))
             missing -= found.num_rows
@@ -221,26 +221,12 @@ def _committed_up_to(checkpoint: CheckpointFacts, ledger: Ledger) -> int:
     return 0
 
 
-def _select(files: pa.Table, wanted: FileFilter) -> pa.Table:
+def _select(files: pa.Table, wanted: FileFilter, landing: str) -> pa.Table:
     if wanted.state is not None:
         files = files.filter(pc.equal(files["state"], wanted.state.value))
     if wanted.path is not None:
-        takes = _path_filter(wanted.path)
+        takes = path_filter(wanted.path, landing)
         files = files.filter(
             pa.array(map(takes, files["path"].to_pylist()), pa.bool_())
         )
     return files
-
-
-def _path_filter(glob: str) -> Callable[[str], bool]:
-    """Return what tells whether a path is meant; one that is given itself always is."""
-    if "/" in glob:
-        takes = select_glob(normalize(glob), recursive=True, strict=True).takes
-        return lambda path: path == glob or takes(path)
-    named = name_filter(glob)
-
-    def is_named(path: str) -> bool:
-        name = path.rpartition("/")[2]
-        return name == glob or named(name)
-
-    return is_named

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from fnmatch import fnmatchcase
 
 from sluice.errors import Condition, UsageError
 from sluice.model import FileState
+from sluice.source.globs import path_filter
 
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
     """What was asked for; files must meet all that is given.
 
-    A glob means a file's path, or the part of it below the landing folder; ``*`` goes
-    across folders, and a path itself always means its file. ``paths`` are no globs.
+    ``globs`` are read as by ``path_filter``, ``paths`` are no globs.
     ``since`` and ``until`` bound the time of discovery, the latter exclusively.
     """
 
@@ -103,8 +102,10 @@ def matching_paths(
         newest[each.path] = max(each.seq, newest.get(each.path, 0))
         if _is_in_time(each, selection):
             wanted.add(each.path)
-    below = landing.rstrip("/") + "/"
-    return {path: newest[path] for path in wanted if _is_named(path, selection, below)}
+    filters = [path_filter(glob, landing) for glob in selection.globs]
+    return {
+        path: newest[path] for path in wanted if _is_named(path, selection, filters)
+    }
 
 
 def choose(
@@ -150,14 +151,9 @@ def _is_in_time(version: KnownVersion, selection: Selection) -> bool:
     )
 
 
-def _is_named(path: str, selection: Selection, below: str) -> bool:
+def _is_named(
+    path: str, selection: Selection, filters: Sequence[Callable[[str], bool]]
+) -> bool:
     if selection.paths is not None and path not in selection.paths:
         return False
-    if not selection.globs:
-        return True
-    spellings = {path, path.removeprefix(below)}
-    return any(
-        spelled == glob or fnmatchcase(spelled, glob)
-        for glob in selection.globs
-        for spelled in spellings
-    )
+    return not filters or any(takes(path) for takes in filters)

@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from sluice.paths import normalize
+
 _ALTERNATIVES = re.compile(r"\{([^{}]*)\}")
 _SPECIAL = re.compile(r"[*?\[{\\]")
 _CLASS = re.compile(r"\[([!^]?)([^\]]+)\]")
@@ -25,6 +27,32 @@ def name_filter(pattern: str) -> Callable[[str], bool]:
 def is_glob(path: str) -> bool:
     """Tell whether ``path`` holds a character that a glob gives a meaning."""
     return _SPECIAL.search(path) is not None
+
+
+def path_filter(glob: str, landing: str) -> Callable[[str], bool]:
+    """Return what says whether a command's ``glob`` names the file at a path.
+
+    Without a slash it is a file's name, in any folder. With one it is the whole path
+    or its part below ``landing``, read as a strict load path: ``*`` stays within one
+    folder name, and a folder means all files in it. A name or path that is spelled
+    out always means its file, also where it holds characters of a glob.
+    """
+    if "/" not in glob:
+        named = name_filter(glob)
+        return lambda path: _is_either(path.rpartition("/")[2], glob, named)
+    below = landing.rstrip("/") + "/"
+    whole, part = (
+        select_glob(each, recursive=True, strict=True).takes
+        for each in (normalize(glob), glob)
+    )
+    return lambda path: (
+        _is_either(path, glob, whole)
+        or _is_either(path.removeprefix(below), glob, part)
+    )
+
+
+def _is_either(text: str, spelled: str, takes: Callable[[str], bool]) -> bool:
+    return text == spelled or takes(text)
 
 
 @dataclass(frozen=True)

@@ -421,6 +421,7 @@ def test_files_of_an_earlier_ledger_are_known_by_their_path(
         ("{landing}/?.json", ["a.json", "b.json", "c.json", "d.json"]),
         ("{landing}", ["a.json", "b.json", "c.json", "d.json"]),
         ("{landing}/sub/*", []),
+        ("sub/*", []),
         ("/elsewhere/*", []),
     ],
 )

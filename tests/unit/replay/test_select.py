@@ -38,17 +38,21 @@ def chosen(*versions: KnownVersion, **selection: object) -> dict[str, int]:
         ("day=1/*", {"day=1/b.json"}),
         (f"{LANDING}/a.*", {"a.json"}),
         ("a.json", {"a.json"}),
-        ("b.json", set()),
+        ("b.json", {"day=1/b.json"}),
         ("*/b.json", {"day=1/b.json"}),
+        ("*/a.json", set()),
+        (f"{LANDING}/*", {"a.json", "day=1/b.json", "c[1].json"}),
+        (f"{LANDING}/*.json", {"a.json", "c[1].json"}),
+        ("{a,b}.json", {"a.json", "day=1/b.json"}),
         ("c[1].json", {"c[1].json"}),
         (f"{LANDING}/c[1].json", {"c[1].json"}),
         ("A.JSON", set()),
     ],
 )
-def test_a_glob_means_a_path_or_what_is_below_the_landing_folder(
+def test_a_glob_means_a_name_a_path_or_what_is_below_the_landing_folder(
     glob: str, names: set[str]
 ) -> None:
-    """A path as ``sluice files`` tells it means its file, brackets or not."""
+    """A path as ``sluice files`` shows it means its file, brackets or not."""
     versions = [version(1, "a.json"), version(2, "day=1/b.json")]
     versions += [version(3, "c[1].json")]
 
