@@ -25,6 +25,7 @@ from sluice.preflight import preflight
 from sluice.source.configured import source_options
 from sluice.source.discovery import discover
 from sluice.source.ledger import Ledger
+from sluice.source.quarantine import LeftOut
 from sluice.versions import ledger_offset
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -196,7 +197,11 @@ class PipelineBuilder:
 
     def write_rows(self, paths: Sequence[str], *, batch_id: int | None = None) -> None:
         """Append the rows of landed files to bronze, as a batch or as somebody else."""
-        quarantined = {file.path for file in self.ledger.quarantined().values()}
+        quarantined = {
+            file.path
+            for file in self.ledger.left_out().values()
+            if file.kind is LeftOut.QUARANTINED
+        }
         rows = [
             bronze_row(path, line)
             for path in paths

@@ -27,7 +27,7 @@ sys.stdin.readline()
 for turn in range(int(turns)):
     names = [f"{turn}-{number}" for number in range(3)] + [f"{turn}-{racer}"]
     moment = datetime(2026, 1, 1, tzinfo=UTC)
-    ledger.append([FileVersion(name, 1, moment) for name in names], run_id=racer)
+    ledger.append_new([FileVersion(name, 1, moment) for name in names], run_id=racer)
 """
 _Result = TypeVar("_Result")
 

@@ -51,7 +51,7 @@ class Stream:
         """Discover what has landed and claim it."""
         ledger = self.ledger
         register_stream(self.options, ledger)
-        ledger.append(list_landed(self.options), run_id="run-1")
+        ledger.append_new(list_landed(self.options), run_id="run-1")
         start = ledger.claimed_up_to()
         ledger.claim(SeqRange(start, ledger.high_seq()), run_id="run-1")
 

@@ -84,8 +84,8 @@ def test_odd_names_are_listed_read_and_kept(bucket: str) -> None:
     assert {file.path for file in listed} == paths.keys()
 
     ledger = Ledger.open_or_create(f"{bucket}/schemas")
-    assert ledger.append(listed, run_id="1") == len(ODD_NAMES)
-    assert ledger.append(list_landed(source_of(bucket)), run_id="2") == 0
+    assert len(ledger.append_new(listed, run_id="1")) == len(ODD_NAMES)
+    assert len(ledger.append_new(list_landed(source_of(bucket)), run_id="2")) == 0
     for file in ledger.files():
         assert storage.read_file(file.path) == paths[file.path]
         status = storage.status(file.path)

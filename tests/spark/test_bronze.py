@@ -176,7 +176,7 @@ def test_bad_file_goes_to_quarantine_and_the_rest_is_loaded(
     assert summary.counts["rows"] == 3
     ledger = Ledger.open(config.schema_location)
     assert ledger is not None
-    (event,) = ledger.quarantined().values()
+    (event,) = ledger.left_out().values()
     assert (event.path, event.run_id) == (str(bad), "run-1")
     assert run_bronze(config, run_id="run-2").counts["batches"] == 0
 
@@ -198,7 +198,7 @@ def test_bad_file_stops_the_run_where_asked(tmp_path: Path) -> None:
     assert not Path(config.bronze_location, "_delta_log").exists()
     ledger = Ledger.open(config.schema_location)
     assert ledger is not None
-    assert ledger.quarantined() == {}
+    assert ledger.left_out() == {}
 
     # As a backup puts it back: with another time it would be another version.
     bad.write_bytes(whole)

@@ -221,7 +221,7 @@ def test_a_file_that_cannot_be_read_is_left_out(pipeline: PipelineBuilder) -> No
     }
     (left_out,) = result.left_out
     assert (left_out.path, left_out.reason) == (path, LeftOutReason.UNREADABLE)
-    assert pipeline.ledger.quarantined() == {}
+    assert pipeline.ledger.left_out() == {}
     with pytest.raises(FatalError) as caught:
         replay(pipeline, "c.json.gz")
     assert caught.value.condition is Condition.NOTHING_TO_REPLAY

@@ -41,7 +41,6 @@ from sluice.source.files import (
     unknown_files,
 )
 from sluice.source.quarantine import (
-    LeftOut,
     QuarantinedFile,
     read_left_out,
     record_left_out,
@@ -125,10 +124,6 @@ class Ledger:
         """Return the files with ``after < seq <= up_to``, in order of seq."""
         with damage_named(self.root):
             return self.snapshot().files(after, up_to)
-
-    def append(self, listed: Sequence[FileVersion], *, run_id: str) -> int:
-        """Give a seq to each listed file whose path is not known; return how many."""
-        return len(self.append_new(listed, run_id=run_id))
 
     def append_new(
         self,
@@ -236,11 +231,6 @@ class Ledger:
     def left_out(self) -> dict[int, QuarantinedFile]:
         """Return the files that no micro-batch reads, by seq."""
         return read_left_out(join(self.root, "quarantine"))
-
-    def quarantined(self) -> dict[int, QuarantinedFile]:
-        """Return the files that cannot be read, by seq."""
-        found = self.left_out()
-        return {s: f for s, f in found.items() if f.kind is LeftOut.QUARANTINED}
 
     def _files(self) -> DeltaTable:
         with damage_named(self.root):

@@ -105,11 +105,6 @@ def plan_listing(
     return Listing.INCREMENTAL if orderly and not spent else Listing.FULL
 
 
-def is_due(state: ListingState | None, interval: timedelta, now: datetime) -> bool:
-    """Tell whether the full listing of every ``interval`` is due."""
-    return state is None or state.full_at is None or _is_due(state, interval, now)
-
-
 def _is_due(state: ListingState, interval: timedelta | None, now: datetime) -> bool:
     if interval is None or state.full_at is None:
         return False

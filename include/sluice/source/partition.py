@@ -29,11 +29,6 @@ class FileSlice:
         """What reading the slice costs, in bytes."""
         return self.end - self.start + FILE_COST
 
-    @property
-    def is_whole(self) -> bool:
-        """Tell whether the slice is all of its file."""
-        return self.start == 0 and self.end >= self.file.size
-
 
 def plan_partitions(
     files: Sequence[LedgerFile],

@@ -32,7 +32,7 @@ def fill(ledger: Ledger, appends: int) -> None:
     start = ledger.claimed_up_to()
     for number in range(appends):
         high = ledger.high_seq()
-        ledger.append([version(f"{high}")], run_id=f"{number}")
+        ledger.append_new([version(f"{high}")], run_id=f"{number}")
         start = ledger.claim(SeqRange(start, high + 1), run_id=f"{number}")
         at = MOMENT + timedelta(minutes=start)
         event = LedgerEvent(
@@ -85,7 +85,7 @@ def test_ledger_without_events_is_compacted(tmp_path: Path) -> None:
     """Their table is made with the first event."""
     ledger = Ledger.open_or_create(str(tmp_path))
     for name in "abc":
-        ledger.append([version(name)], run_id="r")
+        ledger.append_new([version(name)], run_id="r")
 
     assert list(compact_ledger(ledger.root, above=2)) == ["files"]
 
@@ -120,12 +120,14 @@ def test_append_during_a_compaction_is_kept(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The rows read for the compaction are not all any more."""
-    between(monkeypatch, lambda _: ledger.append([version("rival")], run_id="rival"))
+    between(
+        monkeypatch, lambda _: ledger.append_new([version("rival")], run_id="rival")
+    )
 
     compact_ledger(ledger.root, above=4)
 
     assert [file.seq for file in ledger.files()] == [1, 2, 3, 4, 5, 6]
-    assert ledger.append([version("rival")], run_id="r") == 0
+    assert len(ledger.append_new([version("rival")], run_id="r")) == 0
 
 
 @pytest.mark.parametrize("name", ["files", "claims", "events"])
@@ -203,7 +205,7 @@ while racer.startswith("compact") and ledger.high_seq() < 3 * int(turns):
     compact_ledger(ledger.root, above=2)
 for turn in range(0 if racer.startswith("compact") else int(turns)):
     names = [f"{turn}-shared", f"{turn}-{racer}"]
-    ledger.append([FileVersion(name, 1, moment) for name in names], run_id=racer)
+    ledger.append_new([FileVersion(name, 1, moment) for name in names], run_id=racer)
     start = ledger.claimed_up_to()
     while (end := ledger.claimed_end(start)) is not None:
         start = end

@@ -212,7 +212,7 @@ def test_files_of_a_rival_are_compared_again(
 
     def slow(self, files, *, run_id):
         for listed in rivals:
-            landing.ledger.append(listed, run_id="rival")
+            landing.ledger.append_new(listed, run_id="rival")
         return append(self, files, run_id=run_id)
 
     monkeypatch.setattr(ledger_module.FilesSnapshot, "append", slow)

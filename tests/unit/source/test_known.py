@@ -106,12 +106,12 @@ def test_file_that_matches_by_chance_is_found_by_the_next_salt(
 
 def test_only_rows_after_a_seq_are_read(ledger: Ledger) -> None:
     """Catching up costs what is new, not what is known."""
-    ledger.append([version("a"), version("b")], run_id="1")
+    ledger.append_new([version("a"), version("b")], run_id="1")
     compared = Known(after=1)
     compared.catch_up(ledger.snapshot())
     assert compared.new_names([("", ["a", "b"])]) == [[0]]
 
-    ledger.append([version("c")], run_id="2")
+    ledger.append_new([version("c")], run_id="2")
     compared.catch_up(ledger.snapshot())
 
     assert compared.new_names([("", ["a", "b", "c"])]) == [[0]]
@@ -134,7 +134,7 @@ def test_versions_differ_by_time_size_and_etag(
 ) -> None:
     """A bucket's times are whole seconds, so two writes may differ in the etag only."""
     file = replace(version("a"), etag="first")
-    ledger.append([file], run_id="1")
+    ledger.append_new([file], run_id="1")
     compared = Known(by_version=True)
     compared.catch_up(ledger.snapshot())
 
@@ -145,7 +145,7 @@ def test_missing_rows_are_refused(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A file whose row is gone would get a second seq, and be read twice."""
-    ledger.append([version("a"), version("b")], run_id="1")
+    ledger.append_new([version("a"), version("b")], run_id="1")
     ledger._files().delete("path = 'a'")
 
     with pytest.raises(FatalError) as caught:
@@ -159,7 +159,7 @@ def test_all_hashes_are_kept_sorted(ledger: Ledger) -> None:
     """The look-up is a binary search."""
     compared = Known()
     for turn in range(5):
-        ledger.append([version(f"{turn}-{each}") for each in range(9)], run_id="1")
+        ledger.append_new([version(f"{turn}-{each}") for each in range(9)], run_id="1")
         compared.catch_up(ledger.snapshot())
 
     assert (np.diff(compared._hashes.astype(object)) >= 0).all()

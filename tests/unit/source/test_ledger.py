@@ -50,7 +50,7 @@ def test_ledger_keeps_its_id(tmp_path: Path, ledger: Ledger) -> None:
 def test_file_comes_back_as_it_was_listed(ledger: Ledger) -> None:
     """What the ledger says of a file can be compared with a listing."""
     landed = FileVersion("/in/a b%20[1]\n订.json", 7, MOMENT, "etag")
-    ledger.append([landed], run_id="run")
+    ledger.append_new([landed], run_id="run")
 
     (file,) = ledger.files()
 
@@ -62,9 +62,9 @@ def test_append_is_idempotent(ledger: Ledger) -> None:
     """Discovery is repeated every run and by every attempt."""
     listed = [version("b"), version("a")]
 
-    assert ledger.append(listed, run_id="1") == 2
-    assert ledger.append(listed, run_id="2") == 0
-    assert ledger.append([*listed, version("c")], run_id="3") == 1
+    assert len(ledger.append_new(listed, run_id="1")) == 2
+    assert len(ledger.append_new(listed, run_id="2")) == 0
+    assert len(ledger.append_new([*listed, version("c")], run_id="3")) == 1
 
     assert [(file.seq, file.path) for file in ledger.files()] == [
         (1, "/in/a"),
@@ -76,20 +76,22 @@ def test_append_is_idempotent(ledger: Ledger) -> None:
 
 def test_path_listed_twice_gets_one_seq(ledger: Ledger) -> None:
     """A listing that pages over changes may name a file twice."""
-    assert ledger.append([version("a"), version("a")], run_id="1") == 1
+    assert len(ledger.append_new([version("a"), version("a")], run_id="1")) == 1
 
 
 def test_times_order_but_never_exclude(ledger: Ledger) -> None:
     """A file dated before all others, or like another, is discovered like any."""
-    ledger.append([version("b", minute=5), version("a", minute=9)], run_id="1")
-    ledger.append([version("old", minute=-999), version("same", minute=9)], run_id="2")
+    ledger.append_new([version("b", minute=5), version("a", minute=9)], run_id="1")
+    ledger.append_new(
+        [version("old", minute=-999), version("same", minute=9)], run_id="2"
+    )
 
     assert paths(ledger) == ["b", "a", "old", "same"]
 
 
 def test_range_excludes_its_start(ledger: Ledger) -> None:
     """Consecutive ranges share no file and miss none."""
-    ledger.append([version(name) for name in "abcde"], run_id="1")
+    ledger.append_new([version(name) for name in "abcde"], run_id="1")
 
     assert [file.seq for file in ledger.files(after=1, up_to=3)] == [2, 3]
     assert [file.seq for file in ledger.files(after=3)] == [4, 5]
@@ -105,11 +107,11 @@ def test_second_discoverer_of_a_snapshot_is_refused(
     def slow(*arguments, **keywords):
         fresh = compare(*arguments, **keywords)
         for listed in rivals:
-            ledger.append(listed, run_id="rival")
+            ledger.append_new(listed, run_id="rival")
         return fresh
 
     monkeypatch.setattr(module, "unknown_files", slow)
-    ledger.append([version("mine"), version("rival")], run_id="me")
+    ledger.append_new([version("mine"), version("rival")], run_id="me")
 
     assert [(file.seq, file.path) for file in ledger.files()] == [
         (1, "/in/rival"),
@@ -122,7 +124,9 @@ def test_racing_threads_double_nothing(ledger: Ledger) -> None:
 
     def discover(racer: int) -> int:
         shared = [version(f"shared{number}") for number in range(5)]
-        return ledger.append([*shared, version(f"own{racer}")], run_id=str(racer))
+        return len(
+            ledger.append_new([*shared, version(f"own{racer}")], run_id=str(racer))
+        )
 
     assert sum(together(discover)) == 5 + RACERS
     assert [file.seq for file in ledger.files()] == list(range(1, 6 + RACERS))
@@ -192,7 +196,7 @@ def test_ledger_replaced_during_a_run_is_refused(
 
 def test_claims_without_files_are_refused(tmp_path: Path, ledger: Ledger) -> None:
     """A new files table under old claims would number other files into their ranges."""
-    ledger.append([version("a")], run_id="1")
+    ledger.append_new([version("a")], run_id="1")
     ledger.claim(SeqRange(-1, 1), run_id="1")
     rmtree(tmp_path / "_ledger" / "files")
 
@@ -227,13 +231,13 @@ def test_first_quarantine_event_stands(ledger: Ledger) -> None:
     assert not ledger.quarantine(event(2, "again"))
     assert ledger.quarantine(event(11))
 
-    assert ledger.quarantined() == {2: event(2), 11: event(11)}
+    assert ledger.left_out() == {2: event(2), 11: event(11)}
 
 
 def test_tables_are_plain_delta(tmp_path: Path, ledger: Ledger) -> None:
     """Any engine may read the ledger: rows are appended and never changed."""
     for turn in range(3):
-        ledger.append([version(str(turn))], run_id="1")
+        ledger.append_new([version(str(turn))], run_id="1")
 
     table = DeltaTable(tmp_path / "_ledger" / "files")
     operations = {commit["operation"] for commit in table.history(3)}
@@ -241,7 +245,7 @@ def test_tables_are_plain_delta(tmp_path: Path, ledger: Ledger) -> None:
     assert read_delta(tmp_path / "_ledger" / "files").num_rows == 3
 
 
-@pytest.fixture(params=["high_seq", "claims", "quarantined", "files"])
+@pytest.fixture(params=["high_seq", "claims", "left_out", "files"])
 def question(request: pytest.FixtureRequest, ledger: Ledger) -> Callable[[], object]:
     """Return one way of asking the ledger."""
     return getattr(ledger, request.param)

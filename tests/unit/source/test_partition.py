@@ -85,12 +85,12 @@ def test_slices_of_a_partition_come_in_order(
 def test_compressed_and_whole_documents_are_not_split() -> None:
     """Nobody can begin to read in the middle of them."""
     (partition,) = plan([file(1, 9 * MB, "a.json.gz")])
-    assert [each.is_whole for each in partition] == [True]
+    assert [(each.start, each.end) for each in partition] == [(0, 9 * MB)]
 
     (document,) = plan_partitions(
         [file(1, 9 * MB)], max_bytes=MB, min_partitions=2, split=Split.NEVER
     )
-    assert [each.is_whole for each in document] == [True]
+    assert [(each.start, each.end) for each in document] == [(0, 9 * MB)]
 
 
 def test_many_small_files_share_few_tasks() -> None:

@@ -217,7 +217,7 @@ def test_file_that_changed_is_named(tmp_path: Path, content: bytes) -> None:
 def ledger_with(tmp_path: Path, file: LedgerFile) -> Ledger:
     """Return a ledger to which ``file`` is known."""
     ledger = Ledger.open_or_create(str(tmp_path / "schemas"))
-    ledger.append([FileVersion(file.path, file.size, file.modified)], run_id="run")
+    ledger.append_new([FileVersion(file.path, file.size, file.modified)], run_id="run")
     return ledger
 
 
@@ -229,7 +229,7 @@ def test_bad_file_is_quarantined_once(tmp_path: Path) -> None:
     for run in ("first", "second"):
         refusal(whole(file), ledger=ledger, quarantines=True, run_id=run)
 
-    (event,) = ledger.quarantined().values()
+    (event,) = ledger.left_out().values()
     assert (event.seq, event.path, event.run_id) == (1, file.path, "first")
     assert event.error == refusal(whole(file)).context["reason"]
 
@@ -247,7 +247,7 @@ def test_file_that_the_system_withholds_is_not_quarantined(tmp_path: Path) -> No
         read(whole(file), ledger=ledger, quarantines=True)
 
     assert caught.value.context["path"] == file.path
-    assert ledger.quarantined() == {}
+    assert ledger.left_out() == {}
 
 
 def test_bad_file_is_not_quarantined_unless_asked(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ def options(tmp_path: Path) -> CloudFilesOptions:
 def archive(options: CloudFilesOptions, owner: Owner | None = None) -> Ledger:
     """Take away two of the files, as the events of the ledger say."""
     ledger = Ledger.open_or_create(options.schema_location)
-    ledger.append(list_landed(options), run_id="run-1")
+    ledger.append_new(list_landed(options), run_id="run-1")
     register(describe_consumers(options, ledger, owner)[0], CleanMode.OFF)
     paths = {Path(file.path).stem: file for file in ledger.files()}
     target = Path(options.path).with_name("archive.json")
@@ -86,6 +86,6 @@ def test_pipeline_reads_moved_files_where_they_are(options: CloudFilesOptions) -
 def test_without_events_nothing_is_asked(options: CloudFilesOptions) -> None:
     """A ledger that was never cleaned costs nothing."""
     ledger = Ledger.open_or_create(options.schema_location)
-    ledger.append(list_landed(options), run_id="run-1")
+    ledger.append_new(list_landed(options), run_id="run-1")
     assert find_archived(options, ledger, ledger.files()) == ledger.files()
     assert find_archived(options, ledger, []) == []

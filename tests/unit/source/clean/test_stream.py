@@ -62,7 +62,7 @@ class Stream:
             listed.append(FileVersion(str(path), found.size, found.modified))
         ledger = self.ledger
         register_stream(self.options, ledger)
-        ledger.append(listed, run_id="run-1")
+        ledger.append_new(listed, run_id="run-1")
         start = ledger.claimed_up_to()
         ledger.claim(SeqRange(start, ledger.high_seq()), run_id="run-1")
         return start
