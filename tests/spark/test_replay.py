@@ -38,7 +38,7 @@ from sluice.replay.result import ReplayResult
 from sluice.replay.run import run_replay
 from sluice.replay.select import LeftOutReason, Selection
 from sluice.silver.interval import parse_interval
-from sluice.source.events import EventKind
+from sluice.source.events import EventKind, Replayed
 from sluice.source.quarantine import QuarantinedFile
 
 pytestmark = [pytest.mark.needs_java, pytest.mark.usefixtures("spark")]
@@ -126,7 +126,10 @@ def test_rows_are_replaced_by_those_of_the_file_now(pipeline: PipelineBuilder) -
     assert checkpoint_files(pipeline) == checkpoint
     assert pipeline.ledger.claims() == claims
     (event,) = pipeline.ledger.events(EventKind.REPLAYED)
-    assert (event.seq, event.path, event.detail) == (1, str(path), "1")
+    assert (event.seq, event.path) == (1, str(path))
+    assert Replayed.of(event.detail) == Replayed(
+        table_version=1, rows=2, rescued_rows=0
+    )
 
 
 @pytest.mark.parametrize("partition_by", [[], ["payment_method"]])
@@ -172,11 +175,14 @@ def test_files_are_read_in_the_schema_of_today(
     """A column that was declared since is filled where a file is read again."""
     rewrite(pipeline, "a.json", "card", customer="c-1")
 
-    replay(declared(tmp_path, f"{DDL}, customer string"), "a.json")
+    without = replay(pipeline, "a.json")
+    result = replay(declared(tmp_path, f"{DDL}, customer string"), "a.json")
 
     found = {row["order_id"]: row["customer"] for row in rows(pipeline)}
     assert found["a.json-0"] == "c-1"
     assert found["b.json-0"] is None
+    assert [each.rescued_rows for each in without.files] == [1]
+    assert [each.rescued_rows for each in result.files] == [0]
 
 
 def test_a_quarantined_file_comes_in_once_it_is_mended(tmp_path: Path) -> None:
@@ -241,7 +247,9 @@ def test_a_dry_run_changes_nothing(
     replay_command(str(file), ["a.json"], dry_run=True, as_json=True)
 
     told = json.loads(capsys.readouterr().out)
-    assert told["files"] == [{"seq": 1, "path": path, "rows_out": 3, "rows_in": 1}]
+    assert told["files"] == [
+        {"seq": 1, "path": path, "rows_out": 3, "rows_in": 1, "rescued_rows": 0}
+    ]
     assert told["windows"] == [{"table": "windows", "windows": 1, "windows_open": 1}]
     assert (told["rows_out"], told["rows_in"], told["left_out"]) == (3, 1, [])
     assert told["table_version"] is None
@@ -285,8 +293,8 @@ def test_two_replays_at_once_double_nothing(tmp_path: Path) -> None:
 
     assert methods(pipeline) == {("a.json.gz", "cash"): 2, ("b.json", "card"): 3}
     assert result.counts["rows_out"] == 2
-    told = [each.detail for each in pipeline.ledger.events(EventKind.REPLAYED)]
-    assert told == ["1", "2"]
+    events = pipeline.ledger.events(EventKind.REPLAYED)
+    assert [Replayed.of(each.detail).table_version for each in events] == [1, 2]
 
 
 def test_a_reload_replays_the_files_of_an_interval(tmp_path: Path) -> None:

@@ -132,7 +132,7 @@ def test_what_a_replay_left_to_do_goes_with_the_pipeline(
     """Windows that wait for their computation are kept beside the ledger."""
     at = datetime(2026, 1, 1, tzinfo=UTC)
     replay = ReplayedFiles(
-        replay_id="r", run_id="run", at=at, after_version=0, files=((1, "a"),)
+        replay_id="r", run_id="run", at=at, after_version=0, files=()
     )
     begin_replay(pipeline.config, replay, {"orders_windowed_aggregates": [(at, at)]})
     left = Path(pipeline.config.schema_location, "_replays")

@@ -23,7 +23,6 @@ from sluice.checkpoint import CheckpointFacts, read_checkpoint
 from sluice.deltalog import TableCommit, read_commits
 from sluice.history.batch import Batch, Offsets, commits_by_batch, describe_batches
 from sluice.history.queries import Query, list_queries
-from sluice.history.replayed_rows import archive_replays
 from sluice.history.rows import count_added_rows
 from sluice.history.tables import (
     BATCH_FILES_SCHEMA,
@@ -98,7 +97,6 @@ def archive_history(config: PipelineConfig) -> None:
         _archive(history, "batches", BATCHES_SCHEMA, _batch_rows)
         if query.reads_ledger:
             _archive(history, "batch_files", BATCH_FILES_SCHEMA, _file_rows)
-    archive_replays(config)
 
 
 def find_done(history: QueryHistory, *, after: int) -> list[Done]:

@@ -21,8 +21,8 @@ from sluice.history.readings import (
     find_not_archived,
     newer_readings,
     newest_readings,
+    replay_readings,
 )
-from sluice.history.replayed_rows import replay_readings
 from sluice.history.states import (
     FILE_STATES_SCHEMA,
     Happened,
@@ -185,7 +185,7 @@ def _read_happened(
     replayed = newest_events(events, EventKind.REPLAYED, **bounds)
     return Happened(
         readings=newest_readings(archived_readings(config, ledger, within), newer),
-        replays=replay_readings(config, ledger, replayed),
+        replays=replay_readings(replayed),
         moved=newest_events(events, EventKind.ARCHIVED, **bounds),
     )
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 from deltalake import DeltaTable, QueryBuilder
@@ -18,9 +19,9 @@ from deltalake import DeltaTable, QueryBuilder
 from sluice.deltalog import open_table
 from sluice.history.archive import Done, QueryHistory, file_rows, find_planned
 from sluice.history.queries import BRONZE
-from sluice.history.replayed_rows import REPLAY
 from sluice.model import SeqRange
 from sluice.paths import join
+from sluice.source.events import Replayed
 from sluice.tables import equal
 
 if TYPE_CHECKING:
@@ -85,6 +86,22 @@ def newer_readings(history: QueryHistory, planned: Iterable[Done]) -> pa.Table:
     return newest_readings(pa.Table.from_pylist(found, schema=READINGS_SCHEMA))
 
 
+def replay_readings(replayed: pa.Table) -> pa.Table:
+    """Return what files had in their newest replay, given the events of that.
+
+    The time of the event is that of the commit.
+    """
+    rows = [
+        {
+            "seq": event["seq"],
+            "commit_time": event["at"],
+            **msgspec.structs.asdict(Replayed.of(event["detail"])),
+        }
+        for event in replayed.to_pylist()
+    ]
+    return pa.Table.from_pylist(rows, schema=READINGS_SCHEMA)
+
+
 def newest_readings(*tables: pa.Table) -> pa.Table:
     """Return one reading of each file, in order of seq: the last of the last table."""
     joined = pa.concat_tables([each.cast(READINGS_SCHEMA) for each in tables])
@@ -140,7 +157,7 @@ def _other_ledgers_sql(config: PipelineConfig, ledger: Ledger, within: SeqRange)
 
 def _files_sql(config: PipelineConfig) -> str:
     mine = equal(pipeline=config.name)
-    return f"select * from f where {mine} and query_id <> '{REPLAY}'"
+    return f"select * from f where {mine}"
 
 
 def _batches_sql(config: PipelineConfig) -> str:

@@ -1,10 +1,10 @@
 """Replays that are not over: what is left to do, kept until its last step is done.
 
 A replay replaces rows of bronze in one Delta commit. After it the ledger is to say so,
-and silver's windows are to be computed anew, some only when the stream has closed them.
-Each of these is written down as one object before the commit, and the commit names its
-run: so whoever comes next can tell whether there was a commit, and do what is left.
-Doing it twice changes nothing.
+and silver's windows are to be computed again, some only when the stream has closed
+them. Each of these is written as one object before the commit, with the rows of each
+file, and the commit names its replay: so the next run finds out whether there was a
+commit, and does what is left. Doing it twice changes nothing.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from sluice import storage
 from sluice.deltalog import TableCommit, open_table, read_commits
 from sluice.errors import Condition, FatalError
 from sluice.paths import join
-from sluice.source.events import EventKind, LedgerEvent
+from sluice.source.events import EventKind, LedgerEvent, Replayed
 from sluice.source.ledger import Ledger
 
 if TYPE_CHECKING:
@@ -37,6 +37,15 @@ _FILES = "bronze"
 _GIVEN_UP_AFTER = timedelta(days=7)
 
 
+class FileRows(msgspec.Struct, frozen=True, kw_only=True):
+    """The rows that a replay read from one file."""
+
+    seq: int
+    path: str
+    rows: int
+    rescued_rows: int
+
+
 class ReplayedFiles(msgspec.Struct, frozen=True, kw_only=True):
     """The files whose rows a replay replaces in a version above ``after_version``.
 
@@ -47,7 +56,7 @@ class ReplayedFiles(msgspec.Struct, frozen=True, kw_only=True):
     run_id: str
     at: datetime
     after_version: int
-    files: tuple[tuple[int, str], ...]
+    files: tuple[FileRows, ...]
 
 
 class TouchedWindows(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,7 +101,7 @@ def abandon_replay(config: PipelineConfig, replay_id: str) -> None:
 
 
 def finish_replays(config: PipelineConfig) -> list[ReplayedFiles]:
-    """Tell the ledger of every replay that has committed and not told it yet.
+    """Record in the ledger every replay that has committed and is not recorded yet.
 
     Costs the listing of an empty folder where there is none. A replay that was killed
     after its commit is finished so by whichever run comes next.
@@ -211,13 +220,17 @@ def _events(replay: ReplayedFiles, commit: TableCommit) -> list[LedgerEvent]:
     return [
         LedgerEvent(
             kind=EventKind.REPLAYED,
-            seq=seq,
-            path=path,
-            detail=str(commit.version),
+            seq=file.seq,
+            path=file.path,
+            detail=Replayed(
+                table_version=commit.version,
+                rows=file.rows,
+                rescued_rows=file.rescued_rows,
+            ).detail,
             run_id=replay.run_id,
             at=commit.committed_at,
         )
-        for seq, path in replay.files
+        for file in replay.files
     ]
 
 

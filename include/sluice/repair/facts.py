@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import msgspec
 import pyarrow as pa
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
@@ -32,13 +33,13 @@ from sluice.history.readings import (
     find_not_archived,
     newer_readings,
     newest_readings,
+    replay_readings,
 )
-from sluice.history.replayed_rows import replay_readings
 from sluice.history.tables import read_rows
 from sluice.model import LedgerFile, SeqRange
 from sluice.paths import join
 from sluice.repair.plan import HeldFile, HeldRange
-from sluice.source.events import EventKind, newest_events
+from sluice.source.events import EventKind, LedgerEvent, Replayed, newest_events
 from sluice.source.ledger import Ledger
 from sluice.tables import equal, query_table
 from sluice.versions import is_too_new
@@ -113,11 +114,17 @@ def held_ranges(
     ]
 
 
-def count_read(config: PipelineConfig) -> dict[str, int]:
+def count_read(
+    config: PipelineConfig, replayed: Iterable[LedgerEvent]
+) -> dict[str, int]:
     """Return how many rows each file gave when it was last read, by path."""
     location = config.ops_location("batch_files")
     columns = ["path", "rows", "table_version"]
     found = read_rows(location, equal(pipeline=config.name), columns)
+    found += [
+        {"path": event.path, **msgspec.structs.asdict(Replayed.of(event.detail))}
+        for event in replayed
+    ]
     counted = [row for row in found if row["rows"] is not None]
     counted.sort(key=lambda row: int(str(row["table_version"] or -1)))
     return {str(row["path"]): int(str(row["rows"])) for row in counted}
@@ -257,7 +264,7 @@ def _expected(
         after=within.start,
         up_to=within.end,
     )
-    return found | _counts(replay_readings(config, ledger, events))
+    return found | _counts(replay_readings(events))
 
 
 def _counts(readings: pa.Table) -> dict[int, int]:

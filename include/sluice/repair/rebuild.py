@@ -6,9 +6,12 @@ that gave no row, such as those in quarantine, are tried once more.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+
+from deltalake.exceptions import DeltaError
 
 from sluice import storage
 from sluice.checkpoint.pending import Missing
@@ -18,8 +21,10 @@ from sluice.history.readings import archived_readings
 from sluice.model import CHAIN_START, FileVersion, LedgerFile, SeqRange
 from sluice.repair.facts import count_read
 from sluice.source.configured import source_options
+from sluice.source.events import EventKind, LedgerEvent
 from sluice.source.ledger import Ledger
 
+_LOG = logging.getLogger(__name__)
 _SHOWN = 5
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -107,7 +112,8 @@ def rebuild_ledger(
         return versions.get(path) or list(_look_at(path))
 
     named = {path: count for path, count in rows.items() if path is not None}
-    planned = plan_ledger(named, count_read(config), look, missing=missing)
+    counted = count_read(config, _replays_of(old))
+    planned = plan_ledger(named, counted, look, missing=missing)
     skipped = _versions(old.files(up_to=old.first_seq())) if old else []
     rest = [each for each in planned.files if each not in skipped]
     return replace(planned, files=(*skipped, *rest))
@@ -134,6 +140,15 @@ def make_ledger(config: PipelineConfig, rebuilt: Rebuilt, *, run_id: str) -> Non
             "it; stop every query of this pipeline and run the command again",
             {"expected": expected, "found": found},
         )
+
+
+def _replays_of(old: Ledger | None) -> list[LedgerEvent]:
+    """Return the replays that the old ledger knows, none where it cannot be read."""
+    try:
+        return old.events(EventKind.REPLAYED) if old else []
+    except (DeltaError, OSError, FatalError) as error:
+        _LOG.warning("the replays of the old ledger cannot be read: %s", error)
+        return []
 
 
 def _require_first(

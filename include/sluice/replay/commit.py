@@ -50,7 +50,7 @@ class Replacement:
     @property
     def paths(self) -> list[str]:
         """The paths of the files."""
-        return [path for _, path in self.replay.files]
+        return [file.path for file in self.replay.files]
 
 
 def commit_rows(

@@ -8,8 +8,7 @@ from datetime import datetime
 
 from sluice.config import PipelineConfig, SilverConfig
 from sluice.config.pipeline import parse_duration
-from sluice.history.replays import Span, split_closed
-from sluice.model import LedgerFile
+from sluice.history.replays import FileRows, Span, split_closed
 from sluice.replay.select import LeftOutFile
 
 Starts = Mapping[str, frozenset[datetime]]
@@ -18,12 +17,13 @@ Starts = Mapping[str, frozenset[datetime]]
 
 @dataclass(frozen=True, kw_only=True)
 class ReplayedFile:
-    """One file with its rows in the table before and after."""
+    """One file with its rows in the table before and after, ``rescued_rows`` after."""
 
     seq: int
     path: str
     rows_out: int
     rows_in: int
+    rescued_rows: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +61,7 @@ class ReplayResult:
 
 
 def describe_files(
-    files: Iterable[LedgerFile], rows_out: Mapping[str, int], rows_in: Mapping[str, int]
+    files: Iterable[FileRows], rows_out: Mapping[str, int]
 ) -> tuple[ReplayedFile, ...]:
     """Return each file with its rows in the table before and after."""
     return tuple(
@@ -69,7 +69,8 @@ def describe_files(
             seq=file.seq,
             path=file.path,
             rows_out=rows_out.get(file.path, 0),
-            rows_in=rows_in.get(file.path, 0),
+            rows_in=file.rows,
+            rescued_rows=file.rescued_rows,
         )
         for file in files
     )

@@ -14,10 +14,11 @@ from delta.tables import DeltaTable
 from pyspark.sql import functions as F  # noqa: N812 - what everybody calls it
 
 from sluice.checkpoint.watermark import EPOCH
-from sluice.columns import SOURCE_FILE
+from sluice.columns import RESCUED_DATA, SOURCE_FILE
 from sluice.deltalog import open_table
 from sluice.errors import Condition, FatalError
 from sluice.history.replays import transaction_id
+from sluice.history.rows import RowCounts
 from sluice.silver.transform import EVENT_TIME, event_window, with_event_time
 
 if TYPE_CHECKING:
@@ -70,7 +71,8 @@ def read_outgoing(
     keys = F.broadcast(_paths(spark, paths, SOURCE_FILE))
     found = needed.join(keys, SOURCE_FILE, "left_semi").persist()
     try:
-        counts = count_by_file(found)
+        rows_by_file = found.groupBy(SOURCE_FILE).count().collect()
+        counts = Counter({row[SOURCE_FILE]: row["count"] for row in rows_by_file})
         # A table without partition columns is one partition, of which nothing is said.
         values = found.select(*map(_column, by)).distinct().collect() if by else []
         partitions = [row.asDict() for row in values] if by else [{}] if counts else []
@@ -80,10 +82,16 @@ def read_outgoing(
         found.unpersist()
 
 
-def count_by_file(rows: DataFrame) -> Counter[str]:
-    """Return how many of ``rows`` come from each file."""
-    counts = rows.groupBy(SOURCE_FILE).count().collect()
-    return Counter({row[SOURCE_FILE]: row["count"] for row in counts})
+def count_by_file(rows: DataFrame) -> RowCounts:
+    """Return how many of ``rows``, and of those with rescued data, each file has."""
+    counts = rows.groupBy(SOURCE_FILE).agg(
+        F.count("*").alias("rows"), F.count(RESCUED_DATA).alias("rescued")
+    )
+    found = counts.collect()
+    return RowCounts(
+        rows=Counter({row[SOURCE_FILE]: row["rows"] for row in found}),
+        rescued=Counter({row[SOURCE_FILE]: row["rescued"] for row in found}),
+    )
 
 
 def window_starts(

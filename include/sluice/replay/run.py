@@ -7,7 +7,6 @@ do written down (``sluice.history.replays``), and the next run does it.
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -20,7 +19,8 @@ from sluice.consistency import read_own_checkpoint, require_consistent
 from sluice.errors import SluiceError
 from sluice.failures import translated
 from sluice.history import archive_history, record_step
-from sluice.history.replays import STEP, ReplayedFiles, finish_replays
+from sluice.history.replays import STEP, FileRows, ReplayedFiles, finish_replays
+from sluice.history.rows import RowCounts
 from sluice.model import LedgerFile, StepSummary
 from sluice.replay.commit import Replacement, commit_rows
 from sluice.replay.files import ChosenFiles, choose_files, nothing_left
@@ -49,7 +49,7 @@ class _Incoming:
     """The rows that the files hold now, kept: parsing them is the longest part."""
 
     rows: DataFrame
-    counts: Counter[str]
+    counts: RowCounts
     starts: Starts
     chosen: ChosenFiles
 
@@ -57,6 +57,19 @@ class _Incoming:
     def files(self) -> tuple[LedgerFile, ...]:
         """The files that could be read."""
         return self.chosen.files
+
+    @property
+    def by_file(self) -> tuple[FileRows, ...]:
+        """The rows of each of these files."""
+        return tuple(
+            FileRows(
+                seq=file.seq,
+                path=file.path,
+                rows=self.counts.rows[file.path],
+                rescued_rows=self.counts.rescued[file.path],
+            )
+            for file in self.files
+        )
 
 
 def run_replay(
@@ -97,7 +110,7 @@ def run_replay(
             run_id=run_id,
             at=started,
             after_version=outgoing.version,
-            files=tuple((file.seq, file.path) for file in incoming.files),
+            files=incoming.by_file,
         )
         todo = Replacement(spark, config, incoming.rows, incoming.starts, replay)
         commit, outgoing = commit_rows(todo, outgoing)
@@ -127,7 +140,7 @@ def _incoming(
 
 def _read(
     spark: SparkSession, config: PipelineConfig, chosen: ChosenFiles, notes: Ledger
-) -> tuple[DataFrame, Counter[str], ChosenFiles]:
+) -> tuple[DataFrame, RowCounts, ChosenFiles]:
     while True:
         rows = read_files(spark, config, chosen.files, notes).persist()
         try:
@@ -166,7 +179,7 @@ def _describe(
     closed = {each.name: closed_windows(config, each) for each in config.silver}
     return ReplayResult(
         run_id=run_id,
-        files=describe_files(incoming.files, outgoing.rows, incoming.counts),
+        files=describe_files(incoming.by_file, outgoing.rows),
         left_out=incoming.chosen.left_out,
         windows=describe_windows(config, touched, closed),
     )

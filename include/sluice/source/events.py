@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 import pyarrow as pa
@@ -45,10 +45,24 @@ class EventKind(StrEnum):
     """Moved or deleted by cleanSource; the detail is the JSON of an ``Archived``."""
 
     REPLAYED = "replayed"
-    """Read again by a replay; the detail is the table version that holds its rows."""
+    """Read again by a replay; the detail is the JSON of a ``Replayed``."""
 
 
-class Archived(msgspec.Struct, frozen=True, kw_only=True):
+class _Detail(msgspec.Struct, frozen=True):
+    """The detail of an event, kept as JSON."""
+
+    @classmethod
+    def of(cls, detail: str) -> Self:
+        """Return what the detail of an event says."""
+        return msgspec.json.decode(detail, type=cls)
+
+    @property
+    def detail(self) -> str:
+        """What the event says."""
+        return msgspec.json.encode(self).decode()
+
+
+class Archived(_Detail, frozen=True, kw_only=True):
     """How a file was archived: ``mode`` is MOVE or DELETE, ``by`` names who did it.
 
     ``location`` is where the file was moved to, None for one that was deleted.
@@ -58,15 +72,13 @@ class Archived(msgspec.Struct, frozen=True, kw_only=True):
     location: str | None
     by: str
 
-    @classmethod
-    def of(cls, detail: str) -> Archived:
-        """Return what the detail of an event says."""
-        return msgspec.json.decode(detail, type=cls)
 
-    @property
-    def detail(self) -> str:
-        """What the event says."""
-        return msgspec.json.encode(self).decode()
+class Replayed(_Detail, frozen=True, kw_only=True):
+    """The rows that a replay read from a file, and the table version that has them."""
+
+    table_version: int
+    rows: int
+    rescued_rows: int
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -30,7 +30,7 @@ from sluice.replay.result import ReplayResult
 from sluice.replay.run import run_replay
 from sluice.replay.select import Selection
 from sluice.silver.run import run_silver
-from sluice.source.events import EventKind
+from sluice.source.events import EventKind, Replayed
 from sluice.source.ledger import Ledger
 
 pytestmark = [pytest.mark.needs_java, pytest.mark.usefixtures("spark")]
@@ -86,11 +86,12 @@ class Lake:
         windows = snapshot_windows(self.config.bronze_location)
         return {key: windows[key] for key in windows if key[1] <= until}
 
-    def replayed_versions(self) -> list[str]:
+    def replayed_versions(self) -> list[int]:
         """Return the table versions that the ledger's events of replays name."""
         ledger = Ledger.open(self.config.schema_location)
         assert ledger is not None
-        return [each.detail for each in ledger.events(EventKind.REPLAYED)]
+        events = ledger.events(EventKind.REPLAYED)
+        return [Replayed.of(each.detail).table_version for each in events]
 
     def left_to_do(self) -> list[Path]:
         """Return the records of replays that are not over."""
@@ -206,7 +207,7 @@ def test_a_kill_after_the_commit_is_mended_by_the_next_run(
 
     lake.run_silver()
 
-    assert lake.replayed_versions() == ["1"]
+    assert lake.replayed_versions() == [1]
     assert lake.windows() == lake.truth(before="00:20")
     assert not preflight(lake.config, run_id="looked").has_work
 

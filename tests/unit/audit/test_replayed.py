@@ -12,7 +12,7 @@ from deltalake import write_deltalake
 from builders import BRONZE_SCHEMA, PipelineBuilder, bronze_row, pipeline_config
 from sluice.audit.checks import check_facts
 from sluice.audit.gather import gather_facts
-from sluice.source.events import EventKind, LedgerEvent
+from sluice.source.events import EventKind, LedgerEvent, Replayed
 from sluice.source.quarantine import QuarantinedFile
 
 
@@ -43,7 +43,7 @@ def replay(pipeline: PipelineBuilder, *, landed: int, rows: int) -> None:
                 kind=EventKind.REPLAYED,
                 seq=1,
                 path=path,
-                detail="1",
+                detail=Replayed(table_version=1, rows=rows, rescued_rows=0).detail,
                 run_id="run-2",
                 at=datetime.now(UTC),
             )

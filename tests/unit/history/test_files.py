@@ -9,7 +9,6 @@ from pathlib import Path
 from shutil import rmtree
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
@@ -21,12 +20,11 @@ from sluice.errors import Condition, FatalError
 from sluice.history import archive_history
 from sluice.history import files as module
 from sluice.history.files import FileFilter, list_files, to_json
-from sluice.history.replayed_rows import REPLAY
 from sluice.history.states import FILE_STATES_SCHEMA
 from sluice.model import FileState, SeqRange
 from sluice.source.configured import source_options
 from sluice.source.discover import list_landed
-from sluice.source.events import Archived, EventKind, LedgerEvent
+from sluice.source.events import Archived, EventKind, LedgerEvent, Replayed
 from sluice.source.quarantine import LeftOut, QuarantinedFile
 
 
@@ -256,12 +254,9 @@ def test_files_that_are_never_read_are_skipped(tmp_path: Path) -> None:
     assert states(pipeline) == ["skipped", "skipped", "discovered"]
 
 
-def repeat_replays(pipeline: PipelineBuilder) -> None:
-    """Archive the replays again, as two archivers in one moment may."""
-    table = read_delta(pipeline.config.ops_location("batch_files"))
-    replays = table.filter(pc.equal(table["query_id"], REPLAY))
-    assert replays.num_rows == 2
-    write_deltalake(pipeline.config.ops_location("batch_files"), replays, mode="append")
+def replayed(version: int, *, rows: int) -> str:
+    """Return the detail of a replay."""
+    return Replayed(table_version=version, rows=rows, rescued_rows=1).detail
 
 
 @pytest.mark.parametrize("archived", [False, True])
@@ -269,34 +264,25 @@ def test_replayed_file_has_the_rows_of_its_newest_replay(
     pipeline: PipelineBuilder, archived: bool
 ) -> None:
     """Also one that was in quarantine: it is in the table now."""
-    good, bad = (file.path for file in pipeline.ledger.files(0, 2))
-    replays = []
-    for path, times in ((good, 1), (bad, 2)):
-        pipeline.write_rows([good] * 3, batch_id=None)  # somebody else's commit
-        Path(path).write_text(Path(path).read_text() * times)
-        Path(pipeline.ledger.root, "quarantine", "2.json").rename(tmp := path + ".q")
-        pipeline.write_rows([path])
-        Path(tmp).rename(Path(pipeline.ledger.root, "quarantine", "2.json"))
-        version = DeltaTable(pipeline.config.bronze_location).version()
-        replays.append(version)
-        happens(pipeline, 1 + (path == bad), EventKind.REPLAYED, str(version))
-    happens(pipeline, 1, EventKind.REPLAYED, str(replays[0]))
     if archived:
         archive_history(pipeline.config)
-        archive_history(pipeline.config)
-        repeat_replays(pipeline)
-        table = DeltaTable(pipeline.config.bronze_location)
-        table.optimize.compact()
-        table.vacuum(0, dry_run=False, enforce_retention_duration=False)
+    happens(pipeline, 1, EventKind.REPLAYED, replayed(4, rows=9))
+    happens(pipeline, 2, EventKind.REPLAYED, replayed(5, rows=4))
+    at = happens(pipeline, 1, EventKind.REPLAYED, replayed(6, rows=0))
     first, second, *_ = list_files(pipeline.config)
-    assert [
-        (row.state, row.table_version, row.rows, row.error) for row in (first, second)
-    ] == [
-        (FileState.INGESTED, replays[0], 2, None),
-        (FileState.INGESTED, replays[1], 4, None),
-    ]
-    assert second.batch_id == 0
-    assert second.commit_time is not None
+    assert (first.state, first.table_version, first.rows, first.rescued_rows) == (
+        FileState.INGESTED,
+        6,
+        0,
+        1,
+    )
+    assert (second.state, second.table_version, second.rows, second.error) == (
+        FileState.INGESTED,
+        5,
+        4,
+        None,
+    )
+    assert (first.commit_time, second.batch_id) == (at, 0)
 
 
 def compact(pipeline: PipelineBuilder) -> None:

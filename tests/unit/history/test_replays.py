@@ -11,6 +11,7 @@ from deltalake import CommitProperties, DeltaTable, write_deltalake
 from builders import PipelineBuilder, pipeline_config
 from sluice.errors import Condition, FatalError
 from sluice.history.replays import (
+    FileRows,
     ReplayedFiles,
     TouchedWindows,
     abandon_replay,
@@ -23,7 +24,7 @@ from sluice.history.replays import (
     split_closed,
 )
 from sluice.preflight import preflight
-from sluice.source.events import EventKind
+from sluice.source.events import EventKind, Replayed
 
 MINUTE = timedelta(minutes=1)
 FIVE = 5 * MINUTE
@@ -47,7 +48,7 @@ def a_replay(pipeline: PipelineBuilder, **values: object) -> ReplayedFiles:
         "run_id": "run-1",
         "at": datetime.now(UTC),
         "after_version": 0,
-        "files": ((file.seq, file.path),),
+        "files": (FileRows(seq=file.seq, path=file.path, rows=2, rescued_rows=1),),
     }
     return ReplayedFiles(**given | values)
 
@@ -71,7 +72,7 @@ def commit(pipeline: PipelineBuilder, replay: ReplayedFiles) -> None:
 
 
 def test_a_committed_replay_is_told_to_the_ledger_once(pipeline) -> None:
-    """By whoever comes first; the event names the version that holds the rows."""
+    """The event has what was written before the commit, and the commit's version."""
     replay = a_replay(pipeline)
     begin_replay(pipeline.config, replay, {})
     commit(pipeline, replay)
@@ -79,10 +80,10 @@ def test_a_committed_replay_is_told_to_the_ledger_once(pipeline) -> None:
     assert finish_replays(pipeline.config) == [replay]
     assert finish_replays(pipeline.config) == []
     (event,) = pipeline.ledger.events(EventKind.REPLAYED)
-    assert (event.seq, event.path, event.detail, event.run_id) == (
-        *replay.files[0],
-        "1",
-        "run-1",
+    (file,) = replay.files
+    assert (event.seq, event.path, event.run_id) == (file.seq, file.path, "run-1")
+    assert Replayed.of(event.detail) == Replayed(
+        table_version=1, rows=2, rescued_rows=1
     )
 
 

@@ -29,6 +29,7 @@ from sluice.errors import Condition, FatalError
 from sluice.preflight import preflight
 from sluice.repair.run import RepairPlan, carry_out, plan_repair
 from sluice.repair.steps import list_steps
+from sluice.source.events import EventKind, LedgerEvent, Replayed
 from sluice.source.quarantine import QuarantinedFile
 
 
@@ -288,6 +289,26 @@ def test_lost_rows_and_lost_ledger_need_a_choice(
     assert pipeline.rows_by_file() == each_once(
         *held.get(missing, ["a.json", "b.json"])
     )
+
+
+def test_file_that_a_replay_left_without_rows_is_not_missed(
+    pipeline: PipelineBuilder,
+) -> None:
+    """The old ledger knows what the replay read; the archive has the rows before."""
+    file = pipeline.ledger.files()[0]
+    event = LedgerEvent(
+        kind=EventKind.REPLAYED,
+        seq=file.seq,
+        path=file.path,
+        detail=Replayed(table_version=4, rows=0, rescued_rows=0).detail,
+        run_id="replay",
+        at=START,
+    )
+    pipeline.ledger.append_events([event])
+    DeltaTable(pipeline.config.bronze_location).delete(f"_source_file = '{file.path}'")
+    rmtree(Path(pipeline.ledger.root, "claims"))
+
+    assert plan_repair(pipeline.config).repair is not None
 
 
 def test_files_in_quarantine_come_again(pipeline: PipelineBuilder) -> None:

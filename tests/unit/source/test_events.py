@@ -13,12 +13,14 @@ from delta_rows import read_delta
 from sluice.source.events import (
     EventKind,
     LedgerEvent,
+    Replayed,
     append_events,
     newest_events,
     read_events,
 )
 
 MOMENT = datetime(2026, 1, 1, 12, 30, 15, 123456, tzinfo=UTC)
+REPLAYED = Replayed(table_version=17, rows=3, rescued_rows=1)
 
 
 def event(
@@ -43,10 +45,12 @@ def location(tmp_path: Path) -> str:
 
 def test_event_comes_back_as_it_was_kept(location: str) -> None:
     """Its detail and its time are shown with the file."""
-    kept = event(3, EventKind.REPLAYED, detail="17")
+    kept = event(3, EventKind.REPLAYED, detail=REPLAYED.detail)
     append_events(location, [kept])
 
-    assert read_events(location) == [kept]
+    (found,) = read_events(location)
+    assert found == kept
+    assert Replayed.of(found.detail) == REPLAYED
 
 
 def test_events_are_asked_for_by_kind(location: str) -> None:
