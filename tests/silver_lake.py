@@ -10,6 +10,8 @@ import pyarrow as pa
 from deltalake import write_deltalake
 
 from sluice.config import PipelineConfig, SilverConfig
+from sluice.history.tables import read_rows
+from sluice.silver.late import TABLE
 
 BRONZE = pa.schema(
     [
@@ -54,6 +56,11 @@ class SilverLake:
     def silver(self) -> SilverConfig:
         """The only silver table."""
         return self.config.silver[0]
+
+    def archived_batches(self) -> list[dict[str, object]]:
+        """Return the rows of ``ops/silver_batches``, by query and batch id."""
+        rows = read_rows(self.config.ops_location(TABLE), "true")
+        return sorted(rows, key=lambda row: (row["query_id"], row["batch_id"]))
 
     @property
     def bronze_location(self) -> str:

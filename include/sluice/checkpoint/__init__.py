@@ -7,7 +7,7 @@ from sluice.checkpoint.offsets import (
     parse_offset,
 )
 from sluice.checkpoint.parse import CommitEntry, OffsetEntry
-from sluice.checkpoint.read import CheckpointFacts, measure_checkpoint, read_checkpoint
+from sluice.checkpoint.read import CheckpointFacts, read_checkpoint
 
 __all__ = [
     "CheckpointFacts",
@@ -16,7 +16,6 @@ __all__ = [
     "LedgerOffset",
     "OffsetEntry",
     "OtherOffset",
-    "measure_checkpoint",
     "parse_offset",
     "read_checkpoint",
 ]

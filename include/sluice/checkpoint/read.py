@@ -108,14 +108,6 @@ def read_checkpoint(location: str) -> CheckpointFacts | None:
     return CheckpointFacts(location, query_id, _present(offsets), _present(commits))
 
 
-def measure_checkpoint(location: str) -> int:
-    """Return the bytes that the checkpoint, state included, takes in storage."""
-    if _is_absent(location):
-        return 0
-    pages = obstore.list(storage.open_store(location))
-    return sum(int(entry["size"]) for page in pages for entry in page)
-
-
 def _batches(location: str, log: str) -> list[int]:
     """Return the batch ids of a log, oldest first, past checksums and drafts."""
     folder = join(location, log)

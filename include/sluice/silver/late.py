@@ -112,17 +112,6 @@ def archive_batches(
     return commit_until_won(f"table {location!r}", attempt)
 
 
-def read_archive(
-    config: PipelineConfig, silver: SilverConfig
-) -> list[dict[str, object]]:
-    """Return the archived batches of ``silver``, by query and batch id."""
-    where = equal(pipeline=config.name, silver=silver.name)
-    rows = read_rows(config.ops_location(TABLE), where)
-    return sorted(
-        rows, key=lambda row: (str(row["query_id"]), int(str(row["batch_id"])))
-    )
-
-
 def _stamp(
     row: Row, config: PipelineConfig, silver: SilverConfig, run_id: str
 ) -> dict[str, object]:

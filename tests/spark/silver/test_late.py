@@ -10,7 +10,7 @@ from deltalake import DeltaTable
 
 from oracle import expected_silver, read_silver
 from silver_lake import SilverLake, order
-from sluice.silver.late import TABLE, archive_batches, read_archive
+from sluice.silver.late import TABLE, archive_batches
 from sluice.silver.run import run_silver
 
 
@@ -25,11 +25,6 @@ def run(lake: SilverLake):
     return run_silver(lake.config, lake.silver, run_id="run")
 
 
-def archive(lake: SilverLake) -> list[dict[str, object]]:
-    """Return the archived batches."""
-    return read_archive(lake.config, lake.silver)
-
-
 def test_each_batch_is_archived_with_what_it_read(spark, lake):
     """Range, watermarks and counts of every batch, the empty ones included."""
     lake.put(order("00:30:00"), order("never"))
@@ -37,7 +32,7 @@ def test_each_batch_is_archived_with_what_it_read(spark, lake):
     lake.put(order("00:01:00"), order("00:31:00"))
     lake.put(order("00:02:00"))
     run(lake)
-    rows = archive(lake)
+    rows = lake.archived_batches()
     expected = expected_silver(lake.bronze_location, lake.checkpoint)
 
     assert [row["batch_id"] for row in rows] == [0, 1, 2, 3]
@@ -70,7 +65,7 @@ def test_a_run_counts_the_batches_of_one_that_died_before_archiving(spark, lake)
     summary = run(lake)
 
     assert summary.counts["input_rows"] == 2
-    assert [row["batch_id"] for row in archive(lake)] == [0, 1, 2, 3]
+    assert [row["batch_id"] for row in lake.archived_batches()] == [0, 1, 2, 3]
 
 
 def test_rows_before_1970_are_late_at_once(spark, lake):

@@ -19,7 +19,6 @@ from sluice.control import query as control_query
 from sluice.errors import Condition, FatalError, UsageError
 from sluice.history import read_steps
 from sluice.sample import land_next_hour
-from sluice.silver.late import read_archive
 from sluice.silver.run import run_silver
 
 
@@ -206,7 +205,7 @@ def test_a_standing_query_is_archived_while_it_runs(spark, lake, monkeypatch):
     lake.put(order("00:00:00"), order("01:00:00"))
 
     def stop_once_archived() -> None:
-        while len(read_archive(lake.config, lake.silver)) < 2:
+        while len(lake.archived_batches()) < 2:
             time.sleep(0.1)
         for query in spark.streams.active:
             query.stop()

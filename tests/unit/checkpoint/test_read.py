@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from builders import CheckpointBuilder
-from sluice.checkpoint import CheckpointFacts, measure_checkpoint, read_checkpoint
+from sluice.checkpoint import CheckpointFacts, read_checkpoint
 from sluice.checkpoint import read as module
 from sluice.errors import Condition, FatalError
 
@@ -96,7 +96,6 @@ def test_absent_checkpoint_is_none_and_makes_no_folder(tmp_path: Path) -> None:
     """Looking must not leave anything behind that Spark would then find."""
     location = tmp_path / "none"
     assert read_checkpoint(str(location)) is None
-    assert measure_checkpoint(str(location)) == 0
     assert not location.exists()
 
 
@@ -123,11 +122,3 @@ def test_bytes_that_are_no_text_are_damage(checkpoint: CheckpointBuilder) -> Non
     (checkpoint.location / "metadata").write_bytes(b"\xff\xfe")
     with pytest.raises(FatalError, match="metadata"):
         read_checkpoint(str(checkpoint.location))
-
-
-def test_size_counts_state_too(checkpoint: CheckpointBuilder) -> None:
-    """State is what grows."""
-    before = measure_checkpoint(str(checkpoint.location))
-    checkpoint.write("state/0/0/1.delta", "x" * 1000)
-    grown = measure_checkpoint(str(checkpoint.location)) - before
-    assert grown in (1000, 1000 + len(b"crc\0"))
