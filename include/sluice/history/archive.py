@@ -166,6 +166,8 @@ def file_rows(history: QueryHistory, done: Done) -> Iterator[Row]:
             "rows": counts.rows[path] * was_read if counts else None,
             "rescued_rows": counts.rescued[path] * was_read if counts else None,
             "table_version": batch.table_version,
+            "ledger_id": batch.ledger_id,
+            "committed_at": batch.committed_at,
         }
 
 

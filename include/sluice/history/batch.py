@@ -45,7 +45,12 @@ class Batch:
     @property
     def end_seq(self) -> int | None:
         """The last file the batch read; None unless its source is the ledger."""
-        return ledger_seq(self.end_offsets[0]) if self.end_offsets else None
+        return self._end.seq if self._end else None
+
+    @property
+    def ledger_id(self) -> str | None:
+        """The ledger whose files the batch read; None unless that is its source."""
+        return self._end.ledger_id if self._end else None
 
     @property
     def seq_range(self) -> SeqRange | None:
@@ -55,6 +60,11 @@ class Batch:
         start = self.start_offsets[0]
         start_seq = CHAIN_START if start is None else ledger_seq(start)
         return None if start_seq is None else SeqRange(start_seq, self.end_seq)
+
+    @property
+    def _end(self) -> LedgerOffset | None:
+        end = parse_offset(self.end_offsets[0]) if self.end_offsets else None
+        return end if isinstance(end, LedgerOffset) else None
 
 
 def ledger_seq(offset: str | None) -> int | None:

@@ -9,7 +9,7 @@ changes none: OPTIMIZE, DELETE, VACUUM or the appends of another writer.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
@@ -18,11 +18,10 @@ from deltalake import DeltaTable, QueryBuilder
 
 from sluice.deltalog import open_table
 from sluice.history.archive import Done, QueryHistory, file_rows, find_planned
-from sluice.history.queries import BRONZE
 from sluice.model import SeqRange
 from sluice.paths import join
 from sluice.source.events import Replayed
-from sluice.tables import equal
+from sluice.tables import equal, literal
 
 if TYPE_CHECKING:
     from sluice.config import PipelineConfig
@@ -34,15 +33,13 @@ READINGS_SCHEMA = pa.schema(
         ("query_id", pa.string()),
         ("batch_id", pa.int64()),
         ("table_version", pa.int64()),
-        ("commit_time", pa.timestamp("us", tz="UTC")),
+        ("committed_at", pa.timestamp("us", tz="UTC")),
         ("rows", pa.int64()),
         ("rescued_rows", pa.int64()),
     ]
 )
-_COLUMNS = (
-    "f.query_id, f.batch_id, f.table_version, b.committed_at as commit_time, "
-    "f.rows, f.rescued_rows"
-)
+# Tables of format 1 lack these; what was read before is found by the path, then.
+_ADDED = {"ledger_id": "string", "committed_at": "timestamp"}
 
 
 def archived_readings(
@@ -54,16 +51,28 @@ def archived_readings(
     under the numbers of an earlier ledger is found by the path.
     """
     files = open_table(config.ops_location("batch_files"))
-    batches = open_table(config.ops_location("batches"))
-    if files is None or batches is None:
+    if files is None:
         return READINGS_SCHEMA.empty_table()
-    tables = {"f": files, "b": batches}
-    mine = _query(_own_ledger_sql(config, ledger, within), tables)
-    others = _query(_count_other_ledgers_sql(config, ledger), tables)
+    read, tables = _files_sql(config, files), {"f": files}
+    is_mine = f"f.ledger_id = {literal(ledger.ledger_id)}"
+    is_other = f"(f.ledger_id is distinct from {literal(ledger.ledger_id)})"
+    columns = ", ".join(f"f.{name}" for name in READINGS_SCHEMA.names[1:])
+    order = "f.committed_at nulls first, f.seq"
+    mine = _query(
+        f"select f.seq, {columns} from ({read}) f where {is_mine} "
+        f"and f.seq > {within.start} and f.seq <= {within.end} order by f.seq, {order}",
+        tables,
+    )
+    others = _query(f"select count(*) as n from ({read}) f where {is_other}", tables)
     if not others["n"][0].as_py():
         return newest_readings(mine)
     tables["t"] = DeltaTable(join(ledger.root, "files"))
-    older = _query(_other_ledgers_sql(config, ledger, within), tables)
+    older = _query(
+        f"select t.seq, {columns} from ({read}) f join t on t.path = f.path "
+        f"where {is_other} and t.seq > {within.start} and t.seq <= {within.end} "
+        f"order by t.seq, {order}",
+        tables,
+    )
     return newest_readings(older, mine)
 
 
@@ -77,7 +86,7 @@ def find_not_archived(history: QueryHistory) -> list[Done]:
 def newer_readings(history: QueryHistory, planned: Iterable[Done]) -> pa.Table:
     """Count the rows of each file of those of the ``planned`` batches that are done."""
     found = [
-        _reading(done, row)
+        row
         for done in planned
         if done.batch.is_done
         for row in file_rows(history, done)
@@ -94,7 +103,7 @@ def replay_readings(replayed: pa.Table) -> pa.Table:
     rows = [
         {
             "seq": event["seq"],
-            "commit_time": event["at"],
+            "committed_at": event["at"],
             **msgspec.structs.asdict(Replayed.of(event["detail"])),
         }
         for event in replayed.to_pylist()
@@ -113,60 +122,14 @@ def newest_readings(*tables: pa.Table) -> pa.Table:
     return joined.take(pa.array(order[is_last]))
 
 
-def _reading(done: Done, row: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "seq": row["seq"],
-        "query_id": row["query_id"],
-        "batch_id": row["batch_id"],
-        "table_version": row["table_version"],
-        "commit_time": done.batch.committed_at,
-        "rows": row["rows"],
-        "rescued_rows": row["rescued_rows"],
-    }
-
-
-def _own_ledger_sql(config: PipelineConfig, ledger: Ledger, within: SeqRange) -> str:
-    return (
-        f"select f.seq, {_COLUMNS} from ({_files_sql(config)}) f "
-        f"left join ({_batches_sql(config)}) b "
-        "on b.query_id = f.query_id and b.batch_id = f.batch_id "
-        f"where f.seq > {within.start} and f.seq <= {within.end} "
-        f"and (b.end_offsets is null or b.end_offsets like '%{ledger.ledger_id}%') "
-        "order by f.seq, b.began"
-    )
-
-
-def _count_other_ledgers_sql(config: PipelineConfig, ledger: Ledger) -> str:
-    return (
-        f"select count(*) as n from ({_batches_sql(config)}) b "
-        f"where b.end_offsets not like '%{ledger.ledger_id}%'"
-    )
-
-
-def _other_ledgers_sql(config: PipelineConfig, ledger: Ledger, within: SeqRange) -> str:
-    return (
-        f"select t.seq, {_COLUMNS} from ({_files_sql(config)}) f "
-        f"join ({_batches_sql(config)}) b "
-        "on b.query_id = f.query_id and b.batch_id = f.batch_id "
-        "join t on t.path = f.path "
-        f"where t.seq > {within.start} and t.seq <= {within.end} "
-        f"and b.end_offsets not like '%{ledger.ledger_id}%' "
-        "order by t.seq, b.began, f.seq"
-    )
-
-
-def _files_sql(config: PipelineConfig) -> str:
-    mine = equal(pipeline=config.name)
-    return f"select * from f where {mine}"
-
-
-def _batches_sql(config: PipelineConfig) -> str:
-    mine = equal(pipeline=config.name, query=BRONZE)
-    return (
-        "select query_id, batch_id, committed_at, end_offsets, "
-        "min(planned_at) over (partition by query_id) as began "
-        f"from b where {mine}"
-    )
+def _files_sql(config: PipelineConfig, files: DeltaTable) -> str:
+    known = {each.name for each in files.schema().fields}
+    added = [
+        f", cast(null as {kind}) as {name}"
+        for name, kind in _ADDED.items()
+        if name not in known
+    ]
+    return f"select *{''.join(added)} from f where {equal(pipeline=config.name)}"
 
 
 def _query(sql: str, tables: Mapping[str, DeltaTable]) -> pa.Table:

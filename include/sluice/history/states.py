@@ -103,7 +103,7 @@ def derive_states(files: pa.Table, happened: Happened, outcomes: Outcomes) -> pa
     states[again], states[gone] = _code(FileState.INGESTED), _code(FileState.ARCHIVED)
     counts = {
         name: pc.if_else(pa.array(again), replayed[name], read[name])
-        for name in ("table_version", "rows", "rescued_rows", "commit_time")
+        for name in ("table_version", "rows", "rescued_rows", "committed_at")
     }
     columns = {
         "seq": files["seq"],
@@ -120,6 +120,7 @@ def derive_states(files: pa.Table, happened: Happened, outcomes: Outcomes) -> pa
         "query_id": read["query_id"],
         "archived_at": moved["at"],
         "move_location": _locations(moved["detail"]),
+        "commit_time": counts.pop("committed_at"),
         **counts,
     }
     return pa.table(columns).select(FILE_STATES_SCHEMA.names).cast(FILE_STATES_SCHEMA)

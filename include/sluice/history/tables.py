@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
-from deltalake import DeltaTable, Transaction
+from deltalake import DeltaTable, Schema, Transaction
 
 from sluice.compaction import COMPACT_ABOVE, compact_table
 from sluice.deltalog import open_table
@@ -41,6 +41,8 @@ BATCH_FILES_SCHEMA = pa.schema(
         pa.field("rows", pa.int64()),
         pa.field("rescued_rows", pa.int64()),
         pa.field("table_version", pa.int64()),
+        pa.field("ledger_id", pa.string()),
+        pa.field("committed_at", _TIMESTAMP),
     ]
 )
 STEPS_SCHEMA = pa.schema(
@@ -58,11 +60,16 @@ _COMPACT_ABOVE = COMPACT_ABOVE
 
 
 def open_or_create(location: str, schema: pa.Schema) -> DeltaTable:
-    """Open the newest version of an operational table; an absent one is made."""
-    table = open_table(location)
-    if table is None:
-        create_table(location, schema)
-    return table or DeltaTable(location)
+    """Open the newest version of an operational table; an absent one is made.
+
+    Columns that the table of an earlier format lacks are added.
+    """
+    table = open_table(location) or create_table(location, schema)
+    known = {each.name for each in table.schema().fields}
+    added = [each for each in schema if each.name not in known]
+    if added:
+        table.alter.add_columns(Schema.from_arrow(pa.schema(added)).fields)
+    return table
 
 
 def read_rows(

@@ -15,8 +15,6 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 from sluice import storage
 from sluice.checkpoint import (
     CheckpointFacts,
-    LedgerOffset,
-    parse_offset,
     read_checkpoint,
 )
 from sluice.columns import SOURCE_FILE
@@ -227,9 +225,9 @@ def _rows_by_file(table: DeltaTable | None) -> dict[str | None, int]:
 def _committed(batches: Iterable[Batch]) -> dict[str, int]:
     ends: dict[str, int] = {}
     for batch in batches:
-        end = parse_offset(batch.end_offsets[0]) if batch.end_offsets else None
-        if batch.is_done and isinstance(end, LedgerOffset):
-            ends[end.ledger_id] = max(ends.get(end.ledger_id, -1), end.seq)
+        ledger_id, end = batch.ledger_id, batch.end_seq
+        if batch.is_done and ledger_id is not None and end is not None:
+            ends[ledger_id] = max(ends.get(ledger_id, -1), end)
     return ends
 
 

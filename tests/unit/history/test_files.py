@@ -14,7 +14,9 @@ from deltalake import DeltaTable, write_deltalake
 
 from builders import PipelineBuilder, pipeline_config
 from delta_rows import read_delta
+from frozen import unfreeze
 from kept import Kept
+from sluice.config import load_pipeline
 from sluice.deltalog import read_commits
 from sluice.errors import Condition, FatalError
 from sluice.history import archive_history
@@ -471,3 +473,22 @@ def test_damaged_ledger_is_named(
     assert caught.value.condition is Condition.LEDGER_UNREADABLE
     assert str(path) in caught.value.message
     assert "sluice checkpoint repair" in caught.value.message
+
+
+@pytest.mark.parametrize("archived", [False, True])
+def test_files_of_a_lake_of_format_1_are_known(tmp_path: Path, archived: bool) -> None:
+    """Its archive names no ledger and no time, so a reading is found by the path."""
+    config = load_pipeline(str(unfreeze(tmp_path)))
+    if archived:
+        archive_history(config)
+        archive_history(config)
+    rows = list_files(config)
+    assert [(str(row.state), row.rows, row.batch_id) for row in rows] == [
+        ("ingested", 7, 0),
+        ("ingested", 7, 0),
+        ("quarantined", 0, 1),
+        ("ingested", 7, 1),
+        ("in flight", None, 2),
+        ("in flight", None, 2),
+        ("discovered", None, None),
+    ]
