@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from shutil import copytree, rmtree
+from shutil import rmtree
 
 from deltalake import DeltaTable
 
@@ -169,16 +169,3 @@ def replace_bronze(pipeline: PipelineBuilder) -> None:
     version = DeltaTable(pipeline.config.bronze_location).version() + 1
     offset = {"reservoirId": "another", "reservoirVersion": version, "index": -1}
     pipeline.silver.plan(1, json.dumps(offset))
-
-
-def keep_copy(lake: Path) -> Path:
-    """Copy a lake, whose files are known by their paths, to where it is kept."""
-    copy = lake.with_name(f"{lake.name}-copy")
-    copytree(lake, copy)
-    return copy
-
-
-def put_back(lake: Path, copy: Path) -> None:
-    """Make the lake again what was copied."""
-    rmtree(lake)
-    copytree(copy, lake)

@@ -6,7 +6,6 @@ tests/spark/test_repair.py.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -15,7 +14,6 @@ from builders import PipelineBuilder, pipeline_config, window
 from damages import (
     Damage,
     empty_table,
-    keep_copy,
     lose_checkpoint,
     lose_claims,
     lose_claims_and_checkpoint,
@@ -29,7 +27,6 @@ from damages import (
     lose_silver_state,
     lose_silver_table,
     lose_table,
-    put_back,
     put_older_table_back,
     replace_bronze,
     replace_ledger,
@@ -45,6 +42,7 @@ from damages import (
     tear_silver_commit,
 )
 from delta_rows import read_delta
+from kept import Kept
 from sluice.audit.checks import check_facts
 from sluice.audit.gather import gather_facts
 from sluice.checkpoint.pending import PendingRepair
@@ -235,11 +233,11 @@ NAMES = ("a.json", "b.json", "c.json", "d.json")
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["fresh", "archived"])
-def template(
+def built(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[PipelineBuilder, Path]:
-    """Return a pipeline that has read four files, and a copy of its lake."""
-    lake = tmp_path_factory.mktemp("damages") / "lake"
+) -> Kept:
+    """Build a pipeline that has read four files."""
+    lake = tmp_path_factory.mktemp("lake")
     pipeline = PipelineBuilder(pipeline_config(lake, silver=True))
     for minute, name in enumerate(NAMES):
         pipeline.land(name)
@@ -248,15 +246,13 @@ def template(
             pipeline.run_silver_batch([window(5 * minute)])
     if request.param:
         archive_history(pipeline.config)
-    return pipeline, keep_copy(lake)
+    return Kept(pipeline)
 
 
 @pytest.fixture
-def pipeline(template: tuple[PipelineBuilder, Path]) -> PipelineBuilder:
-    """Return the pipeline as it was made, whatever the test before did to it."""
-    pipeline, copy = template
-    put_back(Path(pipeline.config.lake), copy)
-    return PipelineBuilder(pipeline.config)
+def pipeline(built: Kept) -> PipelineBuilder:
+    """Return that pipeline."""
+    return built.put_back()
 
 
 def count_windows(pipeline: PipelineBuilder) -> int:

@@ -17,6 +17,7 @@ from damages import (
     restore,
     set_ledger_back,
 )
+from kept import Kept
 from sluice.checkpoint import read_checkpoint
 from sluice.checkpoint.pending import (
     Missing,
@@ -33,15 +34,21 @@ from sluice.source.events import EventKind, LedgerEvent, Replayed
 from sluice.source.quarantine import QuarantinedFile
 
 
-@pytest.fixture
-def pipeline(tmp_path: Path) -> PipelineBuilder:
-    """Return a pipeline that has read four files, one a micro-batch."""
-    pipeline = PipelineBuilder(pipeline_config(tmp_path))
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Kept:
+    """Build a pipeline that has read four files, one a micro-batch."""
+    pipeline = PipelineBuilder(pipeline_config(tmp_path_factory.mktemp("lake")))
     for name in ("a.json", "b.json", "c.json", "d.json"):
         pipeline.land(name)
         pipeline.run_batch()
     preflight(pipeline.config, run_id="archives")
-    return pipeline
+    return Kept(pipeline)
+
+
+@pytest.fixture
+def pipeline(built: Kept) -> PipelineBuilder:
+    """Return that pipeline."""
+    return built.put_back()
 
 
 def each_once(*names: str) -> dict[str, int]:
@@ -70,15 +77,13 @@ def begun(
 
 
 def test_repair_may_be_killed_after_each_step(
-    tmp_path: Path, begun: tuple[PipelineBuilder, PendingRepair]
+    begun: tuple[PipelineBuilder, PendingRepair],
 ) -> None:
     """Until the command is called again no run begins; then it takes what is left."""
     pipeline, planned = begun
-    kept = tmp_path.with_name(f"{tmp_path.name}-kept")
-    copytree(tmp_path, kept)
+    kept = Kept(pipeline)
     for killed in range(len(list_steps(pipeline.config, planned)) + 1):
-        rmtree(tmp_path)
-        copytree(kept, tmp_path)
+        kept.put_back()
         take_some(pipeline.config, planned, killed)
 
         with pytest.raises(FatalError) as caught:
@@ -130,14 +135,15 @@ def test_repair_that_is_needless_by_now_is_forgotten(
     pipeline: PipelineBuilder, tmp_path: Path
 ) -> None:
     """Who puts all back from a backup after it was cut off has nothing to finish."""
-    copytree(tmp_path, tmp_path.with_name(f"{tmp_path.name}-backup"))
+    lake = Path(pipeline.config.lake)
+    backup = copytree(lake, tmp_path / "backup")
     restore(1)(pipeline)
     planned = plan_repair(pipeline.config).repair
     assert planned is not None
     take_some(pipeline.config, planned, 2)
     for name in ("bronze", "checkpoints/orders/bronze"):
-        rmtree(tmp_path / name, ignore_errors=True)
-        copytree(tmp_path.with_name(f"{tmp_path.name}-backup") / name, tmp_path / name)
+        rmtree(lake / name, ignore_errors=True)
+        copytree(backup / name, lake / name)
 
     carry_out(pipeline.config, plan_repair(pipeline.config))
 
@@ -155,26 +161,26 @@ def take_some(config: PipelineConfig, planned: PendingRepair, count: int) -> Non
             planned = mark_done(location, planned, name)
 
 
-def test_nothing_wrong_is_nothing_to_repair(
-    pipeline: PipelineBuilder, tmp_path: Path
-) -> None:
+def test_nothing_wrong_is_nothing_to_repair(pipeline: PipelineBuilder) -> None:
     """The command may be given any time."""
-    before = sorted(tmp_path.rglob("*"))
+    lake = Path(pipeline.config.lake)
+    before = sorted(lake.rglob("*"))
 
     plan = plan_repair(pipeline.config)
     assert plan == RepairPlan(faults=(), notes=(), repair=None)
 
-    assert sorted(tmp_path.rglob("*")) == before
+    assert sorted(lake.rglob("*")) == before
 
 
-def test_planning_changes_nothing(pipeline: PipelineBuilder, tmp_path: Path) -> None:
+def test_planning_changes_nothing(pipeline: PipelineBuilder) -> None:
     """A dry run leaves the lake as it found it."""
     restore(1)(pipeline)
-    before = sorted(tmp_path.rglob("*"))
+    lake = Path(pipeline.config.lake)
+    before = sorted(lake.rglob("*"))
 
     plan_repair(pipeline.config)
 
-    assert sorted(tmp_path.rglob("*")) == before
+    assert sorted(lake.rglob("*")) == before
 
 
 def test_what_is_replaced_is_moved_aside(pipeline: PipelineBuilder) -> None:
