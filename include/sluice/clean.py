@@ -1,76 +1,67 @@
-"""A pipeline among the readers of its landing folder: it registers, and it cleans.
-
-What its jobs remove is proven by its tables. Pipelines that have a file and never ran
-count as readers too, though no folder names them yet.
-"""
+"""Clean a pipeline's landing folder: its only reader, with the proofs of its table."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
-from sluice.config import PipelineConfig, list_pipelines, load_pipeline
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sluice.checkpoint import LedgerOffset, parse_offset
+from sluice.columns import PROCESSING_DATE, SOURCE_FILE
+from sluice.config import PipelineConfig
+from sluice.deltalog import open_table
 from sluice.errors import Condition, FatalError, UsageError
 from sluice.history import record_step
-from sluice.model import StepSummary
-from sluice.source.clean.consumers import (
-    Owner,
-    Reader,
-    describe_consumers,
-    is_registered,
-    read_consumer,
-    register,
-)
+from sluice.history.batches import archived_batches
+from sluice.history.files import FileStates
+from sluice.history.queries import list_queries
+from sluice.model import FileState, LedgerFile, SeqRange, StepSummary
 from sluice.source.clean.options import CleanMode
+from sluice.source.clean.proof import Committed, Unproven
+from sluice.source.clean.readers import find_other_reader
 from sluice.source.clean.run import Cleaning, clean_source
 from sluice.source.configured import source_options
 from sluice.source.ledger import Ledger
-from sluice.source.listing import is_below
+from sluice.tables import any_of, query_table
 
 STEP = "clean"
+_UNPROVEN = {
+    FileState.SKIPPED: Unproven.SKIPPED,
+    FileState.QUARANTINED: Unproven.LEFT_OUT,
+    FileState.REPLACED: Unproven.LEFT_OUT,
+}
 
 
-def require_same_name(config: PipelineConfig, ledger: Ledger | None) -> None:
-    """Refuse a landing folder that the same ledger knows under another path.
+def require_only_reader(config: PipelineConfig) -> None:
+    """Refuse to clean a landing folder that is also read by others of the lake.
 
-    The folder itself tells: a moved or copied lake, a link, another mount. Files are
-    known by their paths, so each would be new, and its rows come twice.
+    Where that is unknown the run goes on, and ``clean_landing`` lets all files stay.
 
     Raises:
-        FatalError: it was registered under another path.
+        UsageError: the source is to be cleaned and has another reader.
     """
-    options = source_options(config)
-    if ledger is None:
+    mode = source_options(config).clean_source
+    if mode is CleanMode.OFF:
         return
-    for consumer in describe_consumers(options, ledger):
-        known = read_consumer(consumer)
-        if known is not None and known.root != consumer.root:
-            raise FatalError(
-                Condition.LANDING_MOVED,
-                f"landing folder {consumer.root!r} was read as {known.root!r} until "
-                f"now, and the ledger of pipeline {config.name!r} knows its files by "
-                "that path: under another one each would be read once more; let a link "
-                "or a mount give it the old path, and have 'bronze.source.path' (or "
-                "the lake, if the folder lies in it) name that one",
-                {"path": consumer.root, "known": known.root},
-            )
-
-
-def register_pipeline(config: PipelineConfig, ledger: Ledger) -> None:
-    """Let whoever cleans the landing folder know that this pipeline reads it.
-
-    Called before each listing of the folder; again changes nothing.
-
-    Raises:
-        FatalError: the folder cannot be written to and is to be cleaned.
-    """
-    options = source_options(config)
-    for consumer in describe_consumers(options, ledger, _owner(config)):
-        register(consumer, options.clean_source)
+    try:
+        other = find_other_reader(config)
+    except (UsageError, FatalError):
+        return
+    if other:
+        raise UsageError(
+            Condition.CLEANING_REFUSED,
+            f"pipeline {config.name!r}: cloudFiles.cleanSource is {mode}, and {other}; "
+            "only a folder with one reader can be cleaned: set the option to OFF, or "
+            "give each reader a folder of its own",
+            {"path": config.landing_location},
+        )
 
 
 def clean_landing(config: PipelineConfig, *, run_id: str) -> StepSummary | None:
-    """Move or delete the landed files that everybody has, as ``cleanSource`` says.
+    """Move or delete the landed files whose rows are proven, as ``cleanSource`` says.
 
     Kept as the step ``clean`` of the run. None where there was nothing to do.
 
@@ -82,14 +73,15 @@ def clean_landing(config: PipelineConfig, *, run_id: str) -> StepSummary | None:
     ledger = Ledger.open(config.schema_location)
     if ledger is None:
         return None
-    cleaning = options.clean_source is not CleanMode.OFF
     done = clean_source(
         Cleaning(
-            me=Reader(describe_consumers(options, ledger, _owner(config))[0], ledger),
+            ledger=ledger,
             options=options,
+            prover=TableProver(config, ledger),
+            by=config.name,
             run_id=run_id,
             now=started,
-            blocked_by=next(_unregistered(config), None) if cleaning else None,
+            blocked_by=_blocked_by(config, options.clean_source),
         )
     )
     if not done.counts:
@@ -100,34 +92,106 @@ def clean_landing(config: PipelineConfig, *, run_id: str) -> StepSummary | None:
     return summary
 
 
-def _owner(config: PipelineConfig) -> Owner:
-    ops, _, _ = config.ops_location("batches").rpartition("/")
-    return Owner(config.name, config.bronze_location, ops)
+def _blocked_by(config: PipelineConfig, mode: CleanMode) -> str | None:
+    if mode is CleanMode.OFF:
+        return None
+    try:
+        return find_other_reader(config)
+    except (UsageError, FatalError) as error:
+        return f"which folders the others read is unknown: {error.message}"
 
 
-def _unregistered(config: PipelineConfig) -> Iterator[str]:
-    """Yield why a pipeline that has a file may yet want what lies in the folder."""
-    for path in list_pipelines():
-        try:
-            other = load_pipeline(str(path))
-            known = _is_known(other)
-        except (UsageError, FatalError) as error:
-            yield f"pipeline file {str(path)!r} or its ledger cannot be read: {error}"
-            continue
-        if other.name != config.name and _meet(config, other) and not known:
-            yield (
-                f"pipeline {other.name!r} reads {other.landing_location!r} and has not "
-                f"run yet; run it, or remove {str(path)!r}"
-            )
+class TableProver:
+    """Proves by the states of a pipeline's files, and one count of its table.
+
+    A file is proven if a micro-batch or a replay of this ledger committed it, its rows
+    were counted then, and the table holds just as many now.
+    """
+
+    def __init__(self, config: PipelineConfig, ledger: Ledger) -> None:
+        self._config = config
+        self._ledger = ledger
+        self._states: FileStates | None = None
+
+    def committed_before(self, moment: datetime) -> int:
+        """Return the highest seq whose micro-batch was committed by then, or 0."""
+        bronze = list_queries(self._config)[0]
+        committed = [
+            parse_offset(batch.end_offsets[0])
+            for batch in archived_batches(self._config, bronze)
+            if batch.table_version is not None
+            and batch.committed_at is not None
+            and batch.committed_at <= moment
+        ]
+        ends = [
+            offset.seq
+            for offset in committed
+            if isinstance(offset, LedgerOffset)
+            # The numbers of another ledger mean other files.
+            and offset.ledger_id == self._ledger.ledger_id
+        ]
+        return max(ends, default=0)
+
+    def prove(self, files: Sequence[LedgerFile]) -> Mapping[int, Committed]:
+        """Return what is proven of ``files``, which are in order, by seq."""
+        if not files:
+            return {}
+        self._states = self._states or FileStates(self._config, self._ledger)
+        found = self._states.within(SeqRange(files[0].seq - 1, files[-1].seq))
+        seqs = pa.array([file.seq for file in files], pa.int64())
+        asked = found.filter(pc.is_in(found["seq"], seqs)).to_pylist()
+        committed = {row["seq"]: _committed(row) for row in asked}
+        return committed | self._compare(
+            [row for row in asked if isinstance(committed[row["seq"]], datetime)]
+        )
+
+    def _compare(self, rows: Sequence[Mapping[str, Any]]) -> dict[int, Committed]:
+        """Compare the rows that were committed with those that the table holds now."""
+        compared: dict[int, Committed] = {}
+        days = [row["commit_time"].date() for row in rows]
+        # Most tables have whole days of rows to pass over. All is read where this finds
+        # too few rows: they were moved to another day.
+        for narrowed in [_between(min(days), max(days)), "true"] if days else []:
+            left = [row for row in rows if row["seq"] not in compared]
+            now = self._count_rows([row["path"] for row in left], narrowed)
+            for row in left:
+                if now.get(row["path"], 0) == row["rows"]:
+                    compared[row["seq"]] = row["commit_time"]
+        differ = dict.fromkeys((row["seq"] for row in rows), Unproven.ROWS_DIFFER)
+        return differ | compared
+
+    def _count_rows(self, paths: Sequence[str], narrowed: str) -> dict[str, int]:
+        table = open_table(self._config.bronze_location)
+        if table is None or not paths:
+            return {}
+        counted = query_table(
+            table,
+            f"select {SOURCE_FILE} as path, count(*) as n from t "
+            f"where {any_of(SOURCE_FILE, paths)} and {narrowed} group by 1",
+        )
+        return {row["path"]: row["n"] for row in counted.to_pylist()}
 
 
-def _meet(config: PipelineConfig, other: PipelineConfig) -> bool:
-    mine, theirs = config.landing_location, other.landing_location
-    return is_below(mine, theirs) or is_below(theirs, mine)
+def _committed(row: Mapping[str, Any]) -> Committed:
+    """Return when a file was committed, as its state says, before rows are compared."""
+    state, at, rows = FileState(row["state"]), row["commit_time"], row["rows"]
+    if state in _UNPROVEN:
+        return _UNPROVEN[state]
+    if state not in {FileState.INGESTED, FileState.ARCHIVED} or at is None:
+        return Unproven.NOT_COMMITTED
+    # An earlier ledger read what had this path then.
+    if at < row["discovered_at"]:
+        return Unproven.NOT_COMMITTED
+    if rows is None or (rows == 0 and row["size"] > 0):
+        return Unproven.NOT_COUNTED
+    committed: datetime = at
+    return committed
 
 
-def _is_known(config: PipelineConfig) -> bool:
-    ledger = Ledger.open(config.schema_location)
-    if ledger is None:
-        return False
-    return all(map(is_registered, describe_consumers(source_options(config), ledger)))
+def _between(first: date, last: date) -> str:
+    """Return the condition on the day a row was read: that of its commit, or before.
+
+    A micro-batch that runs past midnight has the day it began.
+    """
+    low, high = first - timedelta(days=2), last + timedelta(days=1)
+    return f"{PROCESSING_DATE} >= date '{low}' and {PROCESSING_DATE} <= date '{high}'"

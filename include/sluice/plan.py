@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sluice.clean import require_same_name
+from sluice.clean import require_only_reader
 from sluice.config import PipelineConfig
 from sluice.consistency import read_own_checkpoint, require_consistent
 from sluice.model import LedgerFile
@@ -16,6 +16,7 @@ from sluice.source.damage import damage_named, ledger_root
 from sluice.source.discovery import find_new
 from sluice.source.files import number_files
 from sluice.source.ledger import Ledger
+from sluice.source.moved import require_same_path
 
 
 @dataclass(frozen=True)
@@ -41,11 +42,12 @@ def plan_run(config: PipelineConfig) -> RunPlan:
 
 def _plan(config: PipelineConfig) -> RunPlan:
     location = config.bronze_checkpoint_location
+    require_only_reader(config)
     checkpoint = read_own_checkpoint(config, location)
     ledger = Ledger.open(config.schema_location)
     require_consistent(config, checkpoint, ledger)
-    require_same_name(config, ledger)
     options = source_options(config)
+    require_same_path(options, ledger)
     start = max(read_up_to(checkpoint), ledger.first_seq() if ledger else 0)
     waiting = ledger.files(after=start) if ledger else []
     fresh = find_new(ledger, options).files.taken

@@ -12,7 +12,7 @@ from sluice.checkpoint import (
 )
 from sluice.checkpoint.watermark import closed_up_to
 from sluice.checkpoint.write import give_query_id
-from sluice.clean import register_pipeline, require_same_name
+from sluice.clean import require_only_reader
 from sluice.config import PipelineConfig, SilverConfig
 from sluice.config.pipeline import parse_duration
 from sluice.consistency import (
@@ -29,6 +29,7 @@ from sluice.source.configured import source_options
 from sluice.source.damage import damage_named, ledger_root
 from sluice.source.discovery import Discovery, discover
 from sluice.source.ledger import Ledger
+from sluice.source.moved import require_same_path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,16 +74,16 @@ def preflight(
 def _look(
     config: PipelineConfig, run_id: str, discovered_up_to: int | None
 ) -> Preflight:
+    require_only_reader(config)
     checkpoint = read_own_checkpoint(config, config.bronze_checkpoint_location)
     ledger = Ledger.open(config.schema_location)
     require_consistent(config, checkpoint, ledger)
-    require_same_name(config, ledger)
+    options = source_options(config)
+    require_same_path(options, ledger)
     for silver in config.silver:
         require_silver_consistent(config, silver)
     _give_query_ids(config)
     ledger = ledger or Ledger.open_or_create(config.schema_location)
-    options = source_options(config)
-    register_pipeline(config, ledger)
     found = None
     if discovered_up_to is None:
         found = discover(ledger, options, run_id=run_id)

@@ -99,6 +99,19 @@ def list_keys(root: str, prefix: str = "") -> list[str]:
     return sorted(_keys(root, prefix))
 
 
+def list_names(location: str) -> list[str]:
+    """Return the names of the files and folders right below ``location``, sorted."""
+    if is_local(location):
+        folder = Path(location)
+        return sorted(each.name for each in folder.iterdir()) if folder.is_dir() else []
+    listing = obstore.list_with_delimiter(open_store(location))
+    paths = [
+        *listing["common_prefixes"],
+        *(each["path"] for each in listing["objects"]),
+    ]
+    return sorted(str(each).rstrip("/").rpartition("/")[2] for each in paths)
+
+
 def has_keys(root: str, prefix: str) -> bool:
     """Tell whether any key of ``root`` lies under the folder ``prefix``."""
     return next(_keys(root, prefix), None) is not None

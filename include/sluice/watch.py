@@ -19,7 +19,6 @@ from time import monotonic
 
 from watchfiles import Change, watch
 
-from sluice.clean import require_same_name
 from sluice.config import PipelineConfig
 from sluice.errors import Condition, FatalError, RetryableError, UsageError
 from sluice.paths import is_local
@@ -36,6 +35,7 @@ from sluice.source.heartbeat import LIFETIME, Heartbeat, beat, read_heartbeat
 from sluice.source.known import Known
 from sluice.source.ledger import Ledger
 from sluice.source.listing import Listing, is_below
+from sluice.source.moved import require_same_path
 from sluice.source.options import CloudFilesOptions
 from sluice.source.progress import selection_id
 from sluice.source.scan import load_known
@@ -68,7 +68,7 @@ def watch_pipeline(
     options = source_options(config)
     roots = _require_folders(options)
     ledger = Ledger.open_or_create(config.schema_location)
-    require_same_name(config, ledger)
+    require_same_path(options, ledger)
     sign = _Sign(ledger, selection_id(options))
     sign.require_free()
     changes = _watch(roots, stop)

@@ -13,7 +13,7 @@ import pytest
 
 from builders import PipelineBuilder
 from held_writes import HeldRun, Write, can_hold
-from sluice.clean import clean_landing, register_pipeline
+from sluice.clean import clean_landing
 from sluice.config import load_pipeline
 from sluice.history import archive_history
 from sluice.source.events import EventKind
@@ -106,7 +106,6 @@ def prepare(folder: Path, mode: str) -> Cleaned:
     pipeline = PipelineBuilder(load_pipeline(str(cleaned.pipeline)))
     for number in range(FILES):
         pipeline.land(f"{number}.json", rows=2)
-    register_pipeline(pipeline.config, pipeline.ledger)
     pipeline.run_batch()
     archive_history(pipeline.config)
     shutil.copytree(cleaned.work, folder / "before")
@@ -142,7 +141,7 @@ def test_cleaning_killed_at_a_write_is_finished_by_the_next(
 def test_name_that_comes_again_while_cleaning_lies_dead_is_kept(
     tmp_path: Path, position: int | None
 ) -> None:
-    """The new file under the old name was never read, whoever finishes the old one."""
+    """The new file under the old name was never read; the old one is finished."""
     cleaned = prepare(tmp_path, "MOVE")
     whole = cleaned.visible("lake/landing")
     new = json.dumps({"order_id": "new"})
@@ -163,7 +162,7 @@ def test_name_that_comes_again_while_cleaning_lies_dead_is_kept(
             assert name in cleaned.recorded()
 
 
-def test_cleaning_that_was_killed_is_finished_also_when_it_is_off_by_now(
+def test_cleaning_that_was_killed_is_finished_also_when_it_is_off(
     tmp_path: Path,
 ) -> None:
     """No file stays under a hidden name because an option has changed."""

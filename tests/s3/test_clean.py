@@ -10,10 +10,9 @@ import pytest
 
 from sluice import storage
 from sluice.model import LedgerFile, SeqRange
-from sluice.source.clean.consumers import Reader, describe_consumers
+from sluice.source.clean.proof import ClaimsProver
 from sluice.source.clean.removal import removal_for
 from sluice.source.clean.run import Cleaned, Cleaning, clean_source
-from sluice.source.clean.stream import register_stream
 from sluice.source.discover import list_landed
 from sluice.source.events import EventKind
 from sluice.source.ledger import Ledger
@@ -50,22 +49,26 @@ class Stream:
     def plan(self) -> None:
         """Discover what has landed and claim it."""
         ledger = self.ledger
-        register_stream(self.options, ledger)
         ledger.append_new(list_landed(self.options), run_id="run-1")
         start = ledger.claimed_up_to()
         ledger.claim(SeqRange(start, ledger.high_seq()), run_id="run-1")
 
     def clean(self) -> Cleaned:
         """Clean as in two months."""
-        (me,) = describe_consumers(self.options, self.ledger)
-        now = datetime.now(UTC) + timedelta(days=60)
-        reader, options = Reader(me, self.ledger), self.options
-        return clean_source(Cleaning(me=reader, options=options, run_id="r", now=now))
+        return clean_source(
+            Cleaning(
+                ledger=self.ledger,
+                options=self.options,
+                prover=ClaimsProver(self.ledger, self.ledger.claimed_up_to()),
+                by="stream",
+                run_id="run-1",
+                now=datetime.now(UTC) + timedelta(days=60),
+            )
+        )
 
     def keys(self, prefix: str) -> list[str]:
         """Return the names below a prefix that a listing shows."""
-        keys = storage.list_keys(f"{self.bucket}/{prefix}")
-        return [key for key in keys if not key.startswith("_")]
+        return storage.list_keys(f"{self.bucket}/{prefix}")
 
     def locations(self) -> list[str | None]:
         """Return where the ledger says that files have gone."""

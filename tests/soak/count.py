@@ -28,9 +28,7 @@ def count_landed(config: PipelineConfig) -> dict[str, Counter[str]]:
             json.loads(line)["order_id"] for line in path.read_text().splitlines()
         )
         for path in Path(config.landing_location).rglob("*")
-        if path.is_file()
-        and not path.name.startswith(".")
-        and "_sluice" not in path.parts
+        if path.is_file() and not path.name.startswith(".")
     }
 
 

@@ -5,7 +5,6 @@ import os
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from deltalake import DeltaTable
@@ -13,16 +12,20 @@ from deltalake import DeltaTable
 from builders import PipelineBuilder, pipeline_config
 from sluice import clean
 from sluice.audit.run import run_audit
-from sluice.clean import clean_landing, register_pipeline
-from sluice.errors import Condition, FatalError
+from sluice.clean import clean_landing
+from sluice.errors import Condition, UsageError
 from sluice.history import archive_history
 from sluice.history.steps import read_steps
-from sluice.source.clean import remove
-from sluice.source.clean.evidence import Witnesses
-from sluice.source.clean.removal import _DiskRemoval
+from sluice.model import CHAIN_START, SeqRange
+from sluice.plan import plan_run
+from sluice.preflight import preflight
+from sluice.source.clean.remove import Remover
+from sluice.source.discovery import discover
 from sluice.source.events import EventKind
-from sluice.source.ledger import VERSION_KEY
+from sluice.source.ledger import Ledger
+from sluice.source.options import parse_options
 from sluice.source.quarantine import QuarantinedFile
+from tree import with_times
 
 MOVE = {
     "cloudFiles.cleanSource": "MOVE",
@@ -34,13 +37,11 @@ DELETE = {"cloudFiles.cleanSource": "DELETE"}
 def reader(
     lake: Path, name: str, landing: Path, options: dict[str, str] | None = None
 ) -> PipelineBuilder:
-    """Return a registered pipeline that reads ``landing``, its lake its own."""
+    """Return a pipeline that reads ``landing``, its lake its own."""
     source = {"path": str(landing), "options": options or {}}
     config = pipeline_config(lake / name, name=name, bronze={"source": source})
     landing.mkdir(parents=True, exist_ok=True)
-    pipeline = PipelineBuilder(config)
-    register_pipeline(config, pipeline.ledger)
-    return pipeline
+    return PipelineBuilder(config)
 
 
 def mover(lake: Path, **options: str) -> PipelineBuilder:
@@ -96,7 +97,7 @@ def later(monkeypatch: pytest.MonkeyPatch) -> Callable[[timedelta], None]:
 
 
 def test_committed_file_is_moved_with_its_path_and_recorded(tmp_path: Path) -> None:
-    """The ledger tells where every file went, and the run how many."""
+    """The ledger says where every file went, and the run how many."""
     pipeline = mover(tmp_path)
     path = pipeline.land("2026/a.json")
     before = Path(path).stat()
@@ -176,273 +177,113 @@ def test_file_of_an_unproven_commit_stays(tmp_path: Path, stage: str) -> None:
     assert landed(tmp_path) == ["a.json"]
 
 
-def test_slow_reader_keeps_its_files(tmp_path: Path) -> None:
-    """The fastest consumer must not take away what a slower one has not read."""
-    fast, slow = mover(tmp_path), reader(tmp_path, "slow", tmp_path / "landing")
-    fast.land("a.json")
-    ingest(fast)
-    assert run(fast) == {"files_waiting": 1}
-    slow.discover()
-    assert run(fast) == {"files_waiting": 1}
-    assert landed(tmp_path) == ["a.json"]
+@pytest.fixture
+def pipelines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """Return what writes a pipeline file that reads a path."""
+    folder = tmp_path / "pipelines"
+    folder.mkdir()
+    monkeypatch.setenv("SLUICE_PIPELINES", str(folder))
 
-    ingest(slow)
+    def write(name: str, path: Path) -> Path:
+        text = f"name: {name}\nlake: {folder}\nbronze: {{source: {{path: {path}}}}}\n"
+        file = folder / f"{name}.yaml"
+        file.write_text(text)
+        return file
 
-    assert run(fast) == {"files_cleaned": 1}
-    assert details(slow) == details(fast) != {}
-    assert landed(tmp_path) == []
-
-
-@pytest.mark.parametrize("theirs", [".", "landing/sub"])
-def test_reader_of_a_folder_above_or_below_counts(tmp_path: Path, theirs: str) -> None:
-    """A file belongs to everybody whose folder it lies in, however deep."""
-    apart = str(tmp_path.with_name(f"{tmp_path.name}-archive"))
-    fast = mover(tmp_path, **{"cloudFiles.cleanSource.moveDestination": apart})
-    fast.land("sub/a.json")
-    only_json = {"pathGlobFilter": "*.json"}
-    slow = reader(tmp_path / "other", "slow", tmp_path / theirs, only_json)
-    ingest(fast)
-    assert run(fast) == {"files_waiting": 1}
-    ingest(slow)
-    assert run(fast) == {"files_cleaned": 1}
+    return write
 
 
-@pytest.mark.parametrize(
-    ("theirs", "options"),
-    [
-        ("landing", {"pathGlobFilter": "*.csv"}),
-        (".", {"recursiveFileLookup": "false"}),
-        ("landing/other", {}),
-        ("landing/[x-z]*", {}),
-    ],
-)
-def test_reader_that_never_takes_the_file_does_not_hold_it(
-    tmp_path: Path, theirs: str, options: dict[str, str]
+def refusal(pipeline: PipelineBuilder) -> UsageError:
+    """Return the error with which a run is refused before anything is read."""
+    with pytest.raises(UsageError) as caught:
+        preflight(pipeline.config, run_id="run-1")
+    with pytest.raises(UsageError):
+        plan_run(pipeline.config)
+    assert caught.value.condition is Condition.CLEANING_REFUSED
+    return caught.value
+
+
+@pytest.mark.parametrize("theirs", ["landing", "landing/sub", ".", "archive/sub"])
+def test_second_pipeline_on_the_folder_is_refused(
+    tmp_path: Path, pipelines: Callable[..., Path], theirs: str
 ) -> None:
-    """It would otherwise be kept for ever for somebody who does not want it."""
-    fast = mover(tmp_path)
-    fast.land("a.json")
-    (tmp_path / "landing/zzz").mkdir()
-    source = {"path": str(tmp_path / theirs), "options": options}
-    config = pipeline_config(tmp_path / "other", name="slow", bronze={"source": source})
-    (tmp_path / "landing/other").mkdir()
-    register_pipeline(config, PipelineBuilder(config).ledger)
-    ingest(fast)
-    assert run(fast) == {"files_cleaned": 1}
+    """A folder above or below, or around the archive, holds the same files."""
+    pipeline = mover(tmp_path)
+    pipeline.land("sub/a.json")
+    pipelines("slow", tmp_path / theirs)
+    assert "pipeline 'slow'" in str(refusal(pipeline))
+    assert pipeline.ledger.high_seq() == 0
 
 
-def test_reader_through_a_link_counts(tmp_path: Path) -> None:
-    """One folder has two names, and the ledgers spell its files differently."""
-    fast = mover(tmp_path)
+def test_second_pipeline_through_a_link_is_refused(
+    tmp_path: Path, pipelines: Callable[..., Path]
+) -> None:
+    """One folder has two names."""
+    pipeline = mover(tmp_path)
     (tmp_path / "link").symlink_to(tmp_path / "landing")
-    slow = reader(tmp_path, "slow", tmp_path / "link")
-    fast.land("a.json")
-    ingest(fast)
-    assert run(fast) == {"files_waiting": 1}
-    ingest(slow)
-    assert run(fast) == {"files_cleaned": 1}
+    pipelines("slow", tmp_path / "link/*.json")
+    assert "'slow'" in str(refusal(pipeline))
 
 
-def test_reader_above_the_target_of_a_link_counts(tmp_path: Path) -> None:
-    """The folders above a link are not those above what it leads to."""
-    real = tmp_path / "real/landing"
-    slow = reader(tmp_path, "slow", tmp_path / "real")
-    real.mkdir()
-    (tmp_path / "landing").symlink_to(real)
-    fast = mover(tmp_path)
-    fast.land("a.json")
-    ingest(fast)
-    assert run(fast) == {"files_waiting": 1}
-    ingest(slow)
-    assert run(fast) == {"files_cleaned": 1}
-
-
-def test_reader_whose_ledger_is_gone_stops_all_cleaning(tmp_path: Path) -> None:
-    """Nobody can tell what it still needs; the warning says how to take it out."""
-    fast, slow = mover(tmp_path), reader(tmp_path, "slow", tmp_path / "landing")
-    fast.land("a.json")
-    ingest(fast)
-    ledger = Path(slow.ledger.root)
-    ledger.rename(ledger.with_name("lost"))
-
-    summary = clean_landing(fast.config, run_id="run-1")
-
-    assert summary is not None
-    assert summary.counts == {"files_failed": 1}
-    (note,) = summary.notes
-    assert "slow is registered" in note
-    assert "remove" in note
-    assert landed(tmp_path) == ["a.json"]
-
-
-def test_reader_of_a_newer_release_keeps_the_files_and_not_the_run(
-    tmp_path: Path,
+def test_pipelines_that_do_not_meet_are_let_pass(
+    tmp_path: Path, pipelines: Callable[..., Path]
 ) -> None:
-    """What it has read cannot be told, so nothing goes; the own rows are in anyway."""
+    """Neither is a pipeline that cleans nothing refused for its company."""
     pipeline = mover(tmp_path)
-    theirs = reader(tmp_path, "theirs", tmp_path / "landing")
+    pipelines("orders", tmp_path / "landing")
+    pipelines("apart", tmp_path / "landing2")
+    assert not preflight(pipeline.config, run_id="run-1").has_work
+    pipelines("slow", tmp_path / "landing")
+    keeper = reader(tmp_path, "keeper", tmp_path / "landing")
+    assert not preflight(keeper.config, run_id="run-1").has_work
+
+
+@pytest.mark.parametrize("path", ["landing", "."])
+def test_stream_of_the_lake_on_the_folder_is_refused(tmp_path: Path, path: str) -> None:
+    """It has no pipeline file: its ledger in the lake says what it read."""
+    pipeline = mover(tmp_path)
+    pipeline.land("a.json")
+    location = Path(pipeline.config.lake, "schemas/stream")
+    options = {
+        "path": str(tmp_path / path),
+        "cloudFiles.format": "json",
+        "cloudFiles.schemaLocation": str(location),
+        "pathGlobFilter": "a.json",
+    }
+    ledger = Ledger.open_or_create(str(location))
+    assert discover(ledger, parse_options(options), run_id="run-1").files == 1
+    assert ledger.root in str(refusal(pipeline))
+    location.rename(tmp_path / "moved away")
+    assert preflight(pipeline.config, run_id="run-1").has_work
+
+
+def test_reader_that_comes_during_a_run_ends_the_cleaning(
+    tmp_path: Path, pipelines: Callable[..., Path]
+) -> None:
+    """The rows are in: the files stay, and the run says for whom."""
+    pipeline = mover(tmp_path)
     pipeline.land("a.json")
     ingest(pipeline)
-    newer = {VERSION_KEY: "2"}
-    table = DeltaTable(f"{theirs.ledger.root}/files")
-    table.alter.set_table_properties(newer, raise_if_not_exists=False)
-
+    other = pipelines("slow", tmp_path / "landing")
     summary = clean_landing(pipeline.config, run_id="run-1")
-
-    assert summary is not None
-    assert summary.counts == {"files_failed": 1}
-    assert "format version 2" in summary.notes[0]
-    assert landed(tmp_path) == ["a.json"]
-
-
-Moment = Callable[[pytest.MonkeyPatch, Callable[[], None]], None]
-
-
-def _once(step: Callable[..., Any], then: Callable[[], None]) -> Callable[..., Any]:
-    """Return ``step`` with something that happens right after its first call."""
-    left = [then]
-
-    def call(*given: Any, **named: Any) -> Any:
-        done = step(*given, **named)
-        while left:
-            left.pop()()
-        return done
-
-    return call
-
-
-def after_proof(patch: pytest.MonkeyPatch, then: Callable[[], None]) -> None:
-    """Let something happen when the files are proven and none is touched."""
-    patch.setattr(Witnesses, "judge", _once(Witnesses.judge, then))
-
-
-def after_last_look(patch: pytest.MonkeyPatch, then: Callable[[], None]) -> None:
-    """Let something happen when all is looked at and the first file is not taken."""
-    patch.setattr(remove, "_require_unread", _once(remove._require_unread, then))
-
-
-@pytest.mark.parametrize("mode", [MOVE, DELETE], ids=["move", "delete"])
-@pytest.mark.parametrize("moment", [after_proof, after_last_look])
-def test_reader_that_comes_during_a_cleaning_gets_every_file(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    later: Callable[[timedelta], None],
-    moment: Moment,
-    mode: dict[str, str],
-) -> None:
-    """It has listed the file that was about to go: it reads it, and then it goes."""
-    archive = {"cloudFiles.cleanSource.moveDestination": str(tmp_path / "archive")}
-    pipeline = reader(tmp_path, "orders", tmp_path / "landing", mode | archive)
-    path = pipeline.land("a.json")
-    ingest(pipeline)
-    later(timedelta(days=31))
-    newcomer: list[PipelineBuilder] = []
-
-    def come() -> None:
-        newcomer.append(reader(tmp_path, "newcomer", tmp_path / "landing"))
-        assert newcomer[0].discover() == 1
-
-    moment(monkeypatch, come)
-
-    assert run(pipeline) == {"files_waiting": 1}
-    assert landed(tmp_path) == ["a.json"]
-    assert Path(path).read_text().count("order_id") == 3
-    assert archived(tmp_path) == []
-    ingest(newcomer[0])
-    assert run(pipeline) == {"files_cleaned": 1}
-    assert landed(tmp_path) == []
-
-
-def test_reader_that_comes_once_a_file_is_taken_never_sees_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It registers and then lists: to it the file was gone before it began."""
-    pipeline = mover(tmp_path)
-    pipeline.land("a.json")
-    ingest(pipeline)
-    seen: list[int] = []
-
-    def come() -> None:
-        seen.append(reader(tmp_path, "late", tmp_path / "landing").discover())
-
-    keep = _once(remove.Remover._keep, come)
-    monkeypatch.setattr(remove.Remover, "_keep", keep)
-
-    assert run(pipeline) == {"files_cleaned": 1}
-    assert seen == [0]
-
-
-def test_reader_that_came_before_a_kill_gets_the_file_back(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The cleaning that finishes what was begun looks who has come since the proof."""
-    pipeline = mover(tmp_path)
-    pipeline.land("a.json")
-    ingest(pipeline)
-
-    def come_and_die() -> None:
-        reader(tmp_path, "newcomer", tmp_path / "landing")
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(_DiskRemoval, "take", _once(_DiskRemoval.take, come_and_die))
-        with pytest.raises(KeyboardInterrupt):
-            run(pipeline)
-    assert landed(tmp_path) == []  # it is taken, under a hidden name
-
-    assert run(pipeline)["files_waiting"] >= 1
-    assert landed(tmp_path) == ["a.json"]
-
-
-def test_registration_that_cannot_be_asked_gives_all_files_back(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Nothing stays under a hidden name because somebody else is in trouble."""
-    pipeline = mover(tmp_path)
-    pipeline.land("a.json")
-    ingest(pipeline)
-
-    def break_one() -> None:
-        (tmp_path / "landing" / "_sluice" / "consumers" / "x.json").write_text("{")
-
-    after_last_look(monkeypatch, break_one)
-
-    assert run(pipeline) == {"files_failed": 1}
-    assert landed(tmp_path) == ["a.json"]
-
-
-def test_ledger_that_was_made_anew_stands_for_the_old_one(tmp_path: Path) -> None:
-    """A reader that started over reads the folder again, and only then is done."""
-    fast, slow = mover(tmp_path), reader(tmp_path, "slow", tmp_path / "landing")
-    fast.land("a.json")
-    ingest(fast)
-    ingest(slow)
-    Path(slow.ledger.root).rename(f"{slow.ledger.root}-old")
-    register_pipeline(slow.config, slow.ledger)
-    assert run(fast) == {"files_waiting": 1}
-
-
-def test_pipeline_with_a_file_that_never_ran_stops_all_cleaning(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It will read what lies there when it first runs."""
-    fast = mover(tmp_path)
-    fast.land("a.json")
-    ingest(fast)
-    (tmp_path / "pipelines").mkdir()
-    text = f"name: slow\nlake: {tmp_path / 'x'}\nbronze:\n  source:\n    path: "
-    for name, path in {"slow": "landing", "apart": "elsewhere"}.items():
-        file = tmp_path / f"pipelines/{name}.yaml"
-        file.write_text(f"{text.replace('slow', name)}{tmp_path / path}\n")
-    monkeypatch.setenv("SLUICE_PIPELINES", str(tmp_path / "pipelines"))
-
-    summary = clean_landing(fast.config, run_id="run-1")
-
     assert summary is not None
     assert "pipeline 'slow'" in summary.notes[0]
     assert landed(tmp_path) == ["a.json"]
-    (tmp_path / "pipelines/slow.yaml").unlink()
-    assert run(fast) == {"files_cleaned": 1}
+    other.unlink()
+    assert run(pipeline) == {"files_cleaned": 1}
+
+
+def test_pipeline_file_that_cannot_be_read_keeps_the_files_and_not_the_run(
+    tmp_path: Path, pipelines: Callable[..., Path]
+) -> None:
+    """Which folder it reads is unknown; the own rows come in anyway."""
+    pipeline = mover(tmp_path)
+    pipeline.land("a.json")
+    pipelines("slow", tmp_path).write_text("name: [")
+    assert preflight(pipeline.config, run_id="run-1").has_work
+    ingest(pipeline)
+    assert run(pipeline) == {"files_failed": 1}
+    assert landed(tmp_path) == ["a.json"]
 
 
 def test_name_that_was_used_again_is_not_touched(tmp_path: Path) -> None:
@@ -497,7 +338,7 @@ def test_compacted_table_proves_as_before(tmp_path: Path) -> None:
 
 
 def test_file_in_quarantine_stays(tmp_path: Path) -> None:
-    """None of its rows is in the table, and somebody will want to look at it."""
+    """None of its rows is in the table, and it will be looked at."""
     pipeline = mover(tmp_path)
     pipeline.land("a.json")
     pipeline.land("bad.json")
@@ -535,22 +376,10 @@ def test_destination_that_is_taken_is_never_overwritten(tmp_path: Path) -> None:
     assert second.read_text().count("\n") == 3
 
 
-def test_destination_that_somebody_reads_is_refused(tmp_path: Path) -> None:
-    """Moved files would be read as new ones."""
-    reader(tmp_path, "slow", tmp_path / "archive")
-    pipeline = mover(tmp_path)
-    pipeline.land("a.json")
-    ingest(pipeline)
-    summary = clean_landing(pipeline.config, run_id="run-1")
-    assert summary is not None
-    assert "'slow'" in summary.notes[0]
-    assert landed(tmp_path) == ["a.json"]
-
-
 def test_destination_that_cannot_be_written_keeps_the_file_in_place(
     tmp_path: Path,
 ) -> None:
-    """What fails is counted and told, and tried again by the next run."""
+    """What fails is counted, and tried again by the next run."""
     pipeline = mover(tmp_path)
     (tmp_path / "archive").write_text("no folder")
     pipeline.land("a.json")
@@ -564,18 +393,38 @@ def test_destination_that_cannot_be_written_keeps_the_file_in_place(
     assert run(pipeline) == {"files_cleaned": 1}
 
 
-def test_landing_folder_that_cannot_be_written_is_refused_only_to_clean(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+def test_removal_that_fails_half_way_is_finished_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Reading needs no right to write; the reader is then told that nobody sees it."""
-    landing = tmp_path / "landing"
-    landing.mkdir()
-    (landing / "_sluice").write_text("in the way")
-    reader(tmp_path, "slow", landing)
-    assert "cannot be written to" in caplog.text
-    with pytest.raises(FatalError) as caught:
-        mover(tmp_path)
-    assert caught.value.condition is Condition.CLEANING_BLOCKED
+    """No file stays under a hidden name, and none goes without a record."""
+    pipeline = mover(tmp_path)
+    pipeline.land("a.json")
+    ingest(pipeline)
+
+    def fail(*_: object) -> None:
+        raise ConnectionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Remover, "_record", fail)
+        with pytest.raises(ConnectionError):
+            run(pipeline)
+    assert landed(tmp_path) == []
+
+    assert run(pipeline) == {"files_cleaned": 1}
+    assert archived(tmp_path) == ["a.json"]
+    assert details(pipeline).keys() == {"a.json"}
+
+
+def test_table_that_cannot_be_read_keeps_the_files(tmp_path: Path) -> None:
+    """Nothing is proven then, and the run says so."""
+    pipeline = mover(tmp_path)
+    pipeline.land("a.json")
+    ingest(pipeline)
+    log = Path(pipeline.config.bronze_location, "_delta_log")
+    for entry in log.iterdir():
+        entry.write_text("{")
+    assert run(pipeline) == {"files_failed": 1}
+    assert landed(tmp_path) == ["a.json"]
 
 
 def test_thousands_of_files_go_in_groups(
@@ -583,6 +432,7 @@ def test_thousands_of_files_go_in_groups(
 ) -> None:
     """Each group is one commit to the ledger; together they are all files."""
     monkeypatch.setattr("sluice.source.clean.run.CHUNK", 4)
+    monkeypatch.setattr("sluice.source.clean.run._SPAN", 3)
     pipeline = mover(tmp_path)
     for number in range(10):
         pipeline.land(f"{number}.json", rows=1)
@@ -612,7 +462,7 @@ def test_archived_file_whose_rows_are_deleted_is_a_finding(tmp_path: Path) -> No
     assert f"{paths[0]} (0 of 3 left)" in found.evidence
 
 
-def test_file_that_somebody_else_removed_is_counted_once(tmp_path: Path) -> None:
+def test_file_that_another_process_removed_is_counted_once(tmp_path: Path) -> None:
     """There is nothing to do with it, and no event of ours."""
     pipeline = mover(tmp_path)
     path = Path(pipeline.land("a.json"))
@@ -620,40 +470,6 @@ def test_file_that_somebody_else_removed_is_counted_once(tmp_path: Path) -> None
     path.unlink()
     assert run(pipeline) == {"files_gone": 1}
     assert run(pipeline) == details(pipeline) == {}
-
-
-def test_pipeline_that_is_not_registered_cleans_nothing(tmp_path: Path) -> None:
-    """If it is not in the registry, nobody knows who else is missing there."""
-    pipeline = mover(tmp_path)
-    pipeline.land("a.json")
-    ingest(pipeline)
-    (registration,) = (tmp_path / "landing/_sluice/consumers").iterdir()
-    registration.unlink()
-    assert run(pipeline) == {"files_unproven": 1}
-
-
-def test_reader_that_never_reads_what_was_there_first_does_not_hold_it(
-    tmp_path: Path,
-) -> None:
-    """By ``includeExistingFiles=false`` it said that it does not want these files."""
-    fast = mover(tmp_path)
-    fast.land("a.json")
-    ingest(fast)
-    only_new = {"cloudFiles.includeExistingFiles": "false"}
-    slow = reader(tmp_path, "slow", tmp_path / "landing", only_new)
-    slow.discover()
-    slow.ledger.skip_existing()
-    assert run(fast) == {"files_cleaned": 1}
-
-
-def test_reader_that_has_an_older_version_holds_the_newer(tmp_path: Path) -> None:
-    """Its rows are of a file that had the same name."""
-    fast, slow = mover(tmp_path), reader(tmp_path, "slow", tmp_path / "landing")
-    slow.land("a.json", rows=1)
-    ingest(slow)
-    slow.land("a.json", rows=2)
-    ingest(fast)
-    assert run(fast) == {"files_unproven": 1}
 
 
 def test_file_with_bytes_and_no_rows_is_not_proven(tmp_path: Path) -> None:
@@ -671,22 +487,34 @@ def test_file_with_bytes_and_no_rows_is_not_proven(tmp_path: Path) -> None:
 
 
 def test_commit_of_another_ledger_proves_nothing(tmp_path: Path) -> None:
-    """Its numbers meant other files."""
+    """It read what had the name then; a rebuilt ledger lists what has it now."""
     pipeline = mover(tmp_path)
-    pipeline.land("a.json")
+    path = Path(pipeline.land("a.json"))
     ingest(pipeline)
+    path.write_text('{"order_id": "new"}\n')
     Path(pipeline.ledger.root).rename(f"{pipeline.ledger.root}-old")
-    register_pipeline(pipeline.config, pipeline.ledger)
     pipeline.discover()
-    assert run(pipeline) == {}
+    pipeline.ledger.claim(SeqRange(CHAIN_START, 1), run_id="rebuild")
+    pipeline.land("b.json")
+    ingest(pipeline)
+    assert run(pipeline) == {"files_cleaned": 1, "files_waiting": 1}
     assert landed(tmp_path) == ["a.json"]
 
 
-def test_reader_does_not_hold_what_is_hidden_from_it(tmp_path: Path) -> None:
-    """Below a name that begins with an underscore it lists nothing."""
-    fast = mover(tmp_path / "_in")
-    slow = reader(tmp_path, "slow", tmp_path, {"pathGlobFilter": "*.json"})
-    fast.land("a.json")
-    ingest(fast)
-    assert slow.discover() == 0
-    assert run(fast) == {"files_cleaned": 1}
+def test_cleaning_takes_away_only_what_it_proved(tmp_path: Path) -> None:
+    """All else in the folder is as it was: names, contents and times."""
+    pipeline = mover(tmp_path)
+    proven = Path(pipeline.land("sub/a.json"))
+    changed = Path(pipeline.land("sub/changed.json"))
+    ingest(pipeline)
+    changed.write_text("{}")
+    pipeline.land("later.json")
+    (proven.parent / "_notes").write_text("of another team")
+    before = with_times(tmp_path / "landing")
+
+    run(pipeline)
+
+    after = with_times(tmp_path / "landing")
+    assert before.keys() - after.keys() == {proven}
+    for each in before.keys() - {proven, proven.parent}:
+        assert after[each] == before[each]

@@ -13,7 +13,6 @@ import pytest
 from deltalake import DeltaTable
 
 from builders import PipelineBuilder, pipeline_config, window
-from sluice.clean import register_pipeline
 from sluice.cli import main
 from sluice.config import PipelineConfig
 from sluice.control.hold import hold_lease
@@ -36,7 +35,6 @@ def make(lake: Path, name: str = "orders", **bronze: object) -> PipelineBuilder:
     config = pipeline_config(lake, silver=True, name=name, bronze=bronze)
     pipeline = PipelineBuilder(config)
     pipeline.land("a.json")
-    register_pipeline(config, pipeline.ledger)
     pipeline.run_batch()
     pipeline.run_silver_batch([window(0)])
     archive_history(config)
@@ -91,7 +89,6 @@ def test_everything_is_listed_with_its_size(pipeline: PipelineBuilder) -> None:
         "ledger",
         "rows of a shared table",
         "reports",
-        "registration",
     }
     assert found["moved aside", str(aside)].bytes == 5
     bronze = found["table", config.bronze_location]
@@ -158,7 +155,7 @@ def test_deleting_twice_is_deleting_once(pipeline: PipelineBuilder) -> None:
     delete(pipeline)
 
 
-@pytest.mark.parametrize("step", range(9))
+@pytest.mark.parametrize("step", range(8))
 def test_killed_deletion_refuses_runs_until_it_is_finished(
     pipeline: PipelineBuilder, monkeypatch: pytest.MonkeyPatch, step: int
 ) -> None:
@@ -176,7 +173,7 @@ def test_killed_deletion_refuses_runs_until_it_is_finished(
         return call
 
     with monkeypatch.context() as patched:
-        for name in ("remove", "unregister", "_delete_rows", "end_pending"):
+        for name in ("remove", "_delete_rows", "end_pending"):
             kept = getattr(deletion, name)
             patched.setattr(deletion, name, killed_at_last(kept))
         with pytest.raises(Killed):

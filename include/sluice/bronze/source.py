@@ -19,6 +19,7 @@ def source_settings(config: PipelineConfig) -> dict[str, str]:
         "cloudFiles.format": source.format,
         "cloudFiles.schemaLocation": config.schema_location,
         "sluice.badFiles": config.bronze.bad_files,
+        "sluice.pipeline": config.name,
     }
 
 

@@ -120,6 +120,20 @@ def file_states(config: PipelineConfig, wanted: FileFilter = EVERY_FILE) -> pa.T
     return pa.concat_tables([FILE_STATES_SCHEMA.empty_table(), *reversed(chunks)])
 
 
+class FileStates:
+    """The states of a ledger's files; what holds for all of them is read once."""
+
+    def __init__(self, config: PipelineConfig, ledger: Ledger) -> None:
+        self._config, self._ledger = config, ledger
+        self._outcomes, self._newer = _read_outcomes(config, ledger)
+
+    def within(self, within: SeqRange) -> pa.Table:
+        """Return the files of a range in ``FILE_STATES_SCHEMA``, by seq."""
+        happened = _read_happened(self._config, self._ledger, within, self._newer)
+        files = _read_files(self._ledger, within)
+        return derive_states(files, happened, self._outcomes)
+
+
 def to_json(row: FileRow) -> dict[str, Any]:
     """Return a file in the shape that ``sluice files --json`` promises."""
     return {**vars(row), "state": row.state.value}
@@ -129,11 +143,10 @@ def _chunks(
     config: PipelineConfig, ledger: Ledger, wanted: FileFilter
 ) -> Iterator[pa.Table]:
     """Yield the files asked for, the newest part of the ledger first."""
-    outcomes, newer = _read_outcomes(config, ledger)
+    states = FileStates(config, ledger)
     missing = wanted.limit
     for within in _newest_first(ledger.high_seq(), wanted):
-        happened = _read_happened(config, ledger, within, newer)
-        found = derive_states(_read_files(ledger, within), happened, outcomes)
+        found = states.within(within)
         found = _select(found, wanted, config.landing_location)
         if missing is not None:
             found = found.slice(max(found.num_rows - missing, 0))

@@ -29,13 +29,9 @@ from sluice.resources.find import (
     deletable,
     list_resources,
     ops_tables,
-    own_registrations,
 )
 from sluice.resources.folders import overlaps, remove, remove_empty
-from sluice.source.clean.consumers import FOLDER as CONSUMERS
-from sluice.source.clean.consumers import unregister
 from sluice.source.configured import source_options
-from sluice.source.discover import selection_of
 from sluice.tables import commit_until_won, equal
 
 _OF_SCHEMAS = ("_ledger", "_schemas", "_replays")
@@ -62,9 +58,6 @@ def delete_pipeline(config: PipelineConfig, *, run_id: str) -> list[Resource]:
                 hold_lease(query.checkpoint, query=query.name, run_id=run_id)
             )
         begin_pending(checkpoint, deletion)
-        # First of all nobody may wait for it any more before cleaning a folder.
-        for consumer in own_registrations(config):
-            unregister(consumer)
         for location in deletion.locations:
             remove(location)
         for table in ops_tables(config):
@@ -91,8 +84,6 @@ def _finish(config: PipelineConfig, deletion: PendingDeletion) -> None:
     lake = config.ops_location("batches").rpartition("/ops/")[0]
     for location in [*deletion.locations, *map(control_location, [bronze, *silver])]:
         remove_empty(location, up_to=lake)
-    for root in selection_of(source_options(config)).roots:
-        remove_empty(join(root, CONSUMERS), up_to=root)
 
 
 def _require_own(config: PipelineConfig, locations: list[str]) -> None:

@@ -11,10 +11,9 @@ from sluice.config import PipelineConfig
 from sluice.deltalog import open_table
 from sluice.history.queries import list_queries
 from sluice.paths import control_location, join
-from sluice.resources.folders import list_names, measure, siblings
-from sluice.source.clean.consumers import Consumer, registrations
+from sluice.resources.folders import measure, siblings
 from sluice.source.configured import source_options
-from sluice.source.discover import selection_of
+from sluice.storage import list_names
 from sluice.tables import equal, query_table
 
 ASIDE = ".replaced-"
@@ -58,7 +57,6 @@ def list_resources(config: PipelineConfig) -> list[Resource]:
         *_schemas(config),
         *_ops_rows(config),
         *_folder("reports", config.reports_location, Fate.DELETED),
-        *_registrations(config),
         *_used(config),
     ]
 
@@ -76,16 +74,6 @@ def deletable(config: PipelineConfig) -> Iterator[str]:
     yield from (each.location for each in _schemas(config))
     if measure(config.reports_location):
         yield config.reports_location
-
-
-def own_registrations(config: PipelineConfig) -> list[Consumer]:
-    """Return how landing folders name the ledgers that this pipeline has or had."""
-    return [
-        each
-        for root in selection_of(source_options(config)).roots
-        for each in registrations(root)
-        if each.schema_location == config.schema_location
-    ]
 
 
 def _tables(config: PipelineConfig) -> Iterator[Resource]:
@@ -148,16 +136,6 @@ def ops_tables(config: PipelineConfig) -> list[str]:
     )
 
 
-def _registrations(config: PipelineConfig) -> Iterator[Resource]:
-    for consumer in own_registrations(config):
-        yield Resource(
-            kind="registration",
-            location=consumer.location,
-            fate=Fate.DELETED,
-            files=1,
-        )
-
-
 def _used(config: PipelineConfig) -> Iterator[Resource]:
     yield from _folder("landing folder", config.landing_location, Fate.KEPT)
     destination = source_options(config).move_destination
@@ -201,4 +179,4 @@ def _folder(
 
 
 def _names(location: str) -> set[str]:
-    return {name.rstrip("/").rpartition("/")[2] for name in list_names(location)}
+    return set(list_names(location))

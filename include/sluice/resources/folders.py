@@ -33,20 +33,10 @@ def measure(location: str) -> Measure | None:
     return None if sizes is None else Measure(len(sizes), sum(sizes))
 
 
-def list_names(location: str) -> list[str]:
-    """Return the names of the files and folders right below ``location``, sorted."""
-    if is_local(location):
-        folder = Path(location)
-        return sorted(os.listdir(folder)) if folder.is_dir() else []  # noqa: PTH208
-    listing = obstore.list_with_delimiter(storage.open_store(location))
-    folders = [str(each) for each in listing["common_prefixes"]]
-    return sorted([*folders, *(str(entry["path"]) for entry in listing["objects"])])
-
-
 def siblings(location: str, beginning: str) -> list[str]:
     """Return what lies beside ``location`` under its name and then ``beginning``."""
     parent, _, name = location.rpartition("/")
-    found = (each.rstrip("/").rpartition("/")[2] for each in list_names(parent))
+    found = storage.list_names(parent)
     return [join(parent, each) for each in found if each.startswith(name + beginning)]
 
 

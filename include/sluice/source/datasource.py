@@ -33,7 +33,7 @@ from sluice.errors import Condition, FatalError
 from sluice.model import CHAIN_START, LedgerFile, SeqRange
 from sluice.source.admit import AdmissionLimit, plan_end
 from sluice.source.clean.replanned import find_archived
-from sluice.source.clean.stream import clean_stream, note_second_reader
+from sluice.source.clean.stream import clean_stream
 from sluice.source.compact import compact_ledger
 from sluice.source.damage import damage_named
 from sluice.source.discovery import discover
@@ -116,9 +116,7 @@ class CloudFilesStreamReader(DataSourceStreamReader, SupportsTriggerAvailableNow
 
     def initialOffset(self) -> Offset:
         """Return the offset before an empty first micro-batch, and so before all."""
-        ledger = self._ledger()
-        note_second_reader(ledger, self._options.run_id)
-        return _offset(ledger, CHAIN_START)
+        return _offset(self._ledger(), CHAIN_START)
 
     def getDefaultReadLimit(self) -> ReadLimit:
         """Return the limit on files; the one on bytes is applied beside it."""

@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from sluice.model import FileVersion, LedgerFile
-from sluice.source.clean.stream import register_stream
 from sluice.source.discover import list_landed
 from sluice.source.files import FilesSnapshot
 from sluice.source.filters import AgeGroups, group_by_age
@@ -74,7 +73,6 @@ def discover(
         FatalError: a file's name is not UTF-8, or the ledger lacks rows.
         RetryableError: other discoverers were faster all the time.
     """
-    register_stream(options, ledger)
     found = find_new(ledger, options, listing=listing)
     return record_found(ledger, options, found, run_id=run_id)
 

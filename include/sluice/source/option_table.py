@@ -135,6 +135,11 @@ _READING = (
         field="min_partitions",
     ),
     Option(
+        name="sluice.pipeline",
+        meaning="set by a pipeline's job, which cleans the landing folder by itself",
+        field="pipeline",
+    ),
+    Option(
         name="sluice.runId",
         default="stream",
         meaning="kept with each file and each claim",

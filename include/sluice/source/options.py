@@ -75,6 +75,7 @@ class CloudFilesOptions:
     min_partitions: int = 2
     run_id: str = "stream"
     discovered_up_to: int | None = None
+    pipeline: str | None = None
     schema_location_given: bool = True
 
     @property

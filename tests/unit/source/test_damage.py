@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from shutil import copytree, ignore_patterns
 
 import pytest
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from builders import PipelineBuilder, pipeline_config
+from kept import Kept
 from sluice.errors import Condition, FatalError
 from sluice.history.files import list_files
 from sluice.plan import plan_run
@@ -19,22 +19,20 @@ from sluice.source.ledger import Ledger
 
 
 @pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a lake with a pipeline that has run twice."""
+def built(tmp_path_factory: pytest.TempPathFactory) -> Kept:
+    """Return a pipeline that has run twice."""
     lake = tmp_path_factory.mktemp("damage") / "lake"
     pipeline = PipelineBuilder(pipeline_config(lake))
     for name in "ab":
         pipeline.land(f"{name}.json")
         pipeline.run_batch()
-    return lake
+    return Kept(pipeline)
 
 
 @pytest.fixture
-def pipeline(template: Path, tmp_path: Path) -> PipelineBuilder:
-    """Return a pipeline like the template."""
-    # The copy of a landing folder that names its reader is refused before all else.
-    copytree(template, tmp_path / "lake", ignore=ignore_patterns("_sluice"))
-    return PipelineBuilder(pipeline_config(tmp_path / "lake"))
+def pipeline(built: Kept) -> PipelineBuilder:
+    """Return the pipeline as it was built."""
+    return built.put_back()
 
 
 def newest_commit(table: Path) -> Path:

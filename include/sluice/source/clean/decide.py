@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from sluice.model import LedgerFile
-from sluice.source.clean.proof import Doubt, Verdict
+from sluice.source.clean.proof import Committed, Unproven
 from sluice.source.verify import what_changed
 from sluice.storage import FileStatus
 
@@ -27,7 +26,7 @@ class Outcome(StrEnum):
     def is_final(self) -> bool:
         """Whether the file need not be looked at again.
 
-        One that is gone, or another by now, is never again the one that was read.
+        A file that is gone or changed is never again the one that was read.
         """
         return self in {Outcome.CLEANED, Outcome.CHANGED, Outcome.GONE}
 
@@ -40,45 +39,21 @@ class Stay:
     reason: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class Evidence:
-    """What is known of one file.
-
-    ``own`` is the verdict of the stream that cleans, None where it is not registered on
-    the folder; ``others`` are those of everybody else who reads the file, by name.
-    """
-
-    found: FileStatus | None
-    own: Verdict | None = None
-    others: Mapping[str, Verdict] = field(default_factory=dict)
-
-
-def stay_of(file: LedgerFile, evidence: Evidence, cutoff: datetime) -> Stay | None:
+def stay_of(
+    file: LedgerFile, found: FileStatus | None, committed: Committed, cutoff: datetime
+) -> Stay | None:
     """Return why ``file`` stays, None where it may go.
 
-    Its commit must be at ``cutoff`` or before. What somebody else never reads by its
-    own options (``includeExistingFiles=false``) does not wait for that consumer.
+    ``found`` is the file as it is now. It goes if it is the version that was read and
+    was committed at ``cutoff`` or before.
     """
-    if evidence.found is None:
-        return Stay(Outcome.GONE, "somebody else has removed it")
-    if what_changed(file, evidence.found) is not None:
+    if found is None:
+        return Stay(Outcome.GONE, "another process has removed it")
+    if what_changed(file, found) is not None:
         return Stay(Outcome.CHANGED, "its name holds another version than was read")
-    if evidence.own is None:
-        return Stay(Outcome.UNPROVEN, "its own stream is not registered on the folder")
-    if isinstance(evidence.own, Doubt):
-        return _doubted("its own stream", evidence.own)
-    if evidence.own.committed_at > cutoff:
+    if isinstance(committed, Unproven):
+        outcome = Outcome.WAITING if committed.may_pass else Outcome.UNPROVEN
+        return Stay(outcome, str(committed))
+    if committed > cutoff:
         return Stay(Outcome.WAITING, "its retention has not passed")
-    return _doubt_of_others(evidence.others)
-
-
-def _doubt_of_others(verdicts: Mapping[str, Verdict]) -> Stay | None:
-    for name, verdict in verdicts.items():
-        if isinstance(verdict, Doubt) and verdict is not Doubt.SKIPPED:
-            return _doubted(name, verdict)
     return None
-
-
-def _doubted(name: str, doubt: Doubt) -> Stay:
-    outcome = Outcome.WAITING if doubt.may_pass else Outcome.UNPROVEN
-    return Stay(outcome, f"for {name} it {doubt}")

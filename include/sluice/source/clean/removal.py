@@ -1,8 +1,8 @@
 """Take a landed file away so that a kill at any moment leaves it in one known place.
 
-On a disk the file is first renamed to a hidden name beside it, and held against the
-ledger there, where nobody can put another under it: a version that came in the moment
-before goes back to its name. A bucket has no rename; there the object is compared just
+On a disk the file is first renamed to a hidden name beside it and compared with the
+ledger there, where no other can replace it: a version that came just before goes back
+to its name. A bucket has no rename; there the object is compared just
 before it is removed.
 """
 
@@ -33,7 +33,7 @@ class Removal(Protocol):
     """The steps by which a file goes; each may be repeated after a kill."""
 
     def is_taken(self, file: LedgerFile) -> bool:
-        """Tell whether a kill left ``file`` between the steps."""
+        """Return True if a kill left ``file`` between the steps."""
 
     def take(self, file: LedgerFile) -> bool:
         """Make sure of the very version of ``file``; False where it is not there."""

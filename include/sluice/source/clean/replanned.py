@@ -14,7 +14,6 @@ from dataclasses import replace
 from sluice import storage
 from sluice.model import LedgerFile
 from sluice.paths import join
-from sluice.source.clean.consumers import describe_consumers, read_consumer
 from sluice.source.events import Archived, EventKind, newest_events
 from sluice.source.ledger import Ledger
 from sluice.source.options import CloudFilesOptions
@@ -32,7 +31,7 @@ def find_archived(
     archived = _archived(ledger, files)
     if not archived:
         return list(files)
-    if not _has_pipeline(options, ledger):
+    if options.pipeline is None:
         _LOG.warning(
             "%d planned files of %r were moved or deleted by cleanSource after their "
             "rows were committed, and are left out",
@@ -54,17 +53,12 @@ def _archived(ledger: Ledger, files: Sequence[LedgerFile]) -> Mapping[int, Archi
         up_to=files[-1].seq,
     )
     seqs, details = events["seq"].to_pylist(), events["detail"].to_pylist()
-    told = dict(zip(seqs, details, strict=True))
+    by_seq = dict(zip(seqs, details, strict=True))
     return {
-        file.seq: Archived.of(told[file.seq])
+        file.seq: Archived.of(by_seq[file.seq])
         for file in files
-        if file.seq in told and storage.status(file.path) is None
+        if file.seq in by_seq and storage.status(file.path) is None
     }
-
-
-def _has_pipeline(options: CloudFilesOptions, ledger: Ledger) -> bool:
-    known = read_consumer(describe_consumers(options, ledger)[0])
-    return known is not None and known.pipeline is not None
 
 
 def _located(file: LedgerFile, archived: Archived | None) -> LedgerFile:

@@ -1,8 +1,8 @@
 """Clean a landing folder, in order: finish what was begun, prove, remove, record.
 
-A file is moved or deleted only when everybody who reads the folder is proven to have
-its rows, it still is the version that was read, and the retention since its commit has
-passed. In doubt it stays, and is counted.
+A file is moved or deleted only when its rows are proven to be committed, it still is
+the version that was read, and the retention since its commit has passed. Otherwise it
+stays, and is counted.
 """
 
 from __future__ import annotations
@@ -10,48 +10,57 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 
 import msgspec
+import pyarrow as pa
+from deltalake.exceptions import DeltaError
+from obstore.exceptions import BaseError
 
-from sluice.errors import Condition, FatalError
+from sluice import storage
+from sluice.deltalog import open_table
+from sluice.errors import SluiceError
 from sluice.model import LedgerFile
-from sluice.source.clean.consumers import Reader, Registry, blocked
-from sluice.source.clean.decide import Outcome, Stay
-from sluice.source.clean.evidence import Witnesses, files_of, look_at
+from sluice.paths import is_local, join
+from sluice.source.clean.decide import Outcome, Stay, stay_of
 from sluice.source.clean.options import CleanMode
-from sluice.source.clean.remove import Remover
+from sluice.source.clean.proof import Prover, Unproven
+from sluice.source.clean.remove import Remover, first_line
 from sluice.source.clean.state import Begun, Progress, read_progress, write_progress
 from sluice.source.discover import selection_of
 from sluice.source.ledger import Ledger
 from sluice.source.options import CloudFilesOptions
+from sluice.storage import FileStatus
+from sluice.tables import any_of, read_table
 
 _LOG = logging.getLogger(__name__)
-# So many files are proven by one query of each table, and recorded by one commit.
+# So many files are proven by one query of the table, and recorded by one commit.
 CHUNK = 500
+# A chunk spans no more of the ledger: a few old files wait among many settled ones.
+_SPAN = 100_000
 _EXAMPLES = 3
+_REQUESTS = 16
+_UNREADABLE = (SluiceError, DeltaError, pa.ArrowException, OSError, BaseError)
+_Stays = dict[LedgerFile, Stay | None]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cleaning:
-    """What is to be cleaned, and for whom.
+    """What is to be cleaned.
 
-    ``read_up_to`` is how far a stream itself has come, None for a pipeline, whose
-    tables tell. ``blocked_by`` says why nothing may be removed, if there is a reason.
+    by: names the reader in the ledger.
+    blocked_by: says why nothing may be removed, if there is a reason.
     """
 
-    me: Reader
+    ledger: Ledger
     options: CloudFilesOptions
+    prover: Prover
+    by: str
     run_id: str
     now: datetime
-    read_up_to: int | None = None
     blocked_by: str | None = None
-
-    @property
-    def ledger(self) -> Ledger:
-        """The ledger of the stream that cleans."""
-        return self.me.ledger
 
 
 @dataclass
@@ -70,7 +79,7 @@ class Cleaned:
     def fail(self, reason: str) -> None:
         """Count what went wrong with no file of its own."""
         self.counts[Outcome.FAILED] += 1
-        self.reasons.setdefault(reason, [])
+        self.reasons.setdefault(f"no file is moved or deleted: {reason}", [])
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -86,67 +95,89 @@ class Cleaned:
 def clean_source(asked: Cleaning) -> Cleaned:
     """Remove what may go; a cleaning that a kill cut off is finished first.
 
-    What stands in the way of all of it is told and counted, never an error: the rows
-    are in the table. Calling it again, or twice at once, removes nothing twice.
+    What prevents it is counted and logged, never an error: the rows are in the table.
+    Calling it again, or twice at once, removes nothing twice.
 
     Raises:
-        FatalError: the ledger of the stream itself is damaged.
+        FatalError: the ledger is damaged.
     """
     done = Cleaned()
-    try:
-        _finish_begun(asked, done)
-        if asked.options.clean_source is not CleanMode.OFF:
+    _finish_begun(asked, done)
+    if asked.options.clean_source is not CleanMode.OFF:
+        if asked.blocked_by:
+            done.fail(asked.blocked_by)
+        else:
             _clean(asked, done)
-    except FatalError as error:
-        if error.condition is not Condition.CLEANING_BLOCKED:
-            raise
-        done.fail(error.message)
     for note in done.notes:
         _LOG.warning("cleanSource: %s", note)
     return done
 
 
 def _finish_begun(asked: Cleaning, done: Cleaned) -> None:
-    """Go on with the files of which a kill left the removal half done."""
+    """Go on with the files whose removal a kill left half done."""
     progress = read_progress(asked.ledger)
     if progress.begun is None:
         return
     remover = _remover(asked, progress.begun)
-    files = files_of(asked.ledger, progress.begun.seqs)
+    files = _files_of(asked.ledger, progress.begun.seqs)
     left = [file for file in files if remover.began(file)]
-    # Those of which nothing was done are proven anew.
-    untouched = {file.seq for file in look_at(files)} - {file.seq for file in left}
+    # The others were not touched, or are gone: what is there is proven again.
+    untouched = {file.seq for file in _look_at(files)} - {file.seq for file in left}
     waiting = tuple(sorted({*progress.waiting, *untouched}))
     progress = msgspec.structs.replace(progress, waiting=waiting)
     _remove(remover, left, progress, done)
 
 
 def _clean(asked: Cleaning, done: Cleaned) -> None:
-    if asked.blocked_by:
-        raise blocked(asked.blocked_by)
-    witnesses = Witnesses(asked.me, asked.read_up_to)
-    cutoff = asked.now - asked.options.clean_retention
     progress = read_progress(asked.ledger)
-    high = witnesses.committed_before(cutoff)
-    for files in _candidates(asked.ledger, progress, high):
-        # Read anew each time: whoever has registered since may want these files.
-        registry = Registry()
-        stays = witnesses.judge(files, registry, cutoff)
+    for stays in _decide_all(asked, progress, done):
         for file, stay in stays.items():
             if stay:
                 done.count(file.path, stay)
         progress = _settled(progress, stays)
         ready = [file for file, stay in stays.items() if stay is None]
         if ready:
-            begun = Begun(
-                mode=asked.options.clean_source,
-                destination=asked.options.move_destination,
-                seqs=tuple(file.seq for file in ready),
-                readers=tuple(registry.consumers()),
-            )
-            write_progress(asked.ledger, msgspec.structs.replace(progress, begun=begun))
-            progress = _remove(_remover(asked, begun), ready, progress, done)
+            progress = _begin(asked, ready, progress, done)
     write_progress(asked.ledger, progress)
+
+
+def _decide_all(asked: Cleaning, progress: Progress, done: Cleaned) -> Iterator[_Stays]:
+    """Yield for each group of files which of them stay; end where none is proven."""
+    cutoff = asked.now - asked.options.clean_retention
+    high = asked.prover.committed_before(cutoff)
+    for files in _candidates(asked.ledger, progress, high):
+        try:
+            stays = _decide(asked.prover, files, cutoff)
+        except _UNREADABLE as error:
+            done.fail(first_line(error))
+            return
+        yield stays
+
+
+def _decide(prover: Prover, files: Sequence[LedgerFile], cutoff: datetime) -> _Stays:
+    found = _look_at(files)
+    committed = prover.prove([file for file in files if file in found])
+    return {
+        file: stay_of(
+            file,
+            found.get(file),
+            committed.get(file.seq, Unproven.NOT_COMMITTED),
+            cutoff,
+        )
+        for file in files
+    }
+
+
+def _begin(
+    asked: Cleaning, ready: Sequence[LedgerFile], progress: Progress, done: Cleaned
+) -> Progress:
+    begun = Begun(
+        mode=asked.options.clean_source,
+        destination=asked.options.move_destination,
+        seqs=tuple(file.seq for file in ready),
+    )
+    write_progress(asked.ledger, msgspec.structs.replace(progress, begun=begun))
+    return _remove(_remover(asked, begun), ready, progress, done)
 
 
 def _candidates(
@@ -154,14 +185,23 @@ def _candidates(
 ) -> Iterator[list[LedgerFile]]:
     """Yield the committed files that are not settled yet, some hundred at a time."""
     fresh = ledger.files(after=progress.up_to, up_to=high)
-    files = sorted([*files_of(ledger, progress.waiting), *fresh])
-    for first in range(0, len(files), CHUNK):
-        yield files[first : first + CHUNK]
+    files = sorted([*_files_of(ledger, progress.waiting), *fresh])
+    first = 0
+    while first < len(files):
+        near = files[first].seq + _SPAN
+        chunk = [each for each in files[first : first + CHUNK] if each.seq < near]
+        yield chunk
+        first += len(chunk)
 
 
 def _remover(asked: Cleaning, begun: Begun) -> Remover:
-    roots = selection_of(asked.options).roots
-    return Remover(me=asked.me, roots=roots, run_id=asked.run_id, begun=begun)
+    return Remover(
+        ledger=asked.ledger,
+        roots=selection_of(asked.options).roots,
+        run_id=asked.run_id,
+        by=asked.by,
+        begun=begun,
+    )
 
 
 def _remove(
@@ -171,17 +211,15 @@ def _remove(
     stays = remover.remove(files)
     for file, stay in stays.items():
         done.count(file.path, stay)
-    for trouble in remover.troubles:
-        done.fail(trouble)
     left = tuple(file.seq for file in files if remover.began(file))
     begun = msgspec.structs.replace(remover.begun, seqs=left) if left else None
     progress = msgspec.structs.replace(_settled(progress, stays), begun=begun)
-    write_progress(remover.me.ledger, progress)
+    write_progress(remover.ledger, progress)
     return progress
 
 
 def _settled(progress: Progress, stays: Mapping[LedgerFile, Stay | None]) -> Progress:
-    """Let the files that need not be looked at again pass out of sight."""
+    """Note which files need not be looked at again."""
     looked_at = {file.seq for file in stays}
     open_still = {
         file.seq for file, stay in stays.items() if stay and not stay.outcome.is_final
@@ -189,3 +227,25 @@ def _settled(progress: Progress, stays: Mapping[LedgerFile, Stay | None]) -> Pro
     waiting = tuple(sorted((set(progress.waiting) - looked_at) | open_still))
     up_to = max([progress.up_to, *looked_at])
     return msgspec.structs.replace(progress, up_to=up_to, waiting=waiting)
+
+
+def _files_of(ledger: Ledger, seqs: Sequence[int]) -> list[LedgerFile]:
+    """Return the files of the ledger that have ``seqs``, in order."""
+    table = open_table(join(ledger.root, "files"))
+    if table is None or not seqs:
+        return []
+    columns = ["seq", "path", "size", "modified", "etag"]
+    where = any_of("seq", seqs)
+    rows = read_table(table, columns=columns, where=where, order_by="seq")
+    return [LedgerFile(**row) for row in rows.to_pylist()]
+
+
+def _look_at(files: Sequence[LedgerFile]) -> dict[LedgerFile, FileStatus]:
+    """Return the status of the files that are there."""
+    paths = [file.path for file in files]
+    if all(map(is_local, paths)):
+        found = list(map(storage.status, paths))
+    else:
+        with ThreadPoolExecutor(_REQUESTS) as pool:
+            found = list(pool.map(storage.status, paths))
+    return {file: each for file, each in zip(files, found, strict=True) if each}

@@ -6,7 +6,6 @@ import msgspec
 
 from sluice import storage
 from sluice.errors import Condition, FatalError
-from sluice.source.clean.consumers import Consumer
 from sluice.source.clean.options import CleanMode
 from sluice.source.ledger import Ledger
 
@@ -17,13 +16,11 @@ class Begun(msgspec.Struct, frozen=True, kw_only=True):
     """Files that are proven and being removed: after a kill this is finished first.
 
     By what it says, not by the options of then: they may have changed since.
-    ``readers`` were registered when the files were proven, None where nobody kept that.
     """
 
     mode: CleanMode
     destination: str | None
     seqs: tuple[int, ...]
-    readers: tuple[Consumer, ...] | None = None
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True):

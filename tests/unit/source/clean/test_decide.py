@@ -5,29 +5,26 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from sluice.model import LedgerFile
-from sluice.source.clean.decide import Evidence, Outcome, stay_of
-from sluice.source.clean.proof import Doubt, Proof, Verdict
+from sluice.source.clean.decide import Outcome, stay_of
+from sluice.source.clean.proof import Committed, Unproven
 from sluice.storage import FileStatus
 
 NOW = datetime(2026, 1, 31, tzinfo=UTC)
 FILE = LedgerFile(1, "/in/a.json", 3, NOW)
 THERE = FileStatus(3, NOW)
-PROVEN = Proof(1, NOW)
 
 
 def outcome(
     found: FileStatus | None = THERE,
-    own: Verdict | None = PROVEN,
-    other: Verdict = PROVEN,
+    committed: Committed = NOW,
     cutoff: datetime = NOW,
 ) -> Outcome | None:
     """Return why the file stays, None where it goes."""
-    evidence = Evidence(found=found, own=own, others={"other": other})
-    stay = stay_of(FILE, evidence, cutoff)
+    stay = stay_of(FILE, found, committed, cutoff)
     return stay.outcome if stay else None
 
 
-def test_file_goes_that_everybody_has() -> None:
+def test_file_goes_that_is_committed_for_long_enough() -> None:
     """The very moment of the cutoff is old enough."""
     assert outcome() is None
     assert outcome(cutoff=NOW - timedelta(microseconds=1)) is Outcome.WAITING
@@ -43,20 +40,9 @@ def test_file_that_is_gone_or_another_is_settled() -> None:
     assert not Outcome.UNPROVEN.is_final
 
 
-@pytest.mark.parametrize("doubt", Doubt)
-def test_every_doubt_of_the_own_stream_keeps_the_file(doubt: Doubt) -> None:
-    """Also that it skips the file: then the file is nobody's proof of anything."""
-    assert outcome(own=doubt) in {Outcome.WAITING, Outcome.UNPROVEN}
-    assert outcome(own=None) is Outcome.UNPROVEN
-
-
-@pytest.mark.parametrize("doubt", set(Doubt) - {Doubt.SKIPPED})
-def test_every_doubt_of_another_consumer_keeps_the_file(doubt: Doubt) -> None:
-    """One that is likely to end by itself is told apart."""
-    waits = doubt in {Doubt.NOT_DISCOVERED, Doubt.NOT_COMMITTED}
-    assert outcome(other=doubt) is (Outcome.WAITING if waits else Outcome.UNPROVEN)
-
-
-def test_consumer_that_never_reads_the_file_does_not_keep_it() -> None:
-    """By its own options."""
-    assert outcome(other=Doubt.SKIPPED) is None
+@pytest.mark.parametrize("reason", Unproven)
+def test_every_file_that_is_not_proven_stays(reason: Unproven) -> None:
+    """What a later run is likely to prove is counted apart."""
+    waits = reason is Unproven.NOT_COMMITTED
+    expected = Outcome.WAITING if waits else Outcome.UNPROVEN
+    assert outcome(committed=reason) is expected

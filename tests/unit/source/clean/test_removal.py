@@ -61,7 +61,7 @@ def test_version_that_came_after_the_proof_goes_back_to_its_name(
 def test_file_that_is_not_there_cannot_be_taken(
     file: LedgerFile, removal: Removal
 ) -> None:
-    """Somebody else was faster."""
+    """Another process was faster."""
     Path(file.path).unlink()
     assert not removal.take(file)
 

@@ -1,20 +1,17 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from sluice.model import LedgerFile
-from sluice.source.clean.consumers import Owner, describe_consumers, register
-from sluice.source.clean.options import CleanMode
 from sluice.source.clean.replanned import find_archived
 from sluice.source.discover import list_landed
 from sluice.source.events import Archived, EventKind, LedgerEvent
 from sluice.source.ledger import Ledger
 from sluice.source.options import CloudFilesOptions, parse_options
-
-OWNER = Owner("orders", "/table", "/ops")
 
 
 @pytest.fixture
@@ -33,11 +30,10 @@ def options(tmp_path: Path) -> CloudFilesOptions:
     )
 
 
-def archive(options: CloudFilesOptions, owner: Owner | None = None) -> Ledger:
+def archive(options: CloudFilesOptions) -> Ledger:
     """Take away two of the files, as the events of the ledger say."""
     ledger = Ledger.open_or_create(options.schema_location)
     ledger.append_new(list_landed(options), run_id="run-1")
-    register(describe_consumers(options, ledger, owner)[0], CleanMode.OFF)
     paths = {Path(file.path).stem: file for file in ledger.files()}
     target = Path(options.path).with_name("archive.json")
     Path(paths["moved"].path).rename(target)
@@ -47,7 +43,7 @@ def archive(options: CloudFilesOptions, owner: Owner | None = None) -> Ledger:
         "deleted": Archived(mode="DELETE", location=None, by="orders"),
         "here": Archived(mode="DELETE", location=None, by="orders"),
     }
-    ledger.append_events([_event(paths[name], told) for name, told in went.items()])
+    ledger.append_events([_event(paths[name], each) for name, each in went.items()])
     return ledger
 
 
@@ -74,7 +70,8 @@ def test_stream_reads_what_lies_in_the_folder(
 
 def test_pipeline_reads_moved_files_where_they_are(options: CloudFilesOptions) -> None:
     """Its table lacks their rows; a deleted one is for the task to name."""
-    ledger = archive(options, OWNER)
+    ledger = archive(options)
+    options = replace(options, pipeline="orders")
     found = find_archived(options, ledger, ledger.files())
     assert {Path(file.path).stem: Path(file.location).stem for file in found} == {
         "deleted": "deleted",

@@ -1,24 +1,20 @@
-"""A stream that somebody starts by hand: its claims are all that is known of it."""
+"""A plain stream: its claims are all that is known of it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from sluice.model import CHAIN_START, FileVersion, SeqRange
-from sluice.source.clean.stream import (
-    clean_stream,
-    note_second_reader,
-    register_stream,
-)
+from sluice.model import CHAIN_START, SeqRange
+from sluice.source.clean.stream import clean_stream
+from sluice.source.discover import list_landed
 from sluice.source.events import EventKind
 from sluice.source.ledger import Ledger
 from sluice.source.options import CloudFilesOptions, parse_options
 from sluice.source.quarantine import QuarantinedFile
-from sluice.storage import status
 
 
 @dataclass(frozen=True)
@@ -26,7 +22,6 @@ class Stream:
     """A stream over a landing folder, of which a test plays Spark's part."""
 
     folder: Path
-    name: str = "mine"
 
     @property
     def options(self) -> CloudFilesOptions:
@@ -35,7 +30,7 @@ class Stream:
             {
                 "path": str(self.folder / "landing"),
                 "cloudFiles.format": "json",
-                "cloudFiles.schemaLocation": str(self.folder / self.name),
+                "cloudFiles.schemaLocation": str(self.folder / "schemas"),
                 "cloudFiles.cleanSource": "MOVE",
                 "cloudFiles.cleanSource.retentionDuration": "0 seconds",
                 "cloudFiles.cleanSource.moveDestination": str(self.folder / "archive"),
@@ -55,14 +50,8 @@ class Stream:
 
     def plan(self) -> int:
         """Discover what has landed, claim it and return where the claim begins."""
-        listed = []
-        for path in (self.folder / "landing").glob("*.json"):
-            found = status(str(path))
-            assert found is not None
-            listed.append(FileVersion(str(path), found.size, found.modified))
         ledger = self.ledger
-        register_stream(self.options, ledger)
-        ledger.append_new(listed, run_id="run-1")
+        ledger.append_new(list_landed(self.options), run_id="run-1")
         start = ledger.claimed_up_to()
         ledger.claim(SeqRange(start, ledger.high_seq()), run_id="run-1")
         return start
@@ -99,46 +88,33 @@ def test_batch_is_cleaned_when_the_next_is_planned(stream: Stream) -> None:
 def test_stream_that_was_set_back_cleans_only_what_it_has_passed(
     stream: Stream,
 ) -> None:
-    """The claims tell how far it once was; its start tells how far it is."""
+    """Its claims say how far it once was, its start how far it is."""
     stream.land("b.json")
     stream.plan()
     stream.clean(CHAIN_START)
     assert stream.landed() == ["a.json", "b.json"]
 
 
-def test_other_stream_holds_its_last_batch(stream: Stream, tmp_path: Path) -> None:
-    """Whether that one has it is known when it plans the next."""
-    other = Stream(tmp_path, "other")
-    other.plan()
-    stream.land("b.json")
-    stream.clean(stream.plan())
-    assert stream.landed() == ["a.json", "b.json"]
-    other.plan()
-    stream.clean(stream.ledger.claimed_up_to())
-    assert stream.landed() == ["b.json"]
-
-
-@pytest.mark.parametrize("holder", ["mine", "other"])
-def test_second_checkpoint_on_a_ledger_ends_its_proofs(
-    stream: Stream, tmp_path: Path, holder: str
-) -> None:
-    """Which of the two made a claim, nobody can tell."""
-    other = Stream(tmp_path, "other")
-    other.plan()
+def test_pipeline_cleans_by_itself(stream: Stream) -> None:
+    """Its job has the proofs of its table; the source only reads."""
     stream.land("b.json")
     start = stream.plan()
-    other.plan()
-    note_second_reader(Stream(tmp_path, holder).ledger, "run-2")
-    stream.clean(start)
+    options = replace(stream.options, pipeline="orders")
+    clean_stream(options, stream.ledger, start)
     assert stream.landed() == ["a.json", "b.json"]
 
 
-def test_first_start_is_no_second_checkpoint(stream: Stream) -> None:
-    """Spark asks for the first offset again when the first batch is repeated."""
-    note_second_reader(stream.ledger, "run-1")
-    stream.land("b.json")
-    stream.clean(stream.plan())
-    assert stream.landed() == ["b.json"]
+def test_existing_files_that_are_not_read_stay(tmp_path: Path) -> None:
+    """By ``includeExistingFiles=false`` their rows are in no table."""
+    stream = Stream(tmp_path)
+    stream.land("a.json")
+    stream.ledger.append_new(list_landed(stream.options), run_id="run-1")
+    stream.ledger.skip_existing()
+    for name in ("b.json", "c.json"):
+        stream.land(name)
+        start = stream.plan()
+    stream.clean(start)
+    assert stream.landed() == ["a.json", "c.json"]
 
 
 def test_file_in_quarantine_stays(stream: Stream) -> None:

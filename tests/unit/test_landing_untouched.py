@@ -1,0 +1,49 @@
+"""The landing folder often is another team's, and read-only: nothing is written there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from threading import Event
+
+import pytest
+
+from builders import PipelineBuilder, pipeline_config
+from sluice.audit.run import run_audit
+from sluice.clean import clean_landing
+from sluice.history import archive_history
+from sluice.history.files import list_files
+from sluice.plan import plan_run
+from sluice.preflight import preflight
+from sluice.source.discovery import Discovery
+from sluice.watch import watch_pipeline
+from tree import untouched
+
+
+def test_commands_leave_the_landing_folder_as_it_was(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Names, contents and times, those of folders too; and there is no warning."""
+    landing = tmp_path / "landing"
+    source = {"path": str(landing)}
+    config = pipeline_config(tmp_path / "lake", bronze={"source": source})
+    pipeline = PipelineBuilder(config)
+    pipeline.land("a.json")
+    pipeline.land("2026/b.json")
+    stop = Event()
+    seen: list[int] = []
+
+    def tell(found: Discovery) -> None:
+        seen.append(found.files)
+        stop.set()
+
+    with untouched(landing):
+        watch_pipeline(config, run_id="watch", stop=stop, tell=tell)
+        assert plan_run(config).files == 2
+        assert preflight(config, run_id="run").new_files == 2
+        pipeline.run_batch()
+        archive_history(config)
+        assert clean_landing(config, run_id="run") is None
+        assert len(list_files(config)) == 2
+        assert run_audit(config).verdict == "ok"
+    assert seen == [2]
+    assert caplog.text == ""
