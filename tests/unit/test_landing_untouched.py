@@ -1,4 +1,4 @@
-"""The landing folder often is another team's, and read-only: nothing is written there."""
+"""Nothing is written to a landing folder: it often is another team's, and read-only."""
 
 from __future__ import annotations
 
