@@ -1,4 +1,4 @@
-"""A fresh Airflow over an empty lake, worked on by the commands behind ``make``."""
+"""An Airflow and a lake of their own, worked on by the commands behind ``make``."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ class Checkout:
 
 
 @contextmanager
-def fresh_checkout(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Checkout]:
-    """Give a fresh Airflow over an empty lake; it is stopped whatever happens."""
+def checkout_in(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Checkout]:
+    """Give the Airflow and the lake in a folder; they are stopped whatever happens."""
     monkeypatch.setenv("SLUICE_AIRFLOW_HOME", str(folder / "airflow"))
     monkeypatch.setenv("SLUICE_LAKE", str(folder / "lake"))
     monkeypatch.setenv("SLUICE_PORT", str(free_port()))

@@ -1,4 +1,4 @@
-"""An Airflow, a lake and a port of its own for each test that needs a real one."""
+"""An Airflow and a lake for all tests of a file that needs a real one."""
 
 from __future__ import annotations
 
@@ -7,11 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from checkouts import Checkout, fresh_checkout
+from checkouts import Checkout, checkout_in
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of Airflow and lake; to prepare its database takes a while."""
+    return tmp_path_factory.mktemp("checkout")
 
 
 @pytest.fixture
-def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Checkout]:
-    """Return a fresh Airflow over an empty lake; it is stopped whatever happens."""
-    with fresh_checkout(tmp_path, monkeypatch) as made:
-        yield made
+def checkout(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Checkout]:
+    """Return the Airflow and the lake; after a test nothing of them runs."""
+    with checkout_in(home, monkeypatch) as found:
+        yield found

@@ -1,32 +1,99 @@
-"""`make run` on a fresh checkout, again, and with nothing new."""
+"""`make run` on a fresh checkout, then with a cluster's connection, in any order."""
 
 from __future__ import annotations
 
+import json
+import shlex
 import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
-from sluice.orchestration.processes import Mark, list_marked
+from checkouts import Checkout
+from sluice.orchestration.cluster import Cluster
+from sluice.orchestration.processes import Mark, ProcessGroup, list_marked
+from standalone import free_ports
 from tables import bronze_rows, landed_rows, silver_rows, stream_windows
 
+pytestmark = [pytest.mark.needs_java, pytest.mark.timeout(900)]
 
-@pytest.mark.needs_java
-@pytest.mark.timeout(900)
-def test_run_takes_in_each_hour_once_and_is_quick_without_work(checkout):
+STEPS = ("landed", "preflight", "bronze", "silver", "audit", "late rows")
+
+
+@pytest.fixture
+def cluster(checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
+    """Return what `make cluster` starts; `make run` uses the connection it prints."""
+    try:
+        shown = checkout.call_cluster("up", "--port", str(free_ports()))
+        monkeypatch.setenv(*printed_setting(shown))
+        group = ProcessGroup.read(checkout.airflow.home / "cluster")
+        assert group is not None
+        yield Cluster(group)
+    finally:
+        checkout.call_cluster("down")
+
+
+def test_run_takes_in_an_hour_once_and_is_quick_without_work(
+    checkout: Checkout,
+) -> None:
     """The first promise to a newcomer, and what every later run must keep."""
-    first = checkout.call("run")
-    assert "1,200 rows" in first
-    assert bronze_rows(checkout.config) == landed_rows(checkout.config)
-    second = checkout.call("run", "--land", "1")
-    assert "1,200 rows" in second
-    for told in ("landed", "preflight", "bronze", "silver", "audit", "late rows"):
-        assert told in second, told
-    assert sum(landed_rows(checkout.config).values()) == 2_400
-    assert bronze_rows(checkout.config) == landed_rows(checkout.config)
-    assert silver_rows(checkout.config) == stream_windows(checkout.config)
+    take_in_an_hour(checkout)
 
     began = time.monotonic()
     assert "nothing new" in checkout.call("run", "--land", "0")
     assert time.monotonic() - began < 10
     assert bronze_rows(checkout.config) == landed_rows(checkout.config)
     assert list_marked(Mark("SLUICE_AIRFLOW_HOME", str(checkout.airflow.home))) == []
+
+
+def test_one_connection_takes_the_whole_dag_to_the_cluster(
+    checkout: Checkout, cluster: Cluster
+) -> None:
+    """The pipeline does not know where Spark runs, and its rows are the same."""
+    take_in_an_hour(checkout, "--land", "1")
+
+    ran = finished_applications(cluster.page)
+    assert set(ran) == {"orders_bronze", "orders_orders_windowed_aggregates"}
+    for application in ran.values():
+        used = executors_by_worker(checkout.airflow.home / "cluster", application)
+        assert used == {"worker-1": 1, "worker-2": 1}, application
+    checkout.call_cluster("down")
+    assert cluster.processes.list_pids() == []
+
+
+def take_in_an_hour(checkout: Checkout, *options: str) -> None:
+    """Land and run an hour; all that has landed must be in the tables once."""
+    before = landed_rows(checkout.config).total()
+
+    told = checkout.call("run", *options)
+
+    assert "1,200 rows" in told
+    for step in STEPS:
+        assert step in told, step
+    assert landed_rows(checkout.config).total() == before + 1_200
+    assert bronze_rows(checkout.config) == landed_rows(checkout.config)
+    assert silver_rows(checkout.config) == stream_windows(checkout.config)
+
+
+def printed_setting(shown: str) -> tuple[str, str]:
+    """Return name and value of the variable in the command that is printed."""
+    (line,) = [line for line in shown.splitlines() if line.startswith("run ")]
+    name, _, value = shlex.split(line)[1].partition("=")
+    return name, value
+
+
+def finished_applications(page: str) -> dict[str, str]:
+    """Return name and id of each application that the master saw to a good end."""
+    with urlopen(f"{page}/json/", timeout=10) as answer:
+        found = json.load(answer)["completedapps"]
+    return {each["name"]: each["id"] for each in found if each["state"] == "FINISHED"}
+
+
+def executors_by_worker(home: Path, application: str) -> dict[str, int]:
+    """Count the executors of an application in the folder of each worker."""
+    return dict(
+        Counter(path.parts[-3] for path in home.glob(f"worker-*/{application}/[0-9]*"))
+    )
