@@ -24,7 +24,7 @@ setup: ## make .venv with packages, jars and Spark's configuration (once)
 	@$(PYTHON) include/bootstrap.py
 
 run: setup ## land the next hour of sample orders and run the DAG; LAND=0, PIPELINE=name
-	@$(VENV)/python -m sluice.orchestration.local run --pipeline $(PIPELINE) \
+	@$(VENV)/python -m sluice.local.airflow run --pipeline $(PIPELINE) \
 	  $(if $(LAND),--land $(LAND))
 
 test: setup lint types ## lint, types and every test but the long ones
@@ -37,17 +37,17 @@ test-long: setup ## the tests that are too long for `make test`
 	$(PYTEST) -m long --timeout 3600 $(SLUICE_TESTS)
 
 up: setup ## start Airflow's UI and scheduler on this machine
-	@$(VENV)/python -m sluice.orchestration.local up
+	@$(VENV)/python -m sluice.local.airflow up
 
 down: setup ## stop what `make up` started
-	@$(VENV)/python -m sluice.orchestration.local down
+	@$(VENV)/python -m sluice.local.airflow down
 
 cluster: setup ## start a Spark cluster on this machine; WORKERS=2, SPARK_PORT=7077
-	@$(VENV)/python -m sluice.orchestration.cluster up \
+	@$(VENV)/python -m sluice.local.cluster up \
 	  $(if $(WORKERS),--workers $(WORKERS)) $(if $(SPARK_PORT),--port $(SPARK_PORT))
 
 cluster-down: setup ## stop what `make cluster` started
-	@$(VENV)/python -m sluice.orchestration.cluster down
+	@$(VENV)/python -m sluice.local.cluster down
 
 lint: setup ## ruff, import contracts and docstrings of the tests
 	$(VENV)/ruff check .
@@ -94,7 +94,7 @@ bench: setup ## the benchmarks
 	@for file in benchmarks/*.py; do $(VENV)/python "$$file" || exit 1; done
 
 s3-jars: setup ## fetch what Spark needs for a lake on S3 (13 MB, once)
-	@$(VENV)/python -m sluice.prepare s3
+	@$(VENV)/python -m sluice.spark.setup.prepare s3
 
 wheel: setup ## build the wheel into dist/
 	@$(VENV)/hatchling build -t wheel

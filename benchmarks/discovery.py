@@ -26,12 +26,12 @@ from pathlib import Path
 import psutil
 
 from sluice.cli.output import print_line, print_rows
+from sluice.discovery.listing import list_landed
+from sluice.discovery.run import discover
+from sluice.ledger.ledger import Ledger
 from sluice.model import FileVersion
-from sluice.source.discover import list_landed
-from sluice.source.discovery import discover
-from sluice.source.ledger import Ledger
-from sluice.source.listing import IncrementalListing
-from sluice.source.options import CloudFilesOptions
+from sluice.options.incremental import IncrementalListing
+from sluice.options.options import CloudFilesOptions
 
 _FOLDERS = 100
 _NEW = 1000

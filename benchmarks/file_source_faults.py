@@ -30,9 +30,9 @@ from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 
 from sluice.cli.output import print_json, print_line, print_rows
-from sluice.deltalog import open_table
-from sluice.session import spark_session
-from sluice.tables import query_table
+from sluice.delta.log import open_table
+from sluice.delta.tables import query_table
+from sluice.spark.session import spark_session
 
 _ROWS = 5
 _SCHEMA = "id string"

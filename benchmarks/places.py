@@ -29,10 +29,10 @@ from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
 from sluice.cli.output import print_json, print_line, print_rows
-from sluice.orchestration.cluster import start_cluster
-from sluice.orchestration.processes import Mark, end_marked, stop_group
+from sluice.control.processes import Mark, end_marked, stop_group
+from sluice.local.cluster import start_cluster
 from sluice.sample import land_next_hour
-from sluice.session import properties_file, spark_session, submit_environment
+from sluice.spark.session import properties_file, spark_session, submit_environment
 
 _CONNECT_CLASS = "org.apache.spark.sql.connect.service.SparkConnectServer"
 _START_SECONDS = 120.0

@@ -21,20 +21,20 @@ INPUTS = (
     "requirements.lock",
     "pyproject.toml",
     "include/bootstrap.py",
-    "include/sluice/compiler.py",
-    "include/sluice/disk.py",
-    "include/sluice/disk_classes/LinkedFile.java",
-    "include/sluice/disk_classes/LinkingLogStore.java",
-    "include/sluice/jars.lock",
-    "include/sluice/jars.py",
-    "include/sluice/java.py",
-    "include/sluice/java_classes.py",
-    "include/sluice/prepare.py",
-    "include/sluice/session.py",
-    "include/sluice/tuning.py",
-    "include/sluice/class_archive.py",
-    "include/sluice/class_training.py",
-    "include/sluice/log4j2.properties",
+    "include/sluice/spark/setup/compiler.py",
+    "include/sluice/spark/disk.py",
+    "include/sluice/spark/LinkedFile.java",
+    "include/sluice/spark/LinkingLogStore.java",
+    "include/sluice/spark/setup/jars.lock",
+    "include/sluice/spark/setup/jars.py",
+    "include/sluice/spark/setup/java.py",
+    "include/sluice/spark/setup/java_classes.py",
+    "include/sluice/spark/setup/prepare.py",
+    "include/sluice/spark/session.py",
+    "include/sluice/spark/tuning.py",
+    "include/sluice/spark/setup/class_archive.py",
+    "include/sluice/spark/setup/class_training.py",
+    "include/sluice/spark/log4j2.properties",
 )
 
 
@@ -68,7 +68,7 @@ def set_up(root: Path) -> None:
     python = make_venv(venv)
     install_packages(python, root)
     _say("Spark: jars, Java, configuration")
-    _run([str(python), "-m", "sluice.prepare"], root)
+    _run([str(python), "-m", "sluice.spark.setup.prepare"], root)
     stamp.write_text(wanted, encoding="utf-8")
     _say(f"ready after {time.monotonic() - started:.0f} s")
 

@@ -7,7 +7,7 @@ from sluice.bronze.run import run_bronze
 from sluice.config import load_pipeline
 from sluice.errors import ExitCode
 from sluice.job import job_parser, report, run_job
-from sluice.preflight import preflight
+from sluice.preflight.run import preflight
 
 
 def bronze(arguments: Namespace) -> ExitCode:

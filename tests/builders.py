@@ -19,13 +19,13 @@ from deltalake import CommitProperties, Transaction, write_deltalake
 from delta_rows import read_delta
 from sluice.checkpoint import read_checkpoint
 from sluice.config import PipelineConfig, SilverConfig
-from sluice.deltalog import latest_transaction, open_table
+from sluice.delta.log import latest_transaction, open_table
+from sluice.discovery.run import discover
+from sluice.ledger.ledger import Ledger
+from sluice.ledger.quarantine import LeftOut
 from sluice.model import CHAIN_START, SeqRange
-from sluice.preflight import preflight
-from sluice.source.configured import source_options
-from sluice.source.discovery import discover
-from sluice.source.ledger import Ledger
-from sluice.source.quarantine import LeftOut
+from sluice.options.configured import source_options
+from sluice.preflight.run import preflight
 from sluice.versions import ledger_offset
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from sluice.config import PipelineConfig, load_pipeline
-from sluice.installation import source_folder
-from sluice.orchestration.environment import LocalAirflow, local_airflow
-from sluice.orchestration.processes import stop_group
+from sluice.control.processes import stop_group
+from sluice.local.environment import LocalAirflow, local_airflow
+from sluice.spark.setup.installation import source_folder
 from standalone import free_port
 
 ROOT = source_folder().parent

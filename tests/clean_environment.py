@@ -15,8 +15,8 @@ from shutil import copytree
 from hatchling.build import build_wheel
 from packaging.requirements import Requirement
 
-from sluice.installation import share_folder
-from sluice.java import java_home
+from sluice.spark.setup.installation import share_folder
+from sluice.spark.setup.java import java_home
 
 ROOT = Path(__file__).parents[1]
 

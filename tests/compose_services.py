@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import compose_file
-from sluice.orchestration.processes import Mark, end_marked, list_marked
+from sluice.control.processes import Mark, end_marked, list_marked
 
 _SECONDS = re.compile(r"(\d+)s")
 _STOP_GRACE = "10s"  # Docker's default

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from sluice.session import spark_session
+from sluice.spark.session import spark_session
 
 _TESTS = Path(__file__).parent
 _SLOWEST = ("e2e", "wheel", "recovery", "cluster", "s3", "spark", "dags")

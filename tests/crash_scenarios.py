@@ -9,7 +9,7 @@ from shutil import rmtree
 from every_write import Scenario
 from lakes import Lake
 from plain_spark import run_bronze
-from sluice.clean import clean_landing
+from sluice.cleanup.pipeline import clean_landing
 from sluice.config import PipelineConfig
 from sluice.repair.run import carry_out, plan_repair
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sluice.orchestration.api import AirflowApi
+from sluice.local.api import AirflowApi
 
 
 def list_runs(api: AirflowApi) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ def read_delta(location: str | Path) -> pa.Table:
     """Return all rows of the newest version of a table.
 
     Not by Arrow's dataset reader: its threads may abort the process at its end
-    (see sluice.tables), and a green test run would end red.
+    (see sluice.delta.tables), and a green test run would end red.
     """
     result = (
         QueryBuilder().register("t", DeltaTable(location)).execute("select * from t")

@@ -27,7 +27,7 @@ from sluice.control.hold import hold_lease
 from sluice.errors import Condition, FatalError
 from sluice.history import archive_history, count_batches, record_step
 from sluice.model import StepSummary
-from sluice.preflight import preflight
+from sluice.preflight.run import preflight
 from sluice.source.datasource import CloudFilesDataSource, CloudFilesStreamReader
 
 # Renewed seldom, so the writes of a run are few.

@@ -15,16 +15,17 @@ from types import SimpleNamespace
 from typing import NamedTuple
 from unittest.mock import patch
 
-from sluice import consistency, preflight
 from sluice.checkpoint import CheckpointFacts
 from sluice.checkpoint.parse import ADOPTS, CommitEntry, OffsetEntry
 from sluice.checkpoint.pending import PendingRepair
 from sluice.config import PipelineConfig
-from sluice.deltalog import TableCommit
+from sluice.delta.log import TableCommit
 from sluice.errors import FatalError
 from sluice.history import taken_back
+from sluice.ledger.ledger import Ledger
 from sluice.model import CHAIN_START, Claim, SeqRange
-from sluice.source.ledger import Ledger
+from sluice.preflight.run import run as preflight
+from sluice.rules import consistency
 from sluice.versions import ledger_offset
 
 MOMENT = datetime(2026, 1, 1, tzinfo=UTC)

@@ -23,10 +23,10 @@ from protocol_model import (
     checkpoint_facts,
     refused_by_preflight,
 )
-from sluice import preflight
+from sluice.ledger.ledger import unknown_files
 from sluice.model import CHAIN_START, FileVersion, LedgerFile
+from sluice.preflight.run import run as preflight
 from sluice.source.admit import AdmissionLimit, plan_end
-from sluice.source.ledger import unknown_files
 
 After = tuple[Store, Driver | Ended]
 Step = Callable[[Rules, Store, Driver], After]

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 from typing import TypeVar
 
-from sluice.source.ledger import Ledger
+from sluice.ledger.ledger import Ledger
 
 RACERS = 4
 _TURNS = 6
@@ -19,7 +19,7 @@ _DISCOVERER = """
 import sys
 from datetime import UTC, datetime
 from sluice.model import FileVersion
-from sluice.source.ledger import Ledger
+from sluice.ledger.ledger import Ledger
 location, racer, turns = sys.argv[1:]
 ledger = Ledger.open_or_create(location)
 print("ready", flush=True)

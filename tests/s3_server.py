@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
-from sluice.installation import share_folder
+from sluice.spark.setup.installation import share_folder
 
 VERSION = "v1.8.0"
 PACKAGE = f"github.com/versity/versitygw/cmd/versitygw@{VERSION}"
@@ -66,7 +66,9 @@ def built_server() -> Path:
 def install_jars() -> None:
     """Fetch what Spark needs for S3; the first call takes half a minute."""
     with alone(share_folder() / "s3-server"):
-        subprocess.run([sys.executable, "-m", "sluice.prepare", "s3"], check=True)
+        subprocess.run(
+            [sys.executable, "-m", "sluice.spark.setup.prepare", "s3"], check=True
+        )
 
 
 def has_go() -> bool:

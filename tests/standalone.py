@@ -14,13 +14,13 @@ from pathlib import Path
 import psutil
 
 from killing import wait_until
-from sluice.orchestration.cluster import (
+from sluice.control.processes import ProcessGroup
+from sluice.local.cluster import (
     Cluster,
     count_alive_workers,
     start_cluster,
 )
-from sluice.orchestration.processes import ProcessGroup
-from sluice.session import properties_file, submit_environment
+from sluice.spark.session import properties_file, submit_environment
 
 JOBS = Path(__file__).parents[1] / "jobs"
 _EXECUTOR = "org.apache.spark.executor.CoarseGrainedExecutorBackend"

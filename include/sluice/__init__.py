@@ -6,12 +6,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from sluice.state import cloud_files_state
+    from sluice.history.cloud_files_state import cloud_files_state
 
 __all__ = ["cloud_files_state"]
 
 # What a user imports from here, by its module: loaded when asked for, as it takes time.
-_MODULES = {"cloud_files_state": "sluice.state"}
+_MODULES = {"cloud_files_state": "sluice.history.cloud_files_state"}
 
 
 def __getattr__(name: str) -> object:

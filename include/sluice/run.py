@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 
 from sluice.audit.report import AuditReport
 from sluice.audit.run import run_audit
-from sluice.clean import clean_landing
+from sluice.cleanup.pipeline import clean_landing
 from sluice.config import PipelineConfig
 from sluice.errors import Condition, UsageError
 from sluice.model import StepSummary
-from sluice.preflight import Preflight, preflight
-from sluice.triggers import parse_trigger
+from sluice.preflight.run import Preflight, preflight
+from sluice.spark.triggers import parse_trigger
 
 STEPS = ("bronze", "silver", "audit")
 

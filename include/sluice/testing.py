@@ -49,9 +49,9 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     environment fetches two Delta jars.
     """
     # Imported late, for pytest loads this plugin in runs that need no Spark.
-    from sluice.disk import DISK_CLASSES  # noqa: PLC0415
-    from sluice.prepare import prepare_classes, prepare_jars  # noqa: PLC0415
-    from sluice.session import spark_session  # noqa: PLC0415
+    from sluice.spark.disk import DISK_CLASSES  # noqa: PLC0415
+    from sluice.spark.session import spark_session  # noqa: PLC0415
+    from sluice.spark.setup.prepare import prepare_classes, prepare_jars  # noqa: PLC0415
 
     prepare_jars()
     prepare_classes(DISK_CLASSES)

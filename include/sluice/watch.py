@@ -20,25 +20,25 @@ from time import monotonic
 from watchfiles import Change, watch
 
 from sluice.config import PipelineConfig
-from sluice.errors import Condition, FatalError, RetryableError, UsageError
-from sluice.paths import is_local
-from sluice.source.configured import source_options
-from sluice.source.discover import (
+from sluice.discovery.compare import load_known
+from sluice.discovery.listing import (
     is_hidden,
     list_pages,
     look_at,
     selection_of,
     wanted_names,
 )
-from sluice.source.discovery import Discovery, discover, find_among, record_found
-from sluice.source.heartbeat import LIFETIME, Heartbeat, beat, read_heartbeat
-from sluice.source.known import Known
-from sluice.source.ledger import Ledger
-from sluice.source.listing import Listing, is_below
-from sluice.source.moved import require_same_path
-from sluice.source.options import CloudFilesOptions
-from sluice.source.progress import selection_id
-from sluice.source.scan import load_known
+from sluice.discovery.moved import require_same_path
+from sluice.discovery.progress import selection_id
+from sluice.discovery.run import Discovery, discover, find_among, record_found
+from sluice.discovery.watcher import LIFETIME, Heartbeat, beat, read_heartbeat
+from sluice.errors import Condition, FatalError, RetryableError, UsageError
+from sluice.ledger.known import Known
+from sluice.ledger.ledger import Ledger
+from sluice.options.configured import source_options
+from sluice.options.incremental import Listing, is_below
+from sluice.options.options import CloudFilesOptions
+from sluice.paths import is_local
 
 _LOG = logging.getLogger("sluice")
 _TICK_MS = 500

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sluice.orchestration.cluster import Cluster
+from sluice.local.cluster import Cluster
 from standalone import running_cluster
 
 

@@ -12,7 +12,7 @@ import pytest
 from delta_rows import read_delta
 from killing import Side, kill_session, wait_until
 from lakes import Lake
-from sluice.orchestration.cluster import Cluster
+from sluice.local.cluster import Cluster
 from standalone import executors, interpreter_without_packages, kill, submit
 
 pytestmark = [pytest.mark.needs_java, pytest.mark.timeout(300)]
@@ -55,7 +55,7 @@ def test_session_sends_no_jar_to_executors(
 ) -> None:
     """They have Delta and the source at the driver's paths, so a start copies none."""
     code = f"""\
-from sluice.session import spark_session
+from sluice.spark.session import spark_session
 spark = spark_session("test", **{{"spark.master": {cluster.master!r}}})
 spark.range(4).write.format("delta").save({str(tmp_path / "table")!r})
 print(spark.sparkContext._jsc.sc().listJars().size())

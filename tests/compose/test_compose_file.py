@@ -13,10 +13,10 @@ import pytest
 import bootstrap
 import compose_env
 import compose_file
+from sluice.local.environment import local_airflow
+from sluice.local.services import COMPONENTS
+from sluice.local.settings import Places, airflow_settings
 from sluice.orchestration.dag import JOBS_FOLDER
-from sluice.orchestration.environment import local_airflow
-from sluice.orchestration.services import COMPONENTS
-from sluice.orchestration.settings import Places, airflow_settings
 
 ROOT = compose_file.ROOT
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")

@@ -18,7 +18,7 @@ from dag_runs import list_runs
 from postgres_server import PostgresMissingError, installed_programs, running_postgres
 from s3_server import free_port
 from sluice.config import PipelineConfig, load_pipeline
-from sluice.orchestration.api import AirflowApi
+from sluice.local.api import AirflowApi
 from tables import bronze_rows, landed_rows, silver_rows, stream_windows
 
 pytestmark = [pytest.mark.long, pytest.mark.needs_java, pytest.mark.timeout(1200)]

@@ -146,7 +146,9 @@ def test_spark_is_set_up_for_the_locations(tmp_path, monkeypatch):
     """A job on S3 needs its jars when the JVM starts, and later is too late."""
     given = {"spark.jars": "/s3.jar"}
     conf = {("s3://b/lake",): given}
-    monkeypatch.setattr("sluice.session.storage_conf", lambda each: conf[tuple(each)])
+    monkeypatch.setattr(
+        "sluice.spark.session.storage_conf", lambda each: conf[tuple(each)]
+    )
     told = tmp_path / "told"
     body = f"import sys; open({str(told)!r}, 'w').write('\\n'.join(sys.argv[1:]))"
     operator = submit(script(tmp_path / "submit", body))

@@ -8,10 +8,10 @@ import pytest
 from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
-import sluice.preflight
+import sluice.preflight.run
 from sluice.errors import Condition, FatalError, RetryableError
 from sluice.orchestration.preflight import PreflightOperator, is_backfill, plan_steps
-from sluice.preflight import Preflight
+from sluice.preflight.run import Preflight
 
 PUSHED: list[dict[str, object]] = []
 INTERVAL = {
@@ -42,7 +42,7 @@ def choose(
             raise answer
         return answer
 
-    monkeypatch.setattr(sluice.preflight, "preflight", preflight)
+    monkeypatch.setattr(sluice.preflight.run, "preflight", preflight)
     run = SimpleNamespace(run_type=run_type, run_id="a run", logical_date=None)
     operator = PreflightOperator(task_id="preflight", pipeline="orders")
     ti = SimpleNamespace(xcom_push=lambda **pushed: PUSHED.append(pushed))

@@ -13,8 +13,8 @@ from urllib.request import urlopen
 import pytest
 
 from checkouts import Checkout
-from sluice.orchestration.cluster import Cluster
-from sluice.orchestration.processes import Mark, ProcessGroup, list_marked
+from sluice.control.processes import Mark, ProcessGroup, list_marked
+from sluice.local.cluster import Cluster
 from standalone import free_ports
 from tables import bronze_rows, landed_rows, silver_rows, stream_windows
 

@@ -9,10 +9,10 @@ from datetime import timedelta
 import pytest
 
 from dag_runs import backfill, list_runs
+from sluice.control.processes import ProcessGroup
 from sluice.history import read_steps
-from sluice.orchestration.api import AirflowApi
-from sluice.orchestration.processes import ProcessGroup
-from sluice.orchestration.services import connect
+from sluice.local.api import AirflowApi
+from sluice.local.services import connect
 from sluice.sample import land_next_hour
 from sluice.sample.orders import FIRST_HOUR
 from tables import (

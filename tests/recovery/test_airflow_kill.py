@@ -15,8 +15,8 @@ import pytest
 from killing import run_job
 from lakes import Lake
 from sluice.control.lease import read_lease
+from sluice.control.processes import Mark, end_marked, list_marked
 from sluice.orchestration.operator import CONNECTION_EXAMPLE
-from sluice.orchestration.processes import Mark, end_marked, list_marked
 from stopping import DEADLINE, await_none, wait_for_batch
 
 pytestmark = [

@@ -13,18 +13,18 @@ import pytest
 
 from builders import PipelineBuilder
 from held_writes import HeldRun, Write, can_hold
-from sluice.clean import clean_landing
+from sluice.cleanup.pipeline import clean_landing
 from sluice.config import load_pipeline
 from sluice.history import archive_history
-from sluice.source.events import EventKind
-from sluice.source.ledger import Ledger
+from sluice.ledger.events import EventKind
+from sluice.ledger.ledger import Ledger
 
 pytestmark = pytest.mark.skipif(not can_hold(), reason="no seccomp to hold writes")
 
 FILES = 3
 COMMAND = """
 import sys
-from sluice.clean import clean_landing
+from sluice.cleanup.pipeline import clean_landing
 from sluice.config import load_pipeline
 clean_landing(load_pipeline(sys.argv[1]), run_id="killed")
 """

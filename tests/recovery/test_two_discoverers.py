@@ -15,9 +15,9 @@ from lakes import Lake
 DISCOVERER = """
 import sys
 from sluice.config import load_pipeline
-from sluice.source.configured import source_options
-from sluice.source.discovery import discover
-from sluice.source.ledger import Ledger
+from sluice.options.configured import source_options
+from sluice.discovery.run import discover
+from sluice.ledger.ledger import Ledger
 pipeline, name = sys.argv[1:]
 config = load_pipeline(pipeline)
 options = source_options(config)

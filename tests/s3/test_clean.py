@@ -9,14 +9,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from sluice import storage
+from sluice.cleanup.proof import ClaimsProver
+from sluice.cleanup.removal import removal_for
+from sluice.cleanup.run import Cleaned, Cleaning, clean_source
+from sluice.discovery.listing import list_landed
+from sluice.ledger.events import EventKind
+from sluice.ledger.ledger import Ledger
 from sluice.model import LedgerFile, SeqRange
-from sluice.source.clean.proof import ClaimsProver
-from sluice.source.clean.removal import removal_for
-from sluice.source.clean.run import Cleaned, Cleaning, clean_source
-from sluice.source.discover import list_landed
-from sluice.source.events import EventKind
-from sluice.source.ledger import Ledger
-from sluice.source.options import CloudFilesOptions, parse_options
+from sluice.options.options import CloudFilesOptions, parse_options
 
 pytestmark = [pytest.mark.needs_s3, pytest.mark.timeout(900)]
 

@@ -9,12 +9,12 @@ from datetime import timedelta
 import pytest
 
 from sluice import storage
-from sluice.source import discover as module
-from sluice.source.discover import list_landed
-from sluice.source.discovery import Discovery, discover
-from sluice.source.ledger import Ledger
-from sluice.source.listing import IncrementalListing, Listing
-from sluice.source.options import CloudFilesOptions
+from sluice.discovery import listing as module
+from sluice.discovery.listing import list_landed
+from sluice.discovery.run import Discovery, discover
+from sluice.ledger.ledger import Ledger
+from sluice.options.incremental import IncrementalListing, Listing
+from sluice.options.options import CloudFilesOptions
 
 pytestmark = [pytest.mark.needs_s3, pytest.mark.timeout(900)]
 

@@ -14,9 +14,9 @@ from py4j.protocol import Py4JJavaError, get_return_value
 from killing import wait_until
 from s3_server import S3Server
 from sluice import storage
-from sluice.gateway import bare_gateway
-from sluice.jars import require_jars
-from sluice.s3 import require_s3_jars, s3_settings
+from sluice.spark.s3 import require_s3_jars, s3_settings
+from sluice.spark.setup.gateway import bare_gateway
+from sluice.spark.setup.jars import require_jars
 
 pytestmark = [pytest.mark.needs_java, pytest.mark.needs_s3, pytest.mark.timeout(900)]
 

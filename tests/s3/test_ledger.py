@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 import pytest
 
 from racing import RACERS, check_racing_discoverers, together
+from sluice.ledger.events import EventKind, LedgerEvent
+from sluice.ledger.ledger import Ledger
 from sluice.model import SeqRange
-from sluice.source.events import EventKind, LedgerEvent
-from sluice.source.ledger import Ledger
 
 pytestmark = [pytest.mark.needs_s3, pytest.mark.timeout(900)]
 

@@ -13,11 +13,11 @@ from pyarrow.fs import S3FileSystem
 from s3_server import KEY, SECRET, S3Server
 from sluice import storage
 from sluice.audit.landing import read_landing
+from sluice.discovery.listing import list_landed
 from sluice.errors import Condition, FatalError
 from sluice.formats.streams import open_decompressed
-from sluice.source.discover import list_landed
-from sluice.source.ledger import Ledger
-from sluice.source.options import CloudFilesOptions, parse_options
+from sluice.ledger.ledger import Ledger
+from sluice.options.options import CloudFilesOptions, parse_options
 
 pytestmark = [pytest.mark.needs_s3, pytest.mark.timeout(900)]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from s3_lake import BucketLake
-from sluice.source.compact import compact_ledger
+from sluice.ledger.compact import compact_ledger
 
 pytestmark = [
     pytest.mark.long,

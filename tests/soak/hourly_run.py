@@ -11,7 +11,7 @@ import sys
 from sluice.config import PipelineConfig, load_pipeline
 from sluice.errors import ExitCode, SluiceError
 from sluice.run import run_pipeline
-from sluice.session import spark_session
+from sluice.spark.session import spark_session
 
 # Local mode gives a task one attempt unless the master says otherwise.
 # Spark's logs are kept whole, since the count at the end reads all of them.

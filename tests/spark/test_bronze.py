@@ -17,8 +17,8 @@ from killing import leave_unplanned
 from sluice.bronze.run import run_bronze
 from sluice.config import PipelineConfig
 from sluice.errors import Condition, FatalError, UsageError
-from sluice.preflight import preflight
-from sluice.source.ledger import Ledger
+from sluice.ledger.ledger import Ledger
+from sluice.preflight.run import preflight
 
 pytestmark = [pytest.mark.needs_java, pytest.mark.usefixtures("spark")]
 

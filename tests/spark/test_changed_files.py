@@ -18,13 +18,13 @@ from delta_rows import read_delta
 from sluice import cloud_files_state
 from sluice.bronze.run import run_bronze
 from sluice.config import PipelineConfig
+from sluice.discovery.run import discover
 from sluice.errors import Condition
-from sluice.failures import own_error
 from sluice.history.files import list_files
+from sluice.ledger.ledger import Ledger
 from sluice.model import FileState
-from sluice.source.configured import source_options
-from sluice.source.discovery import discover
-from sluice.source.ledger import Ledger
+from sluice.options.configured import source_options
+from sluice.spark.failures import own_error
 
 pytestmark = [pytest.mark.needs_java, pytest.mark.usefixtures("spark")]
 

@@ -10,7 +10,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - everybody calls it F
 
 from sluice.checkpoint import CheckpointFacts, read_checkpoint
-from sluice.deltalog import latest_transaction, read_commits
+from sluice.delta.log import latest_transaction, read_commits
 from sluice.history.batches import list_checkpoint_batches
 from sluice.history.rows import count_added_rows
 

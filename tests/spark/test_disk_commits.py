@@ -13,7 +13,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from killing import wait_until
-from sluice.tuning import DISK_LOG_STORE
+from sluice.spark.tuning import DISK_LOG_STORE
 
 pytestmark = pytest.mark.needs_java
 

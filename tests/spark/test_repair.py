@@ -21,7 +21,7 @@ from sluice.config import PipelineConfig
 from sluice.errors import FatalError
 from sluice.history.files import FileFilter, list_files
 from sluice.model import FileState
-from sluice.preflight import preflight
+from sluice.preflight.run import preflight
 from sluice.repair.run import carry_out, plan_repair
 from sluice.silver.run import run_silver
 

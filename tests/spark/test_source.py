@@ -17,9 +17,9 @@ from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
 from sluice.errors import Condition
-from sluice.failures import own_error
+from sluice.ledger.ledger import Ledger
 from sluice.model import SeqRange
-from sluice.source.ledger import Ledger
+from sluice.spark.failures import own_error
 
 pytestmark = pytest.mark.needs_java
 

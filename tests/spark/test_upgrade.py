@@ -15,9 +15,9 @@ from lakes import Lake
 from sluice.audit.run import run_audit
 from sluice.bronze.run import run_bronze
 from sluice.errors import Condition, FatalError
-from sluice.failures import own_error
+from sluice.ledger.ledger import VERSION_KEY
 from sluice.silver.run import run_silver_tables
-from sluice.source.ledger import VERSION_KEY
+from sluice.spark.failures import own_error
 from tree import contents
 
 pytestmark = [pytest.mark.needs_java, pytest.mark.usefixtures("spark")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sluice.errors import Condition, FatalError, RetryableError
-from sluice.failures import translate
+from sluice.spark.failures import translate
 
 
 @pytest.mark.parametrize(

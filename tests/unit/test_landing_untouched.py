@@ -9,12 +9,12 @@ import pytest
 
 from builders import PipelineBuilder, pipeline_config
 from sluice.audit.run import run_audit
-from sluice.clean import clean_landing
+from sluice.cleanup.pipeline import clean_landing
+from sluice.discovery.run import Discovery
 from sluice.history import archive_history
 from sluice.history.files import list_files
-from sluice.plan import plan_run
-from sluice.preflight import preflight
-from sluice.source.discovery import Discovery
+from sluice.preflight.plan import plan_run
+from sluice.preflight.run import preflight
 from sluice.watch import watch_pipeline
 from tree import untouched
 

@@ -16,14 +16,14 @@ from builders import PipelineBuilder, pipeline_config, window
 from sluice.cli import main
 from sluice.config import PipelineConfig
 from sluice.control.hold import hold_lease
+from sluice.delta.tables import equal
 from sluice.errors import Condition, FatalError, RetryableError, UsageError
 from sluice.history import archive_history
 from sluice.history.replays import ReplayedFiles, begin_replay
 from sluice.history.tables import read_rows
-from sluice.preflight import preflight
+from sluice.preflight.run import preflight
 from sluice.resources import Fate, delete_pipeline, list_resources
 from sluice.resources import delete as deletion
-from sluice.tables import equal
 
 
 class Killed(BaseException):

@@ -20,13 +20,13 @@ from sluice.config import PipelineConfig
 from sluice.errors import Condition, FatalError
 from sluice.history.batches import list_batches
 from sluice.history.files import list_files
+from sluice.ledger.compact import compact_ledger
+from sluice.ledger.ledger import VERSION_KEY, Ledger
 from sluice.paths import control_location
-from sluice.plan import plan_run
-from sluice.preflight import preflight
+from sluice.preflight.plan import plan_run
+from sluice.preflight.run import preflight
 from sluice.repair.run import carry_out, plan_repair
 from sluice.resources.delete import delete_pipeline
-from sluice.source.compact import compact_ledger
-from sluice.source.ledger import VERSION_KEY, Ledger
 from sluice.versions import FORMAT_VERSION, require_known
 from tree import contents
 

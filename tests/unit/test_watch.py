@@ -18,9 +18,9 @@ from watchfiles import Change
 
 from builders import PipelineBuilder, pipeline_config
 from sluice.errors import Condition, RetryableError, UsageError
-from sluice.preflight import preflight
-from sluice.source.configured import source_options
-from sluice.source.listing import Listing
+from sluice.options.configured import source_options
+from sluice.options.incremental import Listing
+from sluice.preflight.run import preflight
 from sluice.watch import Arrivals, watch_pipeline
 
 # The lifetime of the sign of life is given, so that a test need not wait for it.

@@ -14,19 +14,12 @@ import pyarrow.compute as pc
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
-from sluice.audit.facts import (
-    AuditFacts,
-    Duplicates,
-    LedgerFacts,
-    QueryFacts,
-    Written,
-)
 from sluice.audit.landing import read_landing
-from sluice.audit.removals import find_removals
 from sluice.checkpoint import CheckpointFacts, read_checkpoint
 from sluice.columns import SOURCE_FILE
 from sluice.config import PipelineConfig
-from sluice.deltalog import TableCommit, open_table, read_commits
+from sluice.delta.log import TableCommit, open_table, read_commits
+from sluice.delta.tables import equal, query_table, read_table
 from sluice.errors import FatalError
 from sluice.history import latest_start
 from sluice.history.batch import Batch, commits_by_batch, describe_batches
@@ -34,12 +27,19 @@ from sluice.history.batches import archived_batches
 from sluice.history.files import file_states
 from sluice.history.queries import Query, list_queries
 from sluice.history.taken_back import find_taken_back
+from sluice.ledger.events import EventKind
+from sluice.ledger.ledger import Ledger
 from sluice.model import Claim, FileState
+from sluice.options.configured import source_options
 from sluice.paths import join
-from sluice.source.configured import source_options
-from sluice.source.events import EventKind
-from sluice.source.ledger import Ledger
-from sluice.tables import equal, query_table, read_table
+from sluice.rules.facts import (
+    AuditFacts,
+    Duplicates,
+    LedgerFacts,
+    QueryFacts,
+    Written,
+)
+from sluice.rules.removals import find_removals
 from sluice.versions import is_too_new
 
 _EXAMPLES = 5

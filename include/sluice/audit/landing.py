@@ -19,14 +19,14 @@ import obstore
 
 from sluice import storage
 from sluice.audit.counting import count_records
-from sluice.audit.facts import LandedFile
+from sluice.discovery.listing import selection_of
+from sluice.discovery.walk import leads_back_to
 from sluice.model import FileVersion
+from sluice.options.filters import group_by_age
+from sluice.options.globs import matches
+from sluice.options.options import CloudFilesOptions
 from sluice.paths import is_local, join
-from sluice.source.discover import selection_of
-from sluice.source.filters import group_by_age
-from sluice.source.globs import matches
-from sluice.source.options import CloudFilesOptions
-from sluice.source.walk import leads_back_to
+from sluice.rules.facts import LandedFile
 
 # Gone since the listing, a link to nothing, or one to itself.
 _NOTHING = {errno.ENOENT, errno.ELOOP}

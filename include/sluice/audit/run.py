@@ -9,9 +9,6 @@ from datetime import UTC, datetime
 import pyarrow as pa
 
 from sluice import storage
-from sluice.audit.batch_checks import check_query
-from sluice.audit.checks import check_facts
-from sluice.audit.facts import AuditFacts
 from sluice.audit.gather import gather_facts, read_query
 from sluice.audit.render import render_page
 from sluice.audit.report import AuditReport
@@ -19,6 +16,9 @@ from sluice.config import PipelineConfig
 from sluice.errors import Condition, FatalError, UsageError
 from sluice.history.queries import Query
 from sluice.history.tables import append_rows
+from sluice.rules.batch_checks import check_query
+from sluice.rules.checks import check_facts
+from sluice.rules.facts import AuditFacts
 
 PAGE = "audit.html"
 AUDITS_SCHEMA = pa.schema(

@@ -16,22 +16,22 @@ from sluice.bronze.source import declared_schema, source_settings
 from sluice.bronze.transform import to_bronze
 from sluice.checkpoint import read_checkpoint
 from sluice.checkpoint.write import clear_unplanned
-from sluice.clean import clean_landing
+from sluice.cleanup.pipeline import clean_landing
 from sluice.config import PipelineConfig
-from sluice.consistency import require_nothing_begun
 from sluice.control.hold import Hold, hold_lease
 from sluice.control.query import await_query
 from sluice.errors import SluiceError
-from sluice.failures import all_causes, own_error, translate
 from sluice.history import archive_history, count_batches, record_step
+from sluice.ledger.ledger import Ledger
+from sluice.ledger.quarantine import LeftOut, QuarantinedFile
 from sluice.model import StepSummary
-from sluice.preflight import Preflight, preflight
-from sluice.session import spark_session, storage_conf
-from sluice.source.clean.options import CleanMode
-from sluice.source.configured import source_options
-from sluice.source.ledger import Ledger
-from sluice.source.quarantine import LeftOut, QuarantinedFile
-from sluice.triggers import Trigger, apply_trigger, parse_trigger
+from sluice.options.clean import CleanMode
+from sluice.options.configured import source_options
+from sluice.preflight.run import Preflight, preflight
+from sluice.rules.consistency import require_nothing_begun
+from sluice.spark.failures import all_causes, own_error, translate
+from sluice.spark.session import spark_session, storage_conf
+from sluice.spark.triggers import Trigger, apply_trigger, parse_trigger
 
 _LOG = logging.getLogger(__name__)
 _WENT = {

@@ -18,7 +18,7 @@ from sluice.cli.output import (
 from sluice.config import load_pipeline
 from sluice.control.signals import listening
 from sluice.errors import Condition, UsageError
-from sluice.plan import plan_run
+from sluice.preflight.plan import plan_run
 from sluice.run import STEPS, RunResult, run_pipeline
 
 _ALL_STEPS = ",".join(STEPS)

@@ -11,7 +11,7 @@ from threading import Event
 
 from sluice.cli.output import JsonOption, PipelineArgument, print_line
 from sluice.config import load_pipeline
-from sluice.source.report import Discovery
+from sluice.discovery.report import Discovery
 
 
 def watch(pipeline: PipelineArgument, *, as_json: JsonOption = False) -> None:

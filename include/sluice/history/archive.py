@@ -20,7 +20,8 @@ from deltalake import DeltaTable, Transaction
 from deltalake.exceptions import TableNotFoundError
 
 from sluice.checkpoint import CheckpointFacts, read_checkpoint
-from sluice.deltalog import TableCommit, read_commits
+from sluice.delta.log import TableCommit, read_commits
+from sluice.delta.tables import commit_until_won, equal
 from sluice.history.batch import Batch, Offsets, commits_by_batch, describe_batches
 from sluice.history.queries import Query, list_queries
 from sluice.history.rows import count_added_rows
@@ -31,9 +32,8 @@ from sluice.history.tables import (
     open_or_create,
     read_rows,
 )
+from sluice.ledger.ledger import Ledger
 from sluice.model import BatchKind, SeqRange
-from sluice.source.ledger import Ledger
-from sluice.tables import commit_until_won, equal
 
 if TYPE_CHECKING:
     from sluice.config import PipelineConfig

@@ -12,7 +12,7 @@ from sluice.model import CHAIN_START, BatchKind, SeqRange
 
 if TYPE_CHECKING:
     from sluice.checkpoint import CheckpointFacts
-    from sluice.deltalog import TableCommit
+    from sluice.delta.log import TableCommit
 
 Offsets = tuple[str | None, ...]
 """The offset of each source as JSON text, None where a source has none."""

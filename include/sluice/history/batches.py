@@ -8,12 +8,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sluice.checkpoint import CheckpointFacts, read_checkpoint
+from sluice.delta.tables import equal
 from sluice.errors import Condition, UsageError
 from sluice.history.archive import QueryHistory, batch_from_row, find_planned
 from sluice.history.batch import Batch, describe_batches
 from sluice.history.queries import Query, list_queries
 from sluice.history.tables import read_rows
-from sluice.tables import equal
 
 if TYPE_CHECKING:
     from sluice.config import PipelineConfig

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sluice.checkpoint import read_checkpoint
+from sluice.delta.tables import equal
 from sluice.history.tables import read_rows
-from sluice.tables import equal
 
 if TYPE_CHECKING:
     from sluice.config import PipelineConfig

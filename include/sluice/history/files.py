@@ -12,7 +12,8 @@ import pyarrow.compute as pc
 
 from sluice.checkpoint import CheckpointFacts, LedgerOffset, read_checkpoint
 from sluice.columns import SOURCE_FILE
-from sluice.deltalog import open_table
+from sluice.delta.log import open_table
+from sluice.delta.tables import read_table
 from sluice.history.archive import QueryHistory
 from sluice.history.queries import list_queries
 from sluice.history.readings import (
@@ -30,14 +31,13 @@ from sluice.history.states import (
     Outcomes,
     derive_states,
 )
+from sluice.ledger.claims import CLAIMS_SCHEMA
+from sluice.ledger.damage import damage_named
+from sluice.ledger.events import EventKind, newest_events
+from sluice.ledger.ledger import Ledger
 from sluice.model import FileState, SeqRange
+from sluice.options.globs import path_filter
 from sluice.paths import join
-from sluice.source.claims import CLAIMS_SCHEMA
-from sluice.source.damage import damage_named
-from sluice.source.events import EventKind, newest_events
-from sluice.source.globs import path_filter
-from sluice.source.ledger import Ledger
-from sluice.tables import read_table
 
 if TYPE_CHECKING:
     from sluice.config import PipelineConfig

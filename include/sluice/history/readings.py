@@ -16,16 +16,16 @@ import numpy as np
 import pyarrow as pa
 from deltalake import DeltaTable, QueryBuilder
 
-from sluice.deltalog import open_table
+from sluice.delta.log import open_table
+from sluice.delta.tables import equal, literal
 from sluice.history.archive import Done, QueryHistory, file_rows, find_planned
+from sluice.ledger.events import Replayed
 from sluice.model import SeqRange
 from sluice.paths import join
-from sluice.source.events import Replayed
-from sluice.tables import equal, literal
 
 if TYPE_CHECKING:
     from sluice.config import PipelineConfig
-    from sluice.source.ledger import Ledger
+    from sluice.ledger.ledger import Ledger
 
 READINGS_SCHEMA = pa.schema(
     [

@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from sluice import storage
-from sluice.deltalog import TableCommit, open_table, read_commits
+from sluice.delta.log import TableCommit, open_table, read_commits
 from sluice.errors import Condition, FatalError
+from sluice.ledger.events import EventKind, LedgerEvent, Replayed
+from sluice.ledger.ledger import Ledger
 from sluice.paths import join
-from sluice.source.events import EventKind, LedgerEvent, Replayed
-from sluice.source.ledger import Ledger
 
 if TYPE_CHECKING:
     from sluice.config import PipelineConfig

@@ -12,11 +12,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from sluice.columns import RESCUED_DATA, SOURCE_FILE
+from sluice.delta.tables import table_filesystem
 from sluice.errors import Condition, FatalError
-from sluice.tables import table_filesystem
 
 if TYPE_CHECKING:
-    from sluice.deltalog import AddedFile
+    from sluice.delta.log import AddedFile
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sluice.ledger.events import Archived
+from sluice.ledger.quarantine import LeftOut, QuarantinedFile
 from sluice.model import FileState, SeqRange
-from sluice.source.events import Archived
-from sluice.source.quarantine import LeftOut, QuarantinedFile
 
 _TIMESTAMP = pa.timestamp("us", tz="UTC")
 FILE_STATES_SCHEMA = pa.schema(

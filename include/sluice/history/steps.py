@@ -6,9 +6,9 @@ import json
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from sluice.delta.tables import equal
 from sluice.history.tables import STEPS_SCHEMA, append_rows, read_rows
 from sluice.model import StepSummary
-from sluice.tables import equal
 
 if TYPE_CHECKING:
     from sluice.config import PipelineConfig

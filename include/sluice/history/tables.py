@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 import pyarrow as pa
 from deltalake import DeltaTable, Schema, Transaction
 
-from sluice.compaction import COMPACT_ABOVE, compact_table
-from sluice.deltalog import open_table
-from sluice.tables import append_always, append_once, create_table, read_table
+from sluice.delta.compaction import COMPACT_ABOVE, compact_table
+from sluice.delta.log import open_table
+from sluice.delta.tables import append_always, append_once, create_table, read_table
 
 _TIMESTAMP = pa.timestamp("us", tz="UTC")
 BATCHES_SCHEMA = pa.schema(

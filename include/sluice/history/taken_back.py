@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sluice.deltalog import TableCommit, open_table, read_commits
-from sluice.tables import equal, query_table
+from sluice.delta.log import TableCommit, open_table, read_commits
+from sluice.delta.tables import equal, query_table
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable

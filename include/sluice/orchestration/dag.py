@@ -11,9 +11,9 @@ from croniter import croniter
 
 from sluice.config import PipelineConfig, list_pipelines, load_pipeline
 from sluice.errors import Condition, UsageError
-from sluice.installation import source_folder
 from sluice.orchestration.operator import SluiceSubmitOperator
 from sluice.orchestration.preflight import DISCOVERED_UP_TO, PreflightOperator, Step
+from sluice.spark.setup.installation import source_folder
 
 # One slot: steps that write never overlap, be their runs scheduled, manual or backfill.
 WRITER_POOL = "sluice_writers"

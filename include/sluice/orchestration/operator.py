@@ -17,9 +17,9 @@ from airflow.sdk.exceptions import (
     AirflowSkipException,
 )
 
+from sluice.control.processes import Mark, end_marked
 from sluice.control.submitter import submitter_environment
 from sluice.errors import ExitCode
-from sluice.orchestration.processes import Mark, end_marked
 
 CONNECTION_EXAMPLE = '{"conn_type": "spark", "host": "local[*]"}'
 
@@ -39,7 +39,7 @@ class SluiceSubmitHook(SparkSubmitHook):
         self._mark = Mark.new("SLUICE_SUBMIT")
         super().__init__(**kwargs)
         # Imported here because a Dag file that is parsed must not import pyspark.
-        from sluice.session import properties_file, submit_environment  # noqa: PLC0415
+        from sluice.spark.session import properties_file, submit_environment  # noqa: PLC0415
 
         environment = submit_environment(self._connection["master"])
         self._env_vars = {
@@ -137,7 +137,7 @@ class SluiceSubmitOperator(SparkSubmitOperator):
 
     def _get_hook(self) -> SluiceSubmitHook:
         # Imported here because a Dag file that is parsed must not import pyspark.
-        from sluice.session import storage_conf  # noqa: PLC0415
+        from sluice.spark.session import storage_conf  # noqa: PLC0415
 
         return SluiceSubmitHook(
             conf={**(self.conf or {}), **storage_conf(self.locations)},

@@ -77,8 +77,8 @@ class PreflightOperator(BaseBranchOperator):
 
     def _look(self, run_id: str, context: Context) -> list[str]:
         # Imported here so that parsing the Dag file stays fast.
-        from sluice.clean import clean_landing  # noqa: PLC0415
-        from sluice.preflight import preflight  # noqa: PLC0415
+        from sluice.cleanup.pipeline import clean_landing  # noqa: PLC0415
+        from sluice.preflight.run import preflight  # noqa: PLC0415
         from sluice.storage_errors import storage_errors_told  # noqa: PLC0415
 
         config = load_pipeline(self.pipeline)

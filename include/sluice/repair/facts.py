@@ -19,7 +19,8 @@ from sluice.checkpoint import (
 )
 from sluice.columns import SOURCE_FILE
 from sluice.config import PipelineConfig
-from sluice.deltalog import TableCommit, open_table, read_commits
+from sluice.delta.log import TableCommit, open_table, read_commits
+from sluice.delta.tables import equal, query_table
 from sluice.errors import Condition, FatalError
 from sluice.history.archive import QueryHistory
 from sluice.history.batch import Batch
@@ -34,12 +35,11 @@ from sluice.history.readings import (
     replay_readings,
 )
 from sluice.history.tables import read_rows
+from sluice.ledger.events import EventKind, LedgerEvent, Replayed, newest_events
+from sluice.ledger.ledger import Ledger
 from sluice.model import LedgerFile, SeqRange
 from sluice.paths import join
 from sluice.repair.plan import HeldFile, HeldRange
-from sluice.source.events import EventKind, LedgerEvent, Replayed, newest_events
-from sluice.source.ledger import Ledger
-from sluice.tables import equal, query_table
 from sluice.versions import is_too_new
 
 _LOG = logging.getLogger(__name__)

@@ -6,18 +6,21 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 
-from sluice.audit.batch_checks import check_query, check_ranges
 from sluice.audit.gather import read_ledger, read_query
-from sluice.audit.rules import Code, Mend
 from sluice.checkpoint import read_checkpoint
 from sluice.config import PipelineConfig, SilverConfig
-from sluice.consistency import require_bronze_consistent, require_silver_consistent
 from sluice.errors import Condition, FatalError
 from sluice.history.batches import archived_batches
 from sluice.history.queries import Query, list_queries
+from sluice.ledger.ledger import Ledger
 from sluice.model import Finding, Severity
-from sluice.preflight import read_up_to
-from sluice.source.ledger import Ledger
+from sluice.preflight.run import read_up_to
+from sluice.rules.batch_checks import check_query, check_ranges
+from sluice.rules.consistency import (
+    require_bronze_consistent,
+    require_silver_consistent,
+)
+from sluice.rules.findings import Code, Mend
 from sluice.versions import is_too_new
 
 _OF_LEDGER = {

@@ -18,11 +18,11 @@ from sluice.checkpoint.pending import Missing
 from sluice.config import PipelineConfig
 from sluice.errors import Condition, FatalError
 from sluice.history.readings import archived_readings
+from sluice.ledger.events import EventKind, LedgerEvent
+from sluice.ledger.ledger import Ledger
 from sluice.model import CHAIN_START, FileVersion, LedgerFile, SeqRange
+from sluice.options.configured import source_options
 from sluice.repair.facts import count_read
-from sluice.source.configured import source_options
-from sluice.source.events import EventKind, LedgerEvent
-from sluice.source.ledger import Ledger
 
 _LOG = logging.getLogger(__name__)
 _SHOWN = 5

@@ -22,17 +22,17 @@ from sluice.checkpoint.pending import (
 )
 from sluice.checkpoint.write import FIRST_BATCH
 from sluice.config import PipelineConfig
-from sluice.consistency import find_other_bronze
 from sluice.control.hold import hold_lease
-from sluice.deltalog import open_table
+from sluice.delta.log import open_table
 from sluice.errors import Condition, RetryableError
 from sluice.history import archive_history
 from sluice.history.queries import list_queries
+from sluice.ledger.damage import ledger_root
 from sluice.repair.decide import decide_bronze
 from sluice.repair.facts import Remains, open_old, read_if_whole, read_remains
 from sluice.repair.faults import Faults, find_faults
 from sluice.repair.steps import list_steps, move_bronze
-from sluice.source.damage import ledger_root
+from sluice.rules.consistency import find_other_bronze
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,12 +17,12 @@ from sluice import storage
 from sluice.checkpoint.pending import PendingRepair
 from sluice.checkpoint.write import FIRST_BATCH, write_adopting, write_query_id
 from sluice.config import PipelineConfig
-from sluice.deltalog import open_table
+from sluice.delta.log import open_table
 from sluice.errors import Condition, FatalError
 from sluice.history import archive_history
+from sluice.ledger.damage import ledger_root
 from sluice.repair.facts import REBUILT, open_old, read_remains, require_ledger
 from sluice.repair.rebuild import make_ledger, rebuild_ledger
-from sluice.source.damage import ledger_root
 from sluice.versions import ledger_offset
 
 _LOG = logging.getLogger(__name__)

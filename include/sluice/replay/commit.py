@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from sluice.config import PipelineConfig
-from sluice.deltalog import TableCommit
+from sluice.delta.log import TableCommit
+from sluice.delta.tables import commit_until_won
 from sluice.errors import Condition, RetryableError, SluiceError
-from sluice.failures import translated
 from sluice.history.replays import (
     ReplayedFiles,
     Span,
@@ -25,7 +25,7 @@ from sluice.history.replays import (
 )
 from sluice.replay.result import Starts, to_spans
 from sluice.replay.rows import Outgoing, read_outgoing, replace_rows
-from sluice.tables import commit_until_won
+from sluice.spark.failures import translated
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

@@ -18,7 +18,10 @@ from sluice.errors import Condition, FatalError, RetryableError, UsageError
 from sluice.history.batches import query_batches
 from sluice.history.files import file_states
 from sluice.history.queries import list_queries
+from sluice.ledger.ledger import Ledger
+from sluice.ledger.verify import what_changed
 from sluice.model import FileState, LedgerFile
+from sluice.options.configured import source_options
 from sluice.replay.select import (
     KnownVersion,
     LeftOutFile,
@@ -27,9 +30,6 @@ from sluice.replay.select import (
     choose,
     matching_paths,
 )
-from sluice.source.configured import source_options
-from sluice.source.ledger import Ledger
-from sluice.source.verify import what_changed
 
 _PARALLEL_LOOKS = 16
 _NAMED = 5

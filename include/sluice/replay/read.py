@@ -12,12 +12,12 @@ from pyspark.sql.pandas.types import to_arrow_schema
 from sluice import storage
 from sluice.bronze.source import landed_schema, source_settings
 from sluice.bronze.transform import to_bronze
+from sluice.ledger.ledger import Ledger
+from sluice.options.options import parse_options
 from sluice.paths import join
+from sluice.reading.partition import FileSlice, plan_partitions
+from sluice.reading.read import ReadPlan, read_slices
 from sluice.source.datasource import plan_reading
-from sluice.source.ledger import Ledger
-from sluice.source.options import parse_options
-from sluice.source.partition import FileSlice, plan_partitions
-from sluice.source.read import ReadPlan, read_slices
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

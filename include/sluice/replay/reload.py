@@ -8,11 +8,10 @@ from pyspark.sql import functions as F  # noqa: N812 - what everybody calls it
 
 from sluice.columns import SOURCE_FILE
 from sluice.config import PipelineConfig, SilverConfig
-from sluice.deltalog import open_table
+from sluice.delta.log import open_table
 from sluice.replay.result import ReplayResult
 from sluice.replay.run import run_replay
 from sluice.replay.select import Selection
-from sluice.session import spark_session, storage_conf
 from sluice.silver.interval import Interval
 from sluice.silver.transform import (
     EVENT_TIME,
@@ -20,6 +19,7 @@ from sluice.silver.transform import (
     event_window,
     with_event_time,
 )
+from sluice.spark.session import spark_session, storage_conf
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame

@@ -15,7 +15,7 @@ from pyspark.sql import functions as F  # noqa: N812 - what everybody calls it
 
 from sluice.checkpoint.watermark import EPOCH
 from sluice.columns import RESCUED_DATA, SOURCE_FILE
-from sluice.deltalog import open_table
+from sluice.delta.log import open_table
 from sluice.errors import Condition, FatalError
 from sluice.history.replays import transaction_id
 from sluice.history.rows import RowCounts

@@ -15,12 +15,11 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from sluice.config import PipelineConfig
-from sluice.consistency import read_own_checkpoint, require_consistent
 from sluice.errors import SluiceError
-from sluice.failures import translated
 from sluice.history import archive_history, record_step
 from sluice.history.replays import STEP, FileRows, ReplayedFiles, finish_replays
 from sluice.history.rows import RowCounts
+from sluice.ledger.ledger import Ledger
 from sluice.model import LedgerFile, StepSummary
 from sluice.replay.commit import Replacement, commit_rows
 from sluice.replay.files import ChosenFiles, choose_files, nothing_left
@@ -33,10 +32,11 @@ from sluice.replay.result import (
 )
 from sluice.replay.rows import Outgoing, count_by_file, read_outgoing, window_starts
 from sluice.replay.select import LeftOutFile, LeftOutReason, Selection
-from sluice.session import spark_session, storage_conf
+from sluice.rules.consistency import read_own_checkpoint, require_consistent
 from sluice.silver.backfill import closed_windows
 from sluice.silver.replayed import recompute_replayed
-from sluice.source.ledger import Ledger
+from sluice.spark.failures import translated
+from sluice.spark.session import spark_session, storage_conf
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

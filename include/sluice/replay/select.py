@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from sluice.errors import Condition, UsageError
 from sluice.model import FileState
-from sluice.source.globs import path_filter
+from sluice.options.globs import path_filter
 
 
 @dataclass(frozen=True, kw_only=True)

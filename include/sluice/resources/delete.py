@@ -21,8 +21,10 @@ from sluice.checkpoint.pending import (
 )
 from sluice.config import PipelineConfig, list_pipelines, load_pipeline
 from sluice.control.hold import hold_lease
+from sluice.delta.tables import commit_until_won, equal
 from sluice.errors import Condition, FatalError, UsageError
 from sluice.history.queries import list_queries
+from sluice.options.configured import source_options
 from sluice.paths import control_location, join
 from sluice.resources.find import (
     Resource,
@@ -31,8 +33,6 @@ from sluice.resources.find import (
     ops_tables,
 )
 from sluice.resources.folders import overlaps, remove, remove_empty
-from sluice.source.configured import source_options
-from sluice.tables import commit_until_won, equal
 
 _OF_SCHEMAS = ("_ledger", "_schemas", "_replays")
 

@@ -8,13 +8,13 @@ from enum import StrEnum
 
 from sluice.checkpoint.pending import PendingDeletion, read_pending
 from sluice.config import PipelineConfig
-from sluice.deltalog import open_table
+from sluice.delta.log import open_table
+from sluice.delta.tables import equal, query_table
 from sluice.history.queries import list_queries
+from sluice.options.configured import source_options
 from sluice.paths import control_location, join
 from sluice.resources.folders import measure, siblings
-from sluice.source.configured import source_options
 from sluice.storage import list_names
-from sluice.tables import equal, query_table
 
 ASIDE = ".replaced-"
 """What follows the name of what a repair has moved aside."""

@@ -16,12 +16,10 @@ from pyspark.sql import functions as F  # noqa: N812 - what everybody calls it
 from sluice.checkpoint import read_checkpoint
 from sluice.checkpoint.watermark import closed_up_to
 from sluice.config.pipeline import parse_duration
-from sluice.deltalog import open_table
+from sluice.delta.log import open_table
 from sluice.errors import Condition, FatalError
-from sluice.failures import translated
 from sluice.history import record_step
 from sluice.model import StepSummary
-from sluice.session import spark_session, storage_conf
 from sluice.silver.interval import Interval
 from sluice.silver.transform import (
     EVENT_TIME,
@@ -29,6 +27,8 @@ from sluice.silver.transform import (
     check_columns,
     with_event_time,
 )
+from sluice.spark.failures import translated
+from sluice.spark.session import spark_session, storage_conf
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -13,7 +13,7 @@ from deltalake.exceptions import DeltaError
 
 from sluice.checkpoint import CheckpointFacts, DeltaOffset, OffsetEntry
 from sluice.checkpoint.watermark import EPOCH, to_moment
-from sluice.deltalog import TableCommit, read_commits
+from sluice.delta.log import TableCommit, read_commits
 from sluice.errors import Condition, FatalError
 from sluice.paths import join
 

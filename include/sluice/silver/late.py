@@ -21,12 +21,12 @@ from pyspark.sql import functions as F  # noqa: N812 - what everybody calls it
 from pyspark.sql.types import StructType
 
 from sluice.checkpoint import CheckpointFacts, read_checkpoint
-from sluice.deltalog import TableCommit, read_commits
+from sluice.delta.log import TableCommit, read_commits
+from sluice.delta.tables import commit_until_won, equal
 from sluice.history.batch import commits_by_batch
 from sluice.history.tables import append_archived, open_or_create, read_rows
 from sluice.silver.batches import SilverBatch, list_batches, list_files
 from sluice.silver.transform import EVENT_TIME, event_window, with_event_time
-from sluice.tables import commit_until_won, equal
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, SparkSession

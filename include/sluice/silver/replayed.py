@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from sluice.config.pipeline import parse_duration
-from sluice.deltalog import open_table
+from sluice.delta.log import open_table
 from sluice.errors import Condition, RetryableError
 from sluice.history.replays import (
     STEP,

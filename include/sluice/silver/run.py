@@ -10,18 +10,18 @@ from urllib.parse import quote
 
 from sluice.checkpoint import read_checkpoint
 from sluice.checkpoint.write import clear_unplanned
-from sluice.consistency import require_nothing_begun, require_silver_consistent
 from sluice.control.hold import hold_lease
 from sluice.control.query import await_query
-from sluice.deltalog import open_table
-from sluice.failures import translated
+from sluice.delta.log import open_table
 from sluice.history import archive_history, record_step
 from sluice.model import StepSummary
-from sluice.session import spark_session, storage_conf
+from sluice.rules.consistency import require_nothing_begun, require_silver_consistent
 from sluice.silver.late import COUNTED, Archived, archive_batches
 from sluice.silver.replayed import recompute_replayed
 from sluice.silver.transform import aggregate_windows, check_columns
-from sluice.triggers import Trigger, apply_trigger, parse_trigger
+from sluice.spark.failures import translated
+from sluice.spark.session import spark_session, storage_conf
+from sluice.spark.triggers import Trigger, apply_trigger, parse_trigger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -28,25 +28,25 @@ from pyspark.sql.types import (
     TimestampType,
 )
 
+from sluice.cleanup.replanned import find_archived
+from sluice.cleanup.stream import clean_stream
 from sluice.columns import METADATA, RESCUED_DATA
+from sluice.discovery.run import discover
 from sluice.errors import Condition, FatalError
+from sluice.ledger.compact import compact_ledger
+from sluice.ledger.damage import damage_named
+from sluice.ledger.ledger import Ledger
+from sluice.ledger.superseded import record_superseded
 from sluice.model import CHAIN_START, LedgerFile, SeqRange
-from sluice.source.admit import AdmissionLimit, plan_end
-from sluice.source.clean.replanned import find_archived
-from sluice.source.clean.stream import clean_stream
-from sluice.source.compact import compact_ledger
-from sluice.source.damage import damage_named
-from sluice.source.discovery import discover
-from sluice.source.ledger import Ledger
-from sluice.source.option_table import EvolutionMode
-from sluice.source.options import CloudFilesOptions, parse_options
-from sluice.source.partition import FileSlice, plan_partitions
-from sluice.source.read import (
+from sluice.options.options import CloudFilesOptions, parse_options
+from sluice.options.table import EvolutionMode
+from sluice.reading.partition import FileSlice, plan_partitions
+from sluice.reading.read import (
     ReadPlan,
     read_slices,
 )
-from sluice.source.schemas import schema_of
-from sluice.source.superseded import record_superseded
+from sluice.schema.kept import schema_of
+from sluice.source.admit import AdmissionLimit, plan_end
 from sluice.versions import ledger_offset, release, require_known_offset
 
 Offset = dict[str, Any]

@@ -24,14 +24,14 @@ from sluice.audit import run_audit
 from sluice.bronze.run import run_bronze
 from sluice.config import PipelineConfig
 from sluice.errors import RetryableError
-from sluice.preflight import preflight
+from sluice.ledger.events import EventKind, Replayed
+from sluice.ledger.ledger import Ledger
+from sluice.preflight.run import preflight
 from sluice.replay import run as replay_run
 from sluice.replay.result import ReplayResult
 from sluice.replay.run import run_replay
 from sluice.replay.select import Selection
 from sluice.silver.run import run_silver
-from sluice.source.events import EventKind, Replayed
-from sluice.source.ledger import Ledger
 
 pytestmark = [pytest.mark.needs_java, pytest.mark.usefixtures("spark")]
 

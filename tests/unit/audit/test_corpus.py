@@ -16,12 +16,12 @@ import pytest
 from deltalake import DeltaTable, write_deltalake
 
 from builders import PipelineBuilder, pipeline_config, window
-from sluice.audit.checks import check_facts
 from sluice.audit.gather import gather_facts
 from sluice.history import archive_history, record_step
+from sluice.ledger.ledger import FILES_SCHEMA
+from sluice.ledger.quarantine import QuarantinedFile
 from sluice.model import DataRisk, Finding, Severity, StepSummary
-from sluice.source.ledger import FILES_SCHEMA
-from sluice.source.quarantine import QuarantinedFile
+from sluice.rules.checks import check_facts
 
 
 def healthy(lake: Path) -> PipelineBuilder:

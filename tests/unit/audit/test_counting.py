@@ -16,8 +16,8 @@ from sluice.formats.json import JsonFormat
 from sluice.formats.registry import FORMATS, format_class
 from sluice.formats.streams import CODECS
 from sluice.model import LedgerFile
-from sluice.source.partition import FileSlice
-from sluice.source.read import ReadPlan, read_slices
+from sluice.reading.partition import FileSlice
+from sluice.reading.read import ReadPlan, read_slices
 
 SPELLINGS = [each for ending in CODECS for each in (ending, ending.upper())]
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from builders import PipelineBuilder, pipeline_config
-from sluice.audit.checks import check_facts
 from sluice.audit.gather import gather_facts
-from sluice.audit.rules import Code
 from sluice.history import record_step
 from sluice.model import StepSummary
+from sluice.rules.checks import check_facts
+from sluice.rules.findings import Code
 
 DAY = 86_400
 

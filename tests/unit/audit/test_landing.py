@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from sluice.audit.landing import read_landing
-from sluice.source.options import CloudFilesOptions
+from sluice.options.options import CloudFilesOptions
 
 
 def options(folder: Path, **values: object) -> CloudFilesOptions:

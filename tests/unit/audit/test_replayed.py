@@ -10,10 +10,10 @@ import pytest
 from deltalake import write_deltalake
 
 from builders import BRONZE_SCHEMA, PipelineBuilder, bronze_row, pipeline_config
-from sluice.audit.checks import check_facts
 from sluice.audit.gather import gather_facts
-from sluice.source.events import EventKind, LedgerEvent, Replayed
-from sluice.source.quarantine import QuarantinedFile
+from sluice.ledger.events import EventKind, LedgerEvent, Replayed
+from sluice.ledger.quarantine import QuarantinedFile
+from sluice.rules.checks import check_facts
 
 
 @pytest.fixture

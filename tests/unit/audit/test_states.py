@@ -14,14 +14,14 @@ from deltalake import DeltaTable, write_deltalake
 from builders import PipelineBuilder, pipeline_config
 from delta_rows import read_delta
 from kept import Kept
-from sluice.audit.checks import check_facts
 from sluice.audit.gather import gather_facts
+from sluice.discovery.listing import list_landed
 from sluice.history import archive_history
+from sluice.ledger.events import Archived, EventKind, LedgerEvent
+from sluice.ledger.quarantine import LeftOut, QuarantinedFile
 from sluice.model import DataRisk, Finding, Severity
-from sluice.source.configured import source_options
-from sluice.source.discover import list_landed
-from sluice.source.events import Archived, EventKind, LedgerEvent
-from sluice.source.quarantine import LeftOut, QuarantinedFile
+from sluice.options.configured import source_options
+from sluice.rules.checks import check_facts
 
 
 @pytest.fixture(scope="module")

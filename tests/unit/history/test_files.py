@@ -17,17 +17,17 @@ from delta_rows import read_delta
 from frozen import unfreeze
 from kept import Kept
 from sluice.config import load_pipeline
-from sluice.deltalog import read_commits
+from sluice.delta.log import read_commits
+from sluice.discovery.listing import list_landed
 from sluice.errors import Condition, FatalError
 from sluice.history import archive_history
 from sluice.history import files as module
 from sluice.history.files import FileFilter, list_files, to_json
 from sluice.history.states import FILE_STATES_SCHEMA
+from sluice.ledger.events import Archived, EventKind, LedgerEvent, Replayed
+from sluice.ledger.quarantine import LeftOut, QuarantinedFile
 from sluice.model import FileState, SeqRange
-from sluice.source.configured import source_options
-from sluice.source.discover import list_landed
-from sluice.source.events import Archived, EventKind, LedgerEvent, Replayed
-from sluice.source.quarantine import LeftOut, QuarantinedFile
+from sluice.options.configured import source_options
 
 
 @pytest.fixture(scope="module")

@@ -23,8 +23,8 @@ from sluice.history.replays import (
     list_touched,
     split_closed,
 )
-from sluice.preflight import preflight
-from sluice.source.events import EventKind, Replayed
+from sluice.ledger.events import EventKind, Replayed
+from sluice.preflight.run import preflight
 
 MINUTE = timedelta(minutes=1)
 FIVE = 5 * MINUTE

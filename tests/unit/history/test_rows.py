@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 from deltalake import write_deltalake
 
-from sluice.deltalog import read_commits
+from sluice.delta.log import read_commits
 from sluice.errors import Condition, FatalError
 from sluice.history.rows import RowCounts, count_added_rows
 

@@ -11,7 +11,7 @@ from builders import (
     PipelineBuilder,
     pipeline_config,
 )
-from sluice.deltalog import TableCommit, open_table
+from sluice.delta.log import TableCommit, open_table
 from sluice.history import archive_history
 from sluice.history.queries import list_queries
 from sluice.history.taken_back import (

@@ -43,14 +43,14 @@ from damages import (
 )
 from delta_rows import read_delta
 from kept import Kept
-from sluice.audit.checks import check_facts
 from sluice.audit.gather import gather_facts
 from sluice.checkpoint.pending import PendingRepair
-from sluice.deltalog import open_table
+from sluice.delta.log import open_table
 from sluice.errors import Condition, FatalError
 from sluice.history import archive_history
-from sluice.preflight import preflight
+from sluice.preflight.run import preflight
 from sluice.repair.run import carry_out, plan_repair
+from sluice.rules.checks import check_facts
 
 
 class Case(NamedTuple):

@@ -27,11 +27,11 @@ from sluice.checkpoint.pending import (
 )
 from sluice.config import PipelineConfig
 from sluice.errors import Condition, FatalError
-from sluice.preflight import preflight
+from sluice.ledger.events import EventKind, LedgerEvent, Replayed
+from sluice.ledger.quarantine import QuarantinedFile
+from sluice.preflight.run import preflight
 from sluice.repair.run import RepairPlan, carry_out, plan_repair
 from sluice.repair.steps import list_steps
-from sluice.source.events import EventKind, LedgerEvent, Replayed
-from sluice.source.quarantine import QuarantinedFile
 
 
 @pytest.fixture(scope="module")

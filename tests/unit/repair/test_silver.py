@@ -14,7 +14,7 @@ from damages import Damage, lose_checkpoint, lose_silver_checkpoint, restore
 from delta_rows import read_delta
 from kept import Kept
 from sluice.checkpoint import read_checkpoint
-from sluice.preflight import preflight
+from sluice.preflight.run import preflight
 from sluice.repair.run import carry_out, plan_repair
 
 RESTORE = restore(0)

@@ -12,7 +12,7 @@ from sluice.bronze import run as bronze_run
 from sluice.bronze.run import run_bronze
 from sluice.checkpoint.pending import PendingRepair, begin_pending
 from sluice.errors import Condition, FatalError
-from sluice.preflight import Preflight
+from sluice.preflight.run import Preflight
 from sluice.silver.run import run_silver
 
 

@@ -31,8 +31,8 @@ from protocol_search import (
     rewind_table,
 )
 from protocol_steps import advance
-from sluice.source.ledger import Ledger
-from sluice.tables import append_once, read_table
+from sluice.delta.tables import append_once, read_table
+from sluice.ledger.ledger import Ledger
 
 JOB = Rules()
 RAW = Rules(preflight=False)

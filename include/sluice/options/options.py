@@ -1,0 +1,212 @@
+"""The options of ``format("cloudFiles")``: Auto Loader's names, checked before use.
+
+Names and meanings are those of Auto Loader's public documentation. An option that is
+known there and not built here is refused, never ignored in silence.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from difflib import get_close_matches
+from functools import cache
+from hashlib import sha256
+from typing import Any
+
+from sluice.columns import CORRUPT_RECORD
+from sluice.errors import Condition, UsageError
+from sluice.formats.base import Format
+from sluice.formats.registry import (
+    FORMATS,
+    default_format,
+    format_class,
+    name_formats,
+)
+from sluice.options.clean import (
+    DEFAULT_RETENTION,
+    CleanMode,
+    require_cleanable,
+)
+from sluice.options.filters import AgeRules
+from sluice.options.incremental import IncrementalListing
+from sluice.options.table import OPTIONS, EvolutionMode
+from sluice.paths import join, normalize
+from sluice.values import Option, invalid
+
+# By the name in lower case: the name as it is spelled, and the row.
+_Rows = dict[str, tuple[str, Option]]
+DEFAULT_MAX_FILES = 1000
+_LOG = logging.getLogger("sluice")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CloudFilesOptions:
+    """What a stream was asked to read; sizes in bytes."""
+
+    path: str
+    schema_location: str
+    format: Format = field(default_factory=default_format)
+    max_files: int = DEFAULT_MAX_FILES
+    max_bytes: int | None = None
+    infer_column_types: bool = False
+    evolution_mode: EvolutionMode | None = None
+    path_glob_filter: str | None = None
+    recursive: bool = True
+    rescued_column: str | None = None
+    corrupt_column: str = CORRUPT_RECORD
+    metadata_column: bool = True
+    bad_files: str = "fail"
+    allow_overwrites: bool = False
+    strict_globber: bool = False
+    include_existing: bool = True
+    incremental_listing: IncrementalListing = IncrementalListing.FALSE
+    backfill_interval: timedelta | None = None
+    modified_after: datetime | None = None
+    modified_before: datetime | None = None
+    min_file_age: timedelta | None = None
+    clean_source: CleanMode = CleanMode.OFF
+    clean_retention: timedelta = DEFAULT_RETENTION
+    move_destination: str | None = None
+    max_partition_bytes: int = 32 << 20
+    min_partitions: int = 2
+    run_id: str = "stream"
+    discovered_up_to: int | None = None
+    pipeline: str | None = None
+    schema_location_given: bool = True
+
+    @property
+    def age_rules(self) -> AgeRules:
+        """The rules on the modification times of new files."""
+        return AgeRules(
+            modified_after=self.modified_after,
+            modified_before=self.modified_before,
+            min_age=self.min_file_age,
+        )
+
+
+def parse_options(given: Mapping[str, str]) -> CloudFilesOptions:
+    """Check the options of a stream and return what they say.
+
+    Raises:
+        UsageError: an option is unknown, wrong, missing, or not built yet.
+    """
+    values = {name.lower(): value for name, value in given.items()}
+    kind = _format(values.get("cloudfiles.format"))
+    own, rows = _by_name(kind.options), _by_name(OPTIONS)
+    if values.get("cloudfiles.validateoptions", "true").lower() != "false":
+        _require_known(values, rows | own)
+    if "cloudfiles.maxfileage" in values:
+        _warn_of_max_age()
+    fields = dict(_fields(values, rows))
+    if "path" not in fields:
+        raise UsageError(
+            Condition.OPTION_MISSING, "cloudFiles: no path is given; call .load(path)"
+        )
+    options = CloudFilesOptions(
+        **{"schema_location": ""} | fields,
+        format=kind(**dict(_fields(values, own))),
+        schema_location_given="schema_location" in fields,
+    )
+    require_cleanable(
+        options.path,
+        options.clean_source,
+        options.clean_retention,
+        options.move_destination,
+    )
+    if not options.schema_location_given:
+        options = replace(options, schema_location=default_location(options))
+    return options
+
+
+def _format(name: str | None) -> type[Format]:
+    if name is None:
+        raise UsageError(
+            Condition.OPTION_MISSING,
+            "cloudFiles: option 'cloudFiles.format' is required; set it to "
+            f"{name_formats()}",
+        )
+    if name.lower() not in FORMATS:
+        raise UsageError(
+            Condition.OPTION_UNSUPPORTED,
+            f"cloudFiles: format {name!r} is not built yet; set cloudFiles.format to "
+            f"{name_formats()}",
+        )
+    return format_class(name.lower())
+
+
+def _by_name(options: Iterable[Option]) -> _Rows:
+    """Return each option by its names in lower case: Spark gives them in any case."""
+    return {name.lower(): (name, row) for row in options for name in row.names}
+
+
+def _fields(values: Mapping[str, str], rows: _Rows) -> Iterator[tuple[str, Any]]:
+    """Yield field and value of each option that says something here."""
+    for name, text in values.items():
+        spelled, row = rows.get(name, ("", None))
+        if row is None or row.only is not None:
+            continue
+        try:
+            value = row.parse(text)
+        except ValueError as error:
+            raise invalid(spelled, text, str(error)) from None
+        if row.field is not None:
+            yield row.field, value
+
+
+def default_location(options: CloudFilesOptions) -> str:
+    """Return where ledger and schemas live when no schemaLocation is given.
+
+    A Python source is not told its checkpoint, so the place is under the lake, named
+    by the source path and by what decides which of its files are discovered: two
+    streams that take different files must not share a ledger.
+    """
+    lake = normalize(os.environ.get("SLUICE_LAKE") or "lake")
+    selection = [options.path, options.path_glob_filter, options.recursive]
+    narrowed = [
+        str(each)
+        for each in (
+            options.strict_globber or None,
+            options.modified_after,
+            options.modified_before,
+        )
+    ]
+    if narrowed != ["None"] * len(narrowed):
+        selection += narrowed
+    digest = sha256(json.dumps(selection).encode()).hexdigest()
+    return join(lake, "schemas", f"_path_{digest[:16]}")
+
+
+def _require_known(values: Mapping[str, str], rows: _Rows) -> None:
+    for name, value in values.items():
+        if name not in rows:
+            raise _unknown(name, rows)
+        _, row = rows[name]
+        if row.only not in {None, value.lower()}:
+            raise UsageError(
+                Condition.OPTION_UNSUPPORTED,
+                f"cloudFiles: option {row.name!r} is known from Auto Loader "
+                "and not built in this version; leave it out (docs/options.md)",
+                {"option": row.name},
+            )
+
+
+def _unknown(name: str, rows: _Rows) -> UsageError:
+    close = get_close_matches(name, rows, n=1)
+    hint = f"did you mean {rows[close[0]][0]!r}?" if close else "see docs/options.md"
+    return UsageError(
+        Condition.OPTION_UNKNOWN,
+        f"cloudFiles: unknown option {name!r}; {hint}",
+        {"option": name},
+    )
+
+
+@cache
+def _warn_of_max_age() -> None:
+    _LOG.warning(
+        "cloudFiles.maxFileAge does nothing: every file is remembered for ever; leave "
+        "the option out"
+    )

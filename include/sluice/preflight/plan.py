@@ -1,0 +1,76 @@
+"""What a run would do, told without doing it: nothing is written, no JVM started."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sluice.cleanup.pipeline import require_only_reader
+from sluice.config import PipelineConfig
+from sluice.discovery.moved import require_same_path
+from sluice.discovery.run import find_new
+from sluice.ledger.damage import damage_named, ledger_root
+from sluice.ledger.files import number_files
+from sluice.ledger.ledger import Ledger
+from sluice.model import LedgerFile
+from sluice.options.configured import source_options
+from sluice.preflight.run import read_up_to
+from sluice.rules.consistency import read_own_checkpoint, require_consistent
+from sluice.source.admit import AdmissionLimit, plan_end
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """The files, bytes and micro-batches that bronze's next run would read."""
+
+    files: int
+    bytes: int
+    batches: int
+    undiscovered: int
+
+
+def plan_run(config: PipelineConfig) -> RunPlan:
+    """Return what bronze would read now, as availableNow would cut it.
+
+    Raises:
+        FatalError: checkpoint, ledger and table do not belong together.
+        UsageError: the landing folder or the options of the source are wrong.
+    """
+    with damage_named(ledger_root(config.schema_location)):
+        return _plan(config)
+
+
+def _plan(config: PipelineConfig) -> RunPlan:
+    location = config.bronze_checkpoint_location
+    require_only_reader(config)
+    checkpoint = read_own_checkpoint(config, location)
+    ledger = Ledger.open(config.schema_location)
+    require_consistent(config, checkpoint, ledger)
+    options = source_options(config)
+    require_same_path(options, ledger)
+    start = max(read_up_to(checkpoint), ledger.first_seq() if ledger else 0)
+    waiting = ledger.files(after=start) if ledger else []
+    fresh = find_new(ledger, options).files.taken
+    if not options.include_existing and not (ledger and ledger.existing_settled()):
+        return RunPlan(files=0, bytes=0, batches=0, undiscovered=len(fresh))
+    files = [*waiting, *number_files(fresh, after=start + len(waiting))]
+    limit = AdmissionLimit(max_files=options.max_files, max_bytes=options.max_bytes)
+    return RunPlan(
+        files=len(files),
+        bytes=sum(file.size for file in files),
+        batches=count_batches(files, start, limit),
+        undiscovered=len(fresh),
+    )
+
+
+def count_batches(
+    files: Sequence[LedgerFile], start: int, limit: AdmissionLimit
+) -> int:
+    """Return into how many micro-batches ``files``, in order of seq, would be cut."""
+    count = 0
+    rest = list(files)
+    while rest:
+        start = plan_end(start, rest, limit)
+        rest = [file for file in rest if file.seq > start]
+        count += 1
+    return count

@@ -1,0 +1,154 @@
+"""From the facts of four sides to findings; pure, and each cause found once.
+
+A cause that explains others silences them: the files of a micro-batch whose Delta
+transaction is missing have no rows, and that is one finding, not a thousand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from sluice.checkpoint import LedgerOffset
+from sluice.model import Finding, Severity
+from sluice.rules.batch_checks import check_query, check_ranges
+from sluice.rules.facts import AuditFacts, LedgerFacts
+from sluice.rules.file_checks import Reading, check_files
+from sluice.rules.findings import Code, finding
+
+MAX_FINDINGS_PER_CODE = 50
+# A file whose rows came twice repeats their keys: that is no finding of its own.
+_REPEATS_KEYS = {Code.ROWS_DUPLICATED.name, Code.ROWS_UNEXPECTED.name}
+_ORDER = [Severity.ERROR, Severity.WARNING, Severity.INFO]
+
+
+def check_facts(facts: AuditFacts) -> list[Finding]:
+    """Return what is wrong, the worst first; of each code no more than fit a page."""
+    found = list(_check(facts))
+    codes = {each.code for each in found}
+    if codes & _REPEATS_KEYS:
+        found = [each for each in found if each.code != Code.KEY_DUPLICATED.name]
+    found.sort(key=lambda each: _ORDER.index(each.severity))
+    return list(_limited(found))
+
+
+def _check(facts: AuditFacts) -> Iterator[Finding]:
+    for query in facts.silver:
+        yield from check_query(facts.pipeline, query)
+    yield from _check_duplicates(facts)
+    if facts.landing is None:
+        evidence = "there is no such folder"
+        yield _finding(facts, Code.LANDING_MISSING, facts.landing_location, evidence)
+    unusable = list(_check_foundations(facts))
+    yield from unusable
+    if unusable or facts.ledger is None:
+        return
+    yield from _check_bronze(facts, facts.ledger)
+
+
+def _check_bronze(facts: AuditFacts, ledger: LedgerFacts) -> Iterator[Finding]:
+    """Check batches first: what they explain is not reported for each file again."""
+    reading = Reading.of(facts.bronze, ledger)
+    if facts.bronze.taken_back is not None:
+        found = facts.table_rows
+        reading = reading.explaining(
+            each.seq for each in ledger.files if not found.get(each.path)
+        )
+    yield from check_query(facts.pipeline, facts.bronze)
+    for range_finding, seqs in check_ranges(facts.pipeline, facts.bronze, ledger):
+        reading = reading.explaining(seqs)
+        yield range_finding
+    yield from check_files(facts, ledger, reading)
+
+
+def _check_foundations(facts: AuditFacts) -> Iterator[Finding]:
+    """Yield what makes it pointless to compare any further."""
+    bronze, ledger = facts.bronze, facts.ledger
+    if not bronze.is_readable:
+        yield from check_query(facts.pipeline, bronze)
+    elif facts.ledger_damage is not None:
+        evidence = facts.ledger_damage
+        yield _finding(facts, Code.LEDGER_UNREADABLE, facts.pipeline, evidence)
+    elif ledger is None:
+        yield from _check_no_ledger(facts)
+    elif bronze.checkpoint is None:
+        if ledger.claims or any(facts.table_rows.values()):
+            rows = sum(facts.table_rows.values())
+            evidence = f"the table has {rows} rows, the checkpoint no file"
+            location = bronze.query.checkpoint
+            yield _finding(facts, Code.CHECKPOINT_LOST, location, evidence)
+    else:
+        yield from _check_same_ledger(facts, ledger)
+
+
+def _check_no_ledger(facts: AuditFacts) -> Iterator[Finding]:
+    bronze = facts.bronze
+    if bronze.checkpoint is None and not bronze.table_exists:
+        yield _finding(facts, Code.NOTHING_YET, facts.pipeline, "no ledger, no table")
+        return
+    yield _finding(
+        facts,
+        Code.LEDGER_LOST,
+        facts.pipeline,
+        f"micro-batches planned: {len(bronze.batches)}, rows in the table: "
+        f"{sum(facts.table_rows.values())}, files in the ledger: none",
+    )
+
+
+def _check_same_ledger(facts: AuditFacts, ledger: LedgerFacts) -> Iterator[Finding]:
+    checkpoint = facts.bronze.checkpoint
+    planned = checkpoint.last_planned if checkpoint else None
+    if checkpoint is None or planned is None:
+        return
+    entry = checkpoint.offsets[planned]
+    end = entry.end
+    if not isinstance(end, LedgerOffset) or end.ledger_id != ledger.ledger_id:
+        evidence = f"newest offset {entry.offsets[0]}, the ledger is {ledger.ledger_id}"
+        yield _finding(facts, Code.LEDGER_MISMATCH, checkpoint.location, evidence)
+    elif end.seq > ledger.high_seq:
+        evidence = f"read up to seq {end.seq}, the ledger ends at {ledger.high_seq}"
+        yield _finding(facts, Code.LEDGER_BEHIND, checkpoint.location, evidence)
+
+
+def _check_duplicates(facts: AuditFacts) -> Iterator[Finding]:
+    """Yield the keys that come twice; a table that repeats windows is wrong."""
+    found = [(Code.KEY_DUPLICATED, "bronze", facts.duplicate_keys)]
+    found += [
+        (Code.WINDOW_DUPLICATED, table, each)
+        for table, each in facts.duplicate_windows.items()
+    ]
+    for code, table, each in found:
+        if each.missing:
+            evidence = f"columns {list(each.missing)} are not in the table"
+            yield _finding(facts, Code.COLUMN_MISSING, table, evidence)
+        if each.keys:
+            evidence = f"{each.keys} keys, such as {'; '.join(each.examples)}"
+            yield _finding(facts, code, table, evidence)
+
+
+def _limited(found: Iterable[Finding]) -> Iterator[Finding]:
+    counts: dict[str, int] = {}
+    last: dict[str, Finding] = {}
+    for each in found:
+        counts[each.code] = counts.get(each.code, 0) + 1
+        last[each.code] = each
+        if counts[each.code] <= MAX_FINDINGS_PER_CODE:
+            yield each
+    for code, count in counts.items():
+        if count > MAX_FINDINGS_PER_CODE:
+            yield _more(last[code], count - MAX_FINDINGS_PER_CODE)
+
+
+def _more(like: Finding, count: int) -> Finding:
+    return Finding(
+        code=like.code,
+        severity=like.severity,
+        subject=f"{count} more",
+        evidence=f"{count} more findings like these",
+        explanation=like.explanation,
+        remedy=like.remedy,
+        data_risk=like.data_risk,
+    )
+
+
+def _finding(facts: AuditFacts, code: Code, subject: str, evidence: str) -> Finding:
+    return finding(code, facts.pipeline, subject, evidence)

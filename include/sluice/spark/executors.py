@@ -1,0 +1,86 @@
+"""Whether the executors of a cluster are what the driver is: Python and libraries.
+
+A source that is read by another version of its own code, or by another pyarrow, would
+give other rows in silence. Spark itself compares Python's minor version only.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterable, Iterator, Mapping
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
+
+from py4j.protocol import Py4JJavaError
+
+from sluice.spark.setup.installation import broken
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+_PACKAGES = ("sluice", "pyspark", "deltalake", "msgspec", "numpy", "obstore", "pyarrow")
+_NO_MODULE = "No module named"
+
+Environment = Mapping[str, str]
+
+
+def require_same_environment(spark: SparkSession) -> None:
+    """Compare the Python and the packages of every busy executor with the driver's.
+
+    Costs one small job. On ``local[…]`` it proves nothing and need not be called.
+
+    Raises:
+        FatalError: an executor lacks a package or has another version.
+    """
+    context = spark.sparkContext
+    # More tasks than cores, so that an executor that is up gets one.
+    tasks = 2 * context.defaultParallelism
+    try:
+        found = context.parallelize(range(tasks), tasks).mapPartitions(_tell).collect()
+    except Py4JJavaError as error:
+        if _NO_MODULE not in str(error):
+            raise
+        raise broken(
+            "Spark's executors cannot import the package 'sluice': install the wheel "
+            "of the driver's version into their Python, or use one image for driver "
+            "and executors (docs/deployment.md)",
+            {"error": str(error)},
+        ) from error
+    differing = differences(environment(), found)
+    if differing:
+        raise broken(
+            f"Spark's executors have not what the driver has: {'; '.join(differing)}; "
+            "install the driver's versions there, or use one image for driver and "
+            "executors (docs/deployment.md)",
+            {"differences": differing},
+        )
+
+
+def environment() -> dict[str, str]:
+    """Return the versions of this Python and of the packages that reading needs."""
+    return {"Python": platform.python_version()} | {
+        name: _version(name) for name in _PACKAGES
+    }
+
+
+def differences(driver: Environment, executors: Iterable[Environment]) -> list[str]:
+    """Return what differs, each once and in order of name."""
+    return sorted(
+        {
+            f"{name} {found.get(name, 'missing')} instead of {wanted}"
+            for found in executors
+            for name, wanted in driver.items()
+            if found.get(name) != wanted
+        }
+    )
+
+
+def _tell(_rows: Iterable[int]) -> Iterator[dict[str, str]]:
+    yield environment()
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "missing"

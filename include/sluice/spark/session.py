@@ -1,0 +1,215 @@
+"""A Spark session with Delta, the cloudFiles source and the tuned profile."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pyspark
+from pyspark import SparkConf, SparkContext
+from pyspark.errors import PySparkRuntimeError
+from pyspark.sql import SparkSession
+
+from sluice.control.jvm_loss import jvm_gone, was_killed
+from sluice.spark.disk import require_disk_jars
+from sluice.spark.executors import require_same_environment
+from sluice.spark.s3 import S3_LOG_STORE, is_on_s3, require_s3_jars, s3_settings
+from sluice.spark.setup.class_archive import class_archives
+from sluice.spark.setup.installation import broken, share_folder, source_folder
+from sluice.spark.setup.java import java_home
+from sluice.spark.tuning import (
+    DISK_LOG_STORE,
+    class_path,
+    daemon_options,
+    is_local_master,
+    is_on_loopback,
+    java_options,
+    launcher_options,
+    local_settings,
+    merge_settings,
+    remote_settings,
+    session_settings,
+    spark_settings,
+)
+
+
+def spark_session(app_name: str, **conf: str) -> SparkSession:
+    """Return the session of this process, started with Delta and the tuned profile.
+
+    ``conf`` takes Spark's keys as ``**{"spark.key": "value"}`` and wins over the
+    profile. The master is ``local[*]`` unless ``conf`` or ``spark-submit`` names one;
+    what ``spark-submit`` gave is never replaced by the profile.
+
+    Raises:
+        FatalError: the installation is not whole, or an executor's is another.
+        RetryableError: the JVM was killed before it was ready.
+    """
+    under_submit = "PYSPARK_GATEWAY_PORT" in os.environ
+    is_new = SparkContext._active_spark_context is None  # noqa: SLF001
+    spark_conf = _submitted_conf(conf) if under_submit else _own_conf(conf)
+    builder = SparkSession.builder.config(conf=spark_conf).appName(app_name)
+    try:
+        session = builder.getOrCreate()
+    except PySparkRuntimeError as error:
+        if error.getCondition() != "JAVA_GATEWAY_EXITED":
+            raise
+        if was_killed(error):
+            raise jvm_gone("Spark") from error
+        raise broken(
+            "Spark's JVM ended before it was ready; its own message stands above, and "
+            "`sluice doctor` tells whether Java or a jar is the cause",
+            {"settings": dict(spark_conf.getAll())},
+        ) from error
+    if is_new and not is_local_master(spark_conf.get("spark.master") or ""):
+        require_same_environment(session)
+    return session
+
+
+def storage_conf(locations: Iterable[str]) -> dict[str, str]:
+    """Return the settings that a session needs to read and write ``locations``.
+
+    They go to ``spark_session`` or to ``spark-submit``. Disks need none.
+
+    Raises:
+        FatalError: a location is on S3, and the jars for that are not installed.
+    """
+    if not is_on_s3(locations):
+        return {}
+    return s3_settings(require_s3_jars(), os.environ)
+
+
+def submit_conf() -> dict[str, str]:
+    """Return the settings that ``spark-submit`` needs before it starts the JVM."""
+    options = java_options(class_archives())
+    return spark_settings(require_disk_jars(), options, sys.executable)
+
+
+def submit_environment(master: str = "local[*]") -> dict[str, str]:
+    """Return the environment variables with which to start ``spark-submit``."""
+    environment = {
+        "JAVA_HOME": str(java_home()),
+        "SPARK_HOME": str(Path(pyspark.__file__).parent),
+        "SPARK_CONF_DIR": os.environ.get("SPARK_CONF_DIR") or str(empty_folder()),
+        "PYSPARK_PYTHON": sys.executable,
+        "PYSPARK_DRIVER_PYTHON": sys.executable,
+        "SPARK_LAUNCHER_OPTS": " ".join(launcher_options(class_archives())),
+        "PYTHONPATH": _python_path(os.environ.get("PYTHONPATH", "")),
+    }
+    if is_on_loopback(master):
+        environment["SPARK_LOCAL_IP"] = "127.0.0.1"
+    return environment
+
+
+def daemon_environment(master: str) -> dict[str, str]:
+    """Return the environment variables with which to start a master or a worker.
+
+    Options that stand in ``SPARK_DAEMON_JAVA_OPTS`` come last, and so win.
+    """
+    options = "SPARK_DAEMON_JAVA_OPTS"
+    own = daemon_options(class_archives())
+    return {
+        **submit_environment(master),
+        # That of the driver, or the archives would be refused.
+        "SPARK_DAEMON_CLASSPATH": class_path(require_disk_jars()),
+        options: " ".join([*own, os.environ.get(options, "")]).strip(),
+    }
+
+
+def conf_folder() -> Path:
+    """Return the folder that set-up writes for ``SPARK_CONF_DIR``."""
+    return share_folder() / "conf"
+
+
+def empty_folder() -> Path:
+    """Return an empty folder for the class path, where Spark wants its configuration.
+
+    A JVM refuses its archive of loaded classes when that folder holds files, and Java
+    21 also when it is missing.
+    """
+    folder = share_folder() / "empty"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def properties_file() -> Path:
+    """Return the file that set-up writes for ``spark-submit --properties-file``.
+
+    It starts faster than ``SPARK_CONF_DIR``: a folder with files on the class path
+    makes the JVM refuse its archive of loaded classes.
+    """
+    return conf_folder() / "spark-defaults.conf"
+
+
+def s3_properties_file() -> Path:
+    """Return the same file for a lake on S3; ``make s3-jars`` writes it."""
+    return conf_folder() / "spark-s3.conf"
+
+
+def _own_conf(conf: Mapping[str, str]) -> SparkConf:
+    """Return the whole configuration of a JVM that this process will start."""
+    settings = _own_settings(conf)
+    os.environ.update(submit_environment(settings["spark.master"]))
+    return _filled(SparkConf(), settings)
+
+
+def _own_settings(conf: Mapping[str, str]) -> dict[str, str]:
+    """Return every setting of a session of our own, with ``conf`` laid over it."""
+    master = conf.get("spark.master", "local[*]")
+    settings = {"spark.master": master, **submit_conf(), **_master_settings(master)}
+    return merge_settings(settings, conf)
+
+
+def _submitted_conf(conf: Mapping[str, str]) -> SparkConf:
+    """Return what ``spark-submit`` gave, with ``conf`` laid over it."""
+    # Only a SparkConf made after this call reads the settings of the running JVM.
+    SparkContext._ensure_initialized()  # noqa: SLF001
+    given = SparkConf()
+    given.setIfMissing("spark.master", "local[*]")
+    local = is_local_master(given.get("spark.master") or "")
+    defaults = {**session_settings(), **(local_settings() if local else {})}
+    for key, value in defaults.items():
+        given.setIfMissing(key, value)
+    _require_classes(on_s3="spark.jars" in conf)
+    # What the JVM was started with cannot be given later.
+    fixed = {"spark.jars", "spark.master"}
+    return _filled(given, {key: conf[key] for key in conf.keys() - fixed})
+
+
+def _require_classes(*, on_s3: bool) -> None:
+    """Refuse a running JVM, which takes no jars, where our classes are missing."""
+    _require_class(DISK_LOG_STORE, "a disk", properties_file(), "make setup")
+    if on_s3:
+        _require_class(S3_LOG_STORE, "S3", s3_properties_file(), "make s3-jars")
+
+
+def _require_class(name: str, place: str, properties: Path, set_up: str) -> None:
+    jvm: Any = SparkContext._jvm  # noqa: SLF001
+    if not jvm.org.apache.spark.util.Utils.classIsLoadable(name):
+        raise broken(
+            f"spark-submit was started without the jars for {place}: class {name!r} is "
+            "missing, and without it two drivers could overwrite each other; submit "
+            f"with `--properties-file {properties}`, which `{set_up}` writes",
+            {"class": name},
+        )
+
+
+def _master_settings(master: str) -> dict[str, str]:
+    """Return what depends on where the executors run."""
+    if is_local_master(master):
+        return local_settings()
+    return remote_settings(source_folder())
+
+
+def _filled(spark_conf: SparkConf, settings: Mapping[str, str]) -> SparkConf:
+    """Set ``settings`` on ``spark_conf`` and return it."""
+    return spark_conf.setAll(list(settings.items()))
+
+
+def _python_path(given: str) -> str:
+    """Return ``given`` with the folder of our packages in front, once."""
+    source = str(source_folder())
+    others = [entry for entry in given.split(os.pathsep) if entry and entry != source]
+    return os.pathsep.join([source, *others])

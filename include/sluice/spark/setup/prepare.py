@@ -1,0 +1,129 @@
+"""The second half of set-up: jars, Java and Spark's configuration, in the new venv.
+
+``python -m sluice.spark.setup.prepare s3`` adds what a lake on S3 needs.
+"""
+
+from __future__ import annotations
+
+import sys
+import sysconfig
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from sluice.errors import ExitCode, SluiceError
+from sluice.spark.disk import DISK_CLASSES
+from sluice.spark.s3 import S3_CLASSES, S3_LOCK, require_s3_jars, s3_settings
+from sluice.spark.session import (
+    conf_folder,
+    properties_file,
+    s3_properties_file,
+    submit_conf,
+    submit_environment,
+)
+from sluice.spark.setup.class_archive import class_archives, make_archives
+from sluice.spark.setup.compiler import compile_jar
+from sluice.spark.setup.installation import write_text_atomically
+from sluice.spark.setup.ivy import fetch_with_ivy
+from sluice.spark.setup.jars import (
+    LOCK,
+    install_jars,
+    jars_folder,
+    locked_jars,
+    require_jars,
+)
+from sluice.spark.setup.java import java_home
+from sluice.spark.setup.java_classes import JavaClasses
+from sluice.spark.tuning import merge_settings, render_properties
+
+
+def main() -> int:
+    """Make this interpreter ready to run Spark without a network."""
+    steps = _S3_STEPS if sys.argv[1:] == ["s3"] else _STEPS
+    try:
+        for title, work in steps.items():
+            _step(title, work)
+    except SluiceError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    return ExitCode.DONE
+
+
+def prepare_interpreter() -> str:
+    """Let plain scripts start Spark's workers with this Python and say how.
+
+    PySpark starts them with ``python3`` of the PATH unless a variable says otherwise,
+    and in that Python's packages Spark would look for our format in vain.
+    """
+    line = 'import os, sys; os.environ.setdefault("PYSPARK_PYTHON", sys.executable)\n'
+    file = Path(sysconfig.get_path("purelib")) / "sluice_workers.pth"
+    write_text_atomically(file, line)
+    return str(file)
+
+
+def prepare_jars(lock: Path = LOCK) -> str:
+    """Fetch the jars that are missing or changed and say how many."""
+    fetched = install_jars(fetch_with_ivy, locked_jars(lock), jars_folder())
+    return f"fetched {len(fetched)}" if fetched else "already there"
+
+
+def prepare_classes(classes: JavaClasses) -> str:
+    """Compile Java classes of our own unless they are there and say where."""
+    jar = classes.jar
+    if not jar.is_file():
+        needed = [require_jars(lock, classes.set_up) for lock in classes.locks]
+        compile_jar(classes.sources, [each for jars in needed for each in jars], jar)
+        for old in classes.older_jars():
+            old.unlink()
+    return str(jar)
+
+
+def prepare_s3_configuration() -> str:
+    """Write what ``spark-submit`` reads for a lake on S3 and say where."""
+    settings = merge_settings(submit_conf(), s3_settings(require_s3_jars(), {}))
+    write_text_atomically(s3_properties_file(), render_properties(settings))
+    return str(s3_properties_file())
+
+
+def prepare_configuration() -> str:
+    """Write what ``spark-submit`` reads and say where."""
+    write_text_atomically(properties_file(), render_properties(submit_conf()))
+    own_java = f'export JAVA_HOME="{java_home()}"\n'
+    write_text_atomically(conf_folder() / "spark-env.sh", own_java)
+    return str(conf_folder())
+
+
+def prepare_class_archive() -> str:
+    """Make the archive of loaded classes unless it is there."""
+    if not class_archives():
+        problem = make_archives(properties_file(), submit_environment())
+        if problem:
+            return f"not made, Spark starts slower without it: {problem}"
+        prepare_configuration()
+    return ", ".join(map(str, class_archives()))
+
+
+def _step(title: str, work: Callable[[], str]) -> None:
+    """Run one step and print its outcome and its time."""
+    started = time.monotonic()
+    outcome = work()
+    print(f"{title}: {outcome} ({time.monotonic() - started:.1f} s)", flush=True)
+
+
+_STEPS: Mapping[str, Callable[[], str]] = {
+    "Python workers": prepare_interpreter,
+    "Java": lambda: str(java_home()),
+    "Delta jars": prepare_jars,
+    "Disk classes": lambda: prepare_classes(DISK_CLASSES),
+    "Spark configuration": prepare_configuration,
+    "Class archive": prepare_class_archive,
+}
+_S3_STEPS: Mapping[str, Callable[[], str]] = {
+    "S3 jars": lambda: prepare_jars(S3_LOCK),
+    "S3 classes": lambda: prepare_classes(S3_CLASSES),
+    "Spark configuration for S3": prepare_s3_configuration,
+}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,237 @@
+from __future__ import annotations
+
+import logging
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from sluice.errors import Condition, UsageError
+from sluice.formats.registry import FORMATS, format_class
+from sluice.options.filters import AgeRules
+from sluice.options.incremental import IncrementalListing
+from sluice.options.options import _warn_of_max_age, parse_options
+from sluice.options.table import OPTIONS, EvolutionMode
+from sluice.values import Option
+
+GIVEN = {"path": "/in", "cloudFiles.format": "json", "cloudFiles.schemaLocation": "/s"}
+
+
+DOCS = Path(__file__).parents[3] / "docs/options.md"
+ROWS = [*OPTIONS, *(row for name in FORMATS for row in format_class(name).options)]
+# They depend on whether a schema is given, so that leaving them out is a value too.
+OPEN = {"evolution_mode", "rescued_column"}
+
+
+def refusal(**options: str) -> UsageError:
+    """Return the error with which these options are refused."""
+    with pytest.raises(UsageError) as caught:
+        parse_options(GIVEN | options)
+    return caught.value
+
+
+def test_defaults_are_auto_loaders() -> None:
+    """Code that leaves an option out gets what it would get there."""
+    options = parse_options(GIVEN)
+
+    assert options.path == "/in"
+    assert options.schema_location == "/s"
+    assert options.max_files == 1000
+    assert options.max_bytes is None
+    assert not options.infer_column_types
+    assert options.recursive
+    assert options.bad_files == "fail"
+
+
+def test_names_are_read_in_any_case() -> None:
+    """Spark hands option names over in lower case."""
+    options = parse_options(
+        {name.lower(): value for name, value in GIVEN.items()}
+        | {"cloudfiles.maxfilespertrigger": "3", "CLOUDFILES.MAXBYTESPERTRIGGER": "1k"}
+    )
+
+    assert (options.max_files, options.max_bytes) == (3, 1024)
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [
+        ("cloudFiles.maxFilePerTrigger", "'cloudFiles.maxFilesPerTrigger'"),
+        ("cloudFiles.schemaLocaton", "'cloudFiles.schemaLocation'"),
+        ("maxFilesPerTriger", "'maxFilesPerTrigger'"),
+        ("xyzzy", "docs/options.md"),
+    ],
+)
+def test_unknown_option_names_the_nearest(name: str, nearest: str) -> None:
+    """An option that is misspelled must not be passed over."""
+    error = refusal(**{name: "1"})
+
+    assert error.condition is Condition.OPTION_UNKNOWN
+    assert error.context == {"option": name.lower()}
+    assert nearest in error.message
+
+
+def test_unknown_option_is_let_through_on_request() -> None:
+    """``validateOptions=false`` is Auto Loader's own way out."""
+    options = parse_options(GIVEN | {"cloudFiles.validateOptions": "false", "x": "1"})
+
+    assert options.path == "/in"
+
+
+def test_option_of_later_is_refused_unless_it_changes_nothing() -> None:
+    """An option that is known but not built is never ignored in silence."""
+    error = refusal(**{"cloudFiles.useNotifications": "true"})
+    assert error.condition is Condition.OPTION_UNSUPPORTED
+    assert error.context == {"option": "cloudFiles.useNotifications"}
+
+    parse_options(GIVEN | {"cloudFiles.useNotifications": "FALSE"})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("cloudFiles.maxFilesPerTrigger", "0"),
+        ("cloudFiles.maxFilesPerTrigger", "-1"),
+        ("cloudFiles.maxFilesPerTrigger", "ten"),
+        ("cloudFiles.maxBytesPerTrigger", "1.5g"),
+        ("cloudFiles.maxBytesPerTrigger", ""),
+        ("cloudFiles.maxBytesPerTrigger", "0"),
+        ("sluice.maxPartitionBytes", "0m"),
+        ("cloudFiles.inferColumnTypes", "yes"),
+        ("cloudFiles.schemaEvolutionMode", "addColumns"),
+        ("sluice.badFiles", "skip"),
+        ("sluice.minFileAge", "30"),
+        ("sluice.minFileAge", "0s"),
+        ("cloudFiles.backfillInterval", "1 month"),
+        ("cloudFiles.backfillInterval", "one day"),
+        ("cloudFiles.maxFileAge", "old"),
+        ("cloudFiles.useIncrementalListing", "yes"),
+        ("cloudFiles.includeExistingFiles", "1"),
+        ("modifiedAfter", "yesterday"),
+    ],
+)
+def test_wrong_value_is_refused(name: str, value: str) -> None:
+    """A limit of nothing, or a word that is no flag, would stall or surprise later."""
+    error = refusal(**{name: value})
+    assert error.condition is Condition.OPTION_INVALID
+    assert name in str(error)
+
+
+@pytest.mark.parametrize("mode", list(EvolutionMode))
+def test_every_evolution_mode_is_known(mode: EvolutionMode) -> None:
+    """All four names are accepted, in any case."""
+    name = "cloudFiles.schemaEvolutionMode"
+    for spelling in (mode.value, mode.value.upper()):
+        assert parse_options(GIVEN | {name: spelling}).evolution_mode is mode
+
+
+def test_path_and_format_are_required() -> None:
+    """A stream of nothing in no format is refused before Spark plans it."""
+    for missing in ("path", "cloudFiles.format"):
+        with pytest.raises(UsageError) as caught:
+            parse_options({k: v for k, v in GIVEN.items() if k != missing})
+        assert caught.value.condition is Condition.OPTION_MISSING
+    assert refusal(**{"cloudFiles.format": "csv"}).condition is (
+        Condition.OPTION_UNSUPPORTED
+    )
+
+
+def test_without_schema_location_it_follows_from_what_is_discovered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Two streams that take different files of a folder must not share a ledger."""
+    monkeypatch.setenv("SLUICE_LAKE", "/lake")
+    given = {"path": "/in", "cloudFiles.format": "json"}
+    selections = [
+        {},
+        {"pathGlobFilter": "*.gz"},
+        {"recursiveFileLookup": "false"},
+        {"modifiedAfter": "2026-01-01"},
+        {"modifiedBefore": "2026-01-01"},
+        {"cloudFiles.useStrictGlobber": "true"},
+    ]
+
+    options = [parse_options(given | each) for each in selections]
+
+    locations = [each.schema_location for each in options]
+    assert len(set(locations)) == len(selections)
+    assert all(each.startswith("/lake/schemas/_path_") for each in locations)
+    assert not any(each.schema_location_given for each in options)
+    tuned = parse_options(given | {"cloudFiles.maxFilesPerTrigger": "3"})
+    assert tuned.schema_location == locations[0]
+
+
+def test_discovery_options_are_read_as_documented() -> None:
+    """One line each, as somebody's notebook has them."""
+    options = parse_options(
+        GIVEN
+        | {
+            "cloudFiles.backfillInterval": "1 day",
+            "cloudFiles.allowOverwrites": "true",
+            "cloudFiles.includeExistingFiles": "false",
+            "cloudFiles.useIncrementalListing": "Auto",
+            "cloudFiles.useStrictGlobber": "true",
+            "modifiedAfter": "2026-01-01T00:00:00",
+            "modifiedBefore": "2026-01-02 00:00:00+01:00",
+            "sluice.minFileAge": "30s",
+        }
+    )
+
+    assert options.backfill_interval == timedelta(days=1)
+    assert options.allow_overwrites
+    assert not options.include_existing
+    assert options.incremental_listing is IncrementalListing.AUTO
+    assert options.strict_globber
+    assert options.age_rules == AgeRules(
+        modified_after=datetime(2026, 1, 1, tzinfo=UTC),
+        modified_before=datetime(2026, 1, 1, 23, tzinfo=UTC),
+        min_age=timedelta(seconds=30),
+    )
+
+
+def test_docs_name_the_options_of_the_table() -> None:
+    """An option that only one of the two knows is refused, or cannot be found."""
+    _, *tables = re.split(r"^\| option \|.*$", DOCS.read_text(), flags=re.MULTILINE)
+    tables = [each.split("\n\n")[0] for each in tables]
+    cells = re.findall(r"^\|([^|]*)\|", "\n".join(tables), flags=re.MULTILINE)
+    documented = set(re.findall(r"`([^`]*)`", "".join(cells)))
+
+    assert documented <= {name for each in ROWS for name in each.names}
+    assert {each.name for each in ROWS} <= documented
+
+
+def test_docs_name_the_formats() -> None:
+    """A format that is built and not documented is one that nobody uses."""
+    text = DOCS.read_text()
+    (row,) = re.findall(r"^\| `cloudFiles.format` .*$", text, flags=re.MULTILINE)
+
+    assert [name for name in FORMATS if f"`{name}`" not in row] == []
+
+
+@pytest.mark.parametrize(
+    "row", [each for each in ROWS if each.default and each.only is None]
+)
+def test_default_is_what_leaving_it_out_means(row: Option) -> None:
+    """The table that a reader sees and the value that applies are two places."""
+    options = parse_options(GIVEN)
+    holder = options if row in OPTIONS else options.format
+    kept = getattr(holder, row.field or "", None)
+
+    assert row.default is not None
+    assert kept == (None if row.field in OPEN | {None} else row.parse(row.default))
+
+
+def test_max_file_age_is_accepted_and_does_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Auto Loader forgets files by it; to pass over old files would lose them."""
+    _warn_of_max_age.cache_clear()
+    with caplog.at_level(logging.WARNING):
+        options = [
+            parse_options(GIVEN | {"cloudFiles.maxFileAge": "90 days"})
+            for _ in range(2)
+        ]
+
+    assert options == [parse_options(GIVEN)] * 2
+    assert caplog.text.count("every file is remembered for ever") == 1

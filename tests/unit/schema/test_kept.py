@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import gzip
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from pyspark.sql.types import StructType
+
+from racing import race
+from sluice.errors import Condition, UsageError
+from sluice.formats.json import JsonFormat
+from sluice.options.options import CloudFilesOptions
+from sluice.schema import kept as schemas
+from sluice.schema.kept import latest_schema, schema_of
+
+
+@pytest.fixture
+def options(tmp_path: Path) -> CloudFilesOptions:
+    """Return the options of a stream over an empty folder."""
+    (tmp_path / "in").mkdir()
+    return CloudFilesOptions(
+        path=str(tmp_path / "in"),
+        schema_location=str(tmp_path / "schemas"),
+        infer_column_types=True,
+    )
+
+
+def land(options: CloudFilesOptions, name: str, content: bytes) -> None:
+    """Write a file into the landing folder."""
+    Path(options.path, name).write_bytes(content)
+
+
+def told(schema: StructType | None) -> str | None:
+    """Return a schema as Spark prints it."""
+    return schema and schema.simpleString()
+
+
+def test_schema_is_inferred_once_and_kept(options: CloudFilesOptions) -> None:
+    """Later files do not change the schema of a running stream."""
+    land(options, "a", b'{"a": 1}')
+    first = schema_of(options)
+    land(options, "b", b'{"b": 1}')
+
+    assert told(first) == "struct<a:bigint>"
+    assert schema_of(options) == first
+    assert latest_schema(options.schema_location) == first
+
+
+def test_untyped_unless_asked(options: CloudFilesOptions) -> None:
+    """Strings are Auto Loader's default for JSON."""
+    land(options, "a", b'{"a": 1}')
+
+    assert told(schema_of(replace(options, infer_column_types=False))) == (
+        "struct<a:string>"
+    )
+
+
+def test_newest_version_counts(options: CloudFilesOptions) -> None:
+    """Version 10 comes after 9, and other files in the folder do not matter."""
+    assert latest_schema(options.schema_location) is None
+    folder = Path(options.schema_location, "_schemas")
+    folder.mkdir(parents=True)
+    for version, column in ((0, "a"), (9, "b"), (10, "c")):
+        kept = StructType().add(column, "string")
+        (folder / str(version)).write_text(f'{{"schema": {kept.json()}}}')
+    (folder / "11.tmp").write_text("half")
+
+    assert told(latest_schema(options.schema_location)) == "struct<c:string>"
+
+
+@pytest.mark.parametrize("content", [None, b"", b"nope\n[1]\nnull", b"{}"])
+def test_nothing_to_infer_from_is_refused(
+    options: CloudFilesOptions, content: bytes | None
+) -> None:
+    """A stream without columns would read nothing and say so nowhere."""
+    if content is not None:
+        land(options, "a", content)
+
+    with pytest.raises(UsageError) as caught:
+        schema_of(options)
+
+    assert caught.value.condition is Condition.SCHEMA_NOT_INFERRED
+    assert caught.value.context == {"path": options.path}
+    assert latest_schema(options.schema_location) is None
+
+
+def test_odd_lines_do_not_stop_inference(options: CloudFilesOptions) -> None:
+    """Reading rescues them; inference may pass over them."""
+    lines = [b"nope", b'{"a": 1}', b'{"\xff": 1}', b'{"d": ' + b"[" * 5000, b"null"]
+    land(options, "a", b"\xef\xbb\xbf" + b'{"b": true}\r\n' + b"\n".join(lines))
+
+    assert told(schema_of(options)) == "struct<a:bigint,b:boolean>"
+
+
+def test_compressed_files_are_read(options: CloudFilesOptions) -> None:
+    """A landing folder of nothing but .gz has a schema, one that is cut off or not."""
+    land(options, "a.json.gz", gzip.compress(b'{"a": 1}'))
+    land(options, "b.json.gz", gzip.compress(b'{"b": 1}' * 9)[:-9])
+
+    assert told(schema_of(options)) == "struct<a:bigint>"
+
+
+def test_whole_documents_are_read(options: CloudFilesOptions) -> None:
+    """``multiLine`` decides what a record is, also here."""
+    land(options, "a", b'[\n{"a":\n1}\n]')
+
+    assert (
+        told(schema_of(replace(options, format=JsonFormat(multi_line=True))))
+        == "struct<a:bigint>"
+    )
+
+
+def test_sample_is_bounded(
+    options: CloudFilesOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A first start over terabytes reads some of them, and of a huge file a part."""
+    monkeypatch.setattr(schemas, "SAMPLE_BYTES", 20)
+    land(options, "a", b'{"a": 1}\n' * 2 + b'{"late": 1}')
+    land(options, "b", b'{"b": 1}')
+
+    assert told(schema_of(options)) == "struct<a:bigint>"
+
+
+INFER = """
+import sys
+from sluice.options.options import CloudFilesOptions
+from sluice.schema.kept import schema_of
+path, location, typed = sys.argv[1:]
+print("ready", flush=True)
+sys.stdin.readline()
+print(schema_of(CloudFilesOptions(
+    path=path, schema_location=location, infer_column_types=typed == "typed"
+)).simpleString())
+"""
+
+
+def test_two_processes_that_infer_at_once_agree(options: CloudFilesOptions) -> None:
+    """One wins, and both read with the winner's schema."""
+    land(options, "a", b'{"a": 1}')
+    place = (options.path, options.schema_location)
+    printed = race(INFER, [(*place, kind) for kind in ("typed", "untyped")])
+    found = {each.strip() for each in printed}
+
+    assert found == {told(latest_schema(options.schema_location))}
