@@ -8,39 +8,27 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
-from types import SimpleNamespace
 from typing import NamedTuple
-from unittest.mock import patch
 
 from sluice.checkpoint import CheckpointFacts
 from sluice.checkpoint.parse import ADOPTS, CommitEntry, OffsetEntry
-from sluice.checkpoint.pending import PendingRepair
-from sluice.config import PipelineConfig
 from sluice.delta.log import TableCommit
-from sluice.errors import FatalError
-from sluice.history import taken_back
-from sluice.ledger.ledger import Ledger
+from sluice.errors import Condition
+from sluice.history.queries import BRONZE, Query
+from sluice.history.taken_back import ArchivedCommits, describe_lost
+from sluice.ledger.ledger import Ledger, LedgerHead
 from sluice.model import CHAIN_START, Claim, SeqRange
-from sluice.preflight.run import run as preflight
-from sluice.rules import consistency
+from sluice.rules.book import find_refusal
+from sluice.rules.facts import QueryFacts, TableHead
+from sluice.rules.ledger import count_later_claims
 from sluice.versions import ledger_offset
 
 MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
-CONFIG = PipelineConfig(name="model", lake="/lake")
 REPAIRED = 50
 """The first query id that a repair gives; no run has one as high."""
-_UNFINISHED = PendingRepair(
-    command="repair",
-    begun_at=MOMENT,
-    query_id="",
-    end=None,
-    conf={},
-    silver=(),
-    table_version=0,
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,45 +171,39 @@ class Ended(NamedTuple):
 @cache
 def refused_by_preflight(seen: Seen) -> str | None:
     """Return the condition with which the real preflight refuses, if it does."""
-    newest = {str(query): batch for query, batch in seen.transactions}
-    checkpoint = checkpoint_facts(seen)
-    ledger = _Ledger("/ledger", str(seen.ledger), seen) if seen.ledger else None
-    table = _table(seen.log, seen.transactions)
-    try:
-        with (
-            patch.multiple(
-                consistency,
-                open_table=lambda _: table,
-                latest_transaction=lambda _, query_id: newest.get(query_id),
-                read_checkpoint=lambda _: SimpleNamespace(offsets=seen.began),
-                read_pending=lambda _, kind: (
-                    _UNFINISHED if seen.pending and kind is PendingRepair else None
-                ),
-            ),
-            patch.multiple(
-                taken_back,
-                open_table=lambda location: table if "bronze" in location else None,
-                read_commits=lambda _, after: commits_of(seen.log),
-            ),
-        ):
-            consistency.require_consistent(CONFIG, checkpoint, ledger)
-            preflight.read_up_to(checkpoint)
-    except FatalError as error:
-        return str(error.condition)
-    return None
+    if seen.pending:
+        return str(Condition.REPAIR_UNFINISHED)
+    refusal = find_refusal(_facts(seen))
+    return str(refusal.condition) if refusal else None
 
 
-def _table(
-    log: tuple[Written, ...], transactions: tuple[tuple[int, int], ...]
-) -> SimpleNamespace:
-    """Return the table as far as the preflight looks at it."""
-    version = len(log) - 1
-    rows = [f"part-{file}" for file in rows_at(log, version)]
-    return SimpleNamespace(
-        file_uris=lambda: rows,
-        version=lambda: version,
-        transaction_version={str(query): batch for query, batch in transactions}.get,
+def _facts(seen: Seen) -> QueryFacts:
+    """Return what the real reader would make of what was seen."""
+    checkpoint, query_id = checkpoint_facts(seen), str(seen.query)
+    rows = rows_at(seen.log, len(seen.log) - 1)
+    facts = QueryFacts(
+        query=Query(BRONZE, "/checkpoint", "/bronze"),
+        checkpoint=checkpoint,
+        table=TableHead(
+            table_id="bronze",
+            version=len(seen.log) - 1,
+            has_files=bool(rows),
+            newest_transaction=dict(seen.transactions).get(seen.query),
+        ),
+        taken_back=describe_lost(
+            commits_of(seen.log), query_id, ArchivedCommits(), is_empty=not rows
+        ),
+        ledger=LedgerHead(
+            ledger=Ledger("/ledger", str(seen.ledger)),
+            high_seq=seen.high,
+            claimed_up_to=seen.claims[-1][1] if seen.claims else CHAIN_START,
+        )
+        if seen.ledger
+        else None,
+        planned_later=0 if seen.began else -1,
     )
+    claims = [Claim(SeqRange(*each), "run", MOMENT) for each in seen.claims]
+    return replace(facts, later_claims=count_later_claims(facts, claims))
 
 
 @cache
@@ -266,22 +248,3 @@ def checkpoint_facts(seen: Seen) -> CheckpointFacts | None:
     commits = {batch: CommitEntry(batch, 1, 0) for batch in seen.commits}
     query_id = str(seen.query) if seen.query else None
     return CheckpointFacts("/checkpoint", query_id, offsets, commits)
-
-
-@dataclass(frozen=True)
-class _Ledger(Ledger):
-    """The ledger as a preflight has seen it."""
-
-    seen: Seen
-
-    def high_seq(self) -> int:
-        """Return the highest seq."""
-        return self.seen.high
-
-    def claimed_up_to(self) -> int:
-        """Return the end of the last claim."""
-        return self.seen.claims[-1][1] if self.seen.claims else CHAIN_START
-
-    def claims(self) -> list[Claim]:
-        """Return all claims."""
-        return [Claim(SeqRange(*each), "run", MOMENT) for each in self.seen.claims]

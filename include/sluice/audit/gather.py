@@ -15,7 +15,7 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from sluice.audit.landing import read_landing
-from sluice.checkpoint import CheckpointFacts, read_checkpoint
+from sluice.checkpoint import CheckpointFacts
 from sluice.columns import SOURCE_FILE
 from sluice.config import PipelineConfig
 from sluice.delta.log import TableCommit, open_table, read_commits
@@ -26,18 +26,25 @@ from sluice.history.batch import Batch, commits_by_batch, describe_batches
 from sluice.history.batches import archived_batches
 from sluice.history.files import file_states
 from sluice.history.queries import Query, list_queries
-from sluice.history.taken_back import find_taken_back
 from sluice.ledger.events import EventKind
 from sluice.ledger.ledger import Ledger
 from sluice.model import Claim, FileState
 from sluice.options.configured import source_options
 from sluice.paths import join
 from sluice.rules.facts import (
+    AuditedQuery,
     AuditFacts,
     Duplicates,
     LedgerFacts,
     QueryFacts,
     Written,
+)
+from sluice.rules.read import (
+    Opened,
+    look_at,
+    open_or_damage,
+    read_facts,
+    read_or_damage,
 )
 from sluice.rules.removals import find_removals
 from sluice.versions import is_too_new
@@ -51,13 +58,12 @@ _LISTING = timedelta(minutes=5)
 
 def gather_facts(config: PipelineConfig) -> AuditFacts:
     """Read all four sides; no side's number is taken from another."""
+    queries = list_queries(config)
     bronze, *silver = [
-        _with_rows_taken_back(
-            config, read_query(each, partial(archived_batches, config, each))
-        )
-        for each in list_queries(config)
+        add_history(each, partial(archived_batches, config, each.query))
+        for each in read_facts(config, queries)
     ]
-    ledger, ledger_damage = _read_whole_ledger(config)
+    ledger, ledger_damage = read_whole_ledger(config)
     no_rows: dict[str | None, int] = {}
     bronze, table_rows = _read_table(bronze, _rows_by_file, no_rows)
     bronze, keys = _read_table(
@@ -84,29 +90,28 @@ def gather_facts(config: PipelineConfig) -> AuditFacts:
     )
 
 
-def read_query(query: Query, archived: Callable[[], list[Batch]]) -> QueryFacts:
-    """Read what checkpoint, archive and table log say of one query.
+def read_query(query: Query) -> AuditedQuery:
+    """Read what a checkpoint, and its table if it is named, say of a query.
 
     Raises:
         FatalError: a newer release wrote the checkpoint.
     """
+    checkpoint, damage = read_or_damage(query.checkpoint)
+    opened = open_or_damage(query.table) if query.table else Opened()
+    facts = look_at(query, checkpoint, opened)
+    return add_history(replace(facts, damage=damage), list)
+
+
+def add_history(facts: QueryFacts, archived: Callable[[], list[Batch]]) -> AuditedQuery:
+    """Read what archive and log of the table know of a query besides."""
+    audited = AuditedQuery(**vars(facts))
+    if not facts.is_readable:
+        return audited
     try:
-        checkpoint = read_checkpoint(query.checkpoint)
+        commits = read_commits(facts.query.table) if facts.query.table else []
     except FatalError as error:
-        if is_too_new(error):
-            raise
-        return QueryFacts(query=query, checkpoint=None, damage=error.message)
-    if not query.table:
-        return _query_facts(query, checkpoint, None, [], [])
-    try:
-        table, commits = open_table(query.table), read_commits(query.table)
-    except FatalError as error:
-        return QueryFacts(
-            query=query, checkpoint=checkpoint, table_damage=error.message
-        )
-    except DeltaError as error:
-        return QueryFacts(query=query, checkpoint=checkpoint, table_damage=str(error))
-    return _query_facts(query, checkpoint, table, commits, archived())
+        return replace(audited, table_damage=error.message)
+    return _with_batches(audited, commits, archived() if facts.query.table else [])
 
 
 def read_ledger(config: PipelineConfig) -> LedgerFacts | None:
@@ -144,33 +149,20 @@ def _seqs_of(ledger: Ledger, kind: EventKind) -> frozenset[int]:
     return frozenset(each.seq for each in events if each.seq is not None)
 
 
-def _query_facts(
-    query: Query,
-    checkpoint: CheckpointFacts | None,
-    table: DeltaTable | None,
-    commits: list[TableCommit],
-    archived: list[Batch],
-) -> QueryFacts:
+def _with_batches(
+    facts: AuditedQuery, commits: list[TableCommit], archived: list[Batch]
+) -> AuditedQuery:
+    checkpoint = facts.checkpoint
     query_id = (checkpoint.query_id if checkpoint else None) or ""
     mine = commits_by_batch(commits, query_id)
-    return QueryFacts(
-        query=query,
-        checkpoint=checkpoint,
-        live=tuple(_live(query, checkpoint, archived)) if checkpoint else (),
+    return replace(
+        facts,
+        live=tuple(_live(facts.query, checkpoint, archived)) if checkpoint else (),
         archived=tuple(each for each in archived if each.query_id == query_id),
         transactions={batch: commit.version for batch, commit in mine.items()},
-        newest_transaction=table.transaction_version(query_id) if table else None,
         log_from=min((commit.version for commit in commits), default=None),
-        table_exists=table is not None,
         removals=find_removals(commits),
     )
-
-
-def _with_rows_taken_back(config: PipelineConfig, facts: QueryFacts) -> QueryFacts:
-    if facts.checkpoint is None or not facts.is_readable:
-        return facts
-    found = find_taken_back(config, facts.query, facts.checkpoint.query_id)
-    return replace(facts, taken_back=found)
 
 
 def _live(
@@ -188,7 +180,7 @@ def _live(
     )
 
 
-def _read_whole_ledger(
+def read_whole_ledger(
     config: PipelineConfig,
 ) -> tuple[LedgerFacts | None, str | None]:
     """Read the ledger, or keep what made that impossible."""
@@ -221,10 +213,12 @@ def _looked_at(config: PipelineConfig, ledger: Ledger) -> datetime | None:
 
 
 def _read_table(
-    facts: QueryFacts, read: Callable[[QueryFacts, DeltaTable], _Found], absent: _Found
-) -> tuple[QueryFacts, _Found]:
+    facts: AuditedQuery,
+    read: Callable[[AuditedQuery, DeltaTable], _Found],
+    absent: _Found,
+) -> tuple[AuditedQuery, _Found]:
     """Read rows of the query's table, or keep what made that impossible."""
-    if not facts.table_exists or not facts.is_readable:
+    if facts.table is None or not facts.is_readable:
         return facts, absent
     try:
         return facts, read(facts, DeltaTable(facts.query.table))
@@ -232,7 +226,7 @@ def _read_table(
         return replace(facts, table_damage=str(error)), absent
 
 
-def _rows_by_file(facts: QueryFacts, table: DeltaTable) -> dict[str | None, int]:
+def _rows_by_file(facts: AuditedQuery, table: DeltaTable) -> dict[str | None, int]:
     missing = _missing_columns(table, [SOURCE_FILE])
     if missing:
         message = f"table {facts.query.table!r} has no column {SOURCE_FILE!r}"
@@ -258,7 +252,7 @@ def _foreign_paths(
 
 
 def _duplicates(
-    _facts: QueryFacts, table: DeltaTable, *, keys: Sequence[str]
+    _facts: AuditedQuery, table: DeltaTable, *, keys: Sequence[str]
 ) -> Duplicates:
     missing = _missing_columns(table, keys)
     if not keys or missing:

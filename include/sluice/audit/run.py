@@ -17,6 +17,7 @@ from sluice.errors import Condition, FatalError, UsageError
 from sluice.history.queries import Query
 from sluice.history.tables import append_rows
 from sluice.rules.batch_checks import check_query
+from sluice.rules.book import PLAIN, PLAIN_WITH_TABLE
 from sluice.rules.checks import check_facts
 from sluice.rules.facts import AuditFacts
 
@@ -62,7 +63,7 @@ def audit_checkpoint(location: str, table_location: str | None) -> AuditReport:
         UsageError: there is no checkpoint at ``location``.
     """
     name = location.rsplit("/", 1)[-1]
-    facts = read_query(Query(name, location, table_location or ""), list)
+    facts = read_query(Query(name, location, table_location or ""))
     if facts.checkpoint is None and facts.damage is None:
         raise UsageError(
             Condition.PATH_NOT_FOUND,
@@ -72,7 +73,9 @@ def audit_checkpoint(location: str, table_location: str | None) -> AuditReport:
     return AuditReport(
         pipeline=name,
         audited_at=datetime.now(UTC),
-        findings=tuple(check_query(name, facts)),
+        findings=tuple(
+            check_query(name, facts, PLAIN_WITH_TABLE if table_location else PLAIN)
+        ),
         counts={"batches": len(facts.batches)},
     )
 

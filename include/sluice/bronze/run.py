@@ -28,7 +28,7 @@ from sluice.model import StepSummary
 from sluice.options.clean import CleanMode
 from sluice.options.configured import source_options
 from sluice.preflight.run import Preflight, preflight
-from sluice.rules.consistency import require_nothing_begun
+from sluice.rules.require import require_nothing_begun
 from sluice.spark.failures import all_causes, own_error, translate
 from sluice.spark.session import spark_session, storage_conf
 from sluice.spark.triggers import Trigger, apply_trigger, parse_trigger

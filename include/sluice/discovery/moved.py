@@ -18,17 +18,22 @@ from sluice.options.incremental import is_below
 from sluice.options.options import CloudFilesOptions
 
 
-def require_same_path(options: CloudFilesOptions, ledger: Ledger | None) -> None:
+def require_same_path(
+    options: CloudFilesOptions,
+    ledger: Ledger | None,
+    snapshot: FilesSnapshot | None = None,
+) -> None:
     """Refuse a landing folder that ``ledger`` knows under another path.
 
-    Lists the folder only where the ledger holds no file of it.
+    Lists the folder only where the ledger holds no file of it. ``snapshot`` are the
+    ledger's files if they are open already.
 
     Raises:
         FatalError: its files are in the ledger under another path.
     """
     if ledger is None:
         return
-    snapshot = ledger.snapshot()
+    snapshot = snapshot or ledger.snapshot()
     first = snapshot.files(after=0, up_to=1)
     for root in selection_of(options).roots if first else ():
         if is_below(first[0].path, root) or snapshot.last_path(root):

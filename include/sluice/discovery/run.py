@@ -62,18 +62,20 @@ def discover(
     *,
     run_id: str,
     listing: Listing | None = None,
+    snapshot: FilesSnapshot | None = None,
 ) -> Discovery:
     """Append what is new to the ledger, and count what was passed over.
 
     May be repeated and may run beside others: no file and no seq comes twice. How much
     is listed follows from the options and what was kept, unless ``listing`` says it.
+    A ``snapshot`` of the ledger that is open already is compared with.
 
     Raises:
         UsageError: there is no such folder.
         FatalError: a file's name is not UTF-8, or the ledger lacks rows.
         RetryableError: other discoverers were faster all the time.
     """
-    found = find_new(ledger, options, listing=listing)
+    found = find_new(ledger, options, listing=listing, snapshot=snapshot)
     return record_found(ledger, options, found, run_id=run_id)
 
 
@@ -105,6 +107,7 @@ def find_new(
     options: CloudFilesOptions,
     *,
     listing: Listing | None = None,
+    snapshot: FilesSnapshot | None = None,
 ) -> Found:
     """Return the files that the ledger does not hold; changes nothing.
 
@@ -125,7 +128,7 @@ def find_new(
         watched=watcher is not None,
         now=began,
     )
-    snapshot = ledger.snapshot()
+    snapshot = snapshot or ledger.snapshot()
     files: Iterable[FileVersion] = ()
     if listing is not Listing.NONE:
         start = state if listing is Listing.INCREMENTAL else None

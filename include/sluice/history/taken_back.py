@@ -16,7 +16,6 @@ from sluice.delta.tables import equal, query_table
 if TYPE_CHECKING:
     from deltalake import DeltaTable
 
-    from sluice.config import PipelineConfig
     from sluice.history.queries import Query
 
 _SHOWN = 5
@@ -35,22 +34,22 @@ class ArchivedCommits:
 
 
 def find_taken_back(
-    config: PipelineConfig, query: Query, query_id: str | None
+    query: Query, query_id: str, table: DeltaTable, archived: ArchivedCommits
 ) -> str | None:
-    """Return how the table lost rows of this query, None where it has them.
+    """Return how ``table`` lost rows of this query, None where it has them.
 
     Reads the part of the table's log that is newer than the archive. What log cleanup
     has taken of that is not guessed: the audit counts the rows of each file. A DELETE
     of some rows is meant; one that leaves none is not.
     """
-    table = open_table(query.table)
-    if table is None or query_id is None:
-        return None
-    archived = _read_archived(config, query_id)
     if table.version() == archived.newest:
         return None
     behind = _find_behind(query, table, archived)
-    return behind or _find_lost(query, query_id, table, archived)
+    if behind:
+        return behind
+    commits = read_commits(query.table, after=archived.newest)
+    is_empty = query.reads_ledger and not table.file_uris()
+    return describe_lost(commits, query_id, archived, is_empty=is_empty)
 
 
 def _find_behind(
@@ -69,15 +68,21 @@ def _find_behind(
     )
 
 
-def _find_lost(
-    query: Query, query_id: str, table: DeltaTable, archived: ArchivedCommits
+def describe_lost(
+    commits: Sequence[TableCommit],
+    query_id: str,
+    archived: ArchivedCommits,
+    *,
+    is_empty: bool,
 ) -> str | None:
-    """Return how rows were lost since, None where they were not."""
-    commits = read_commits(query.table, after=archived.newest)
+    """Return how rows of a query were lost since the archive, None if none were.
+
+    ``is_empty`` says that the table has no rows, and had some.
+    """
     lost = rows_taken_back(commits, query_id, archived)
     if lost:
         return f"a RESTORE took back what {_versions(lost)} added"
-    if query.reads_ledger and _is_emptied(table, commits, query_id, archived):
+    if is_empty and _is_emptied(commits, query_id, archived):
         return "all its rows were removed"
     return None
 
@@ -115,29 +120,27 @@ def _restored_version(commit: TableCommit) -> int:
 
 
 def _is_emptied(
-    table: DeltaTable,
-    commits: Sequence[TableCommit],
-    query_id: str,
-    archived: ArchivedCommits,
+    commits: Sequence[TableCommit], query_id: str, archived: ArchivedCommits
 ) -> bool:
     own = (commit.version for commit in commits if query_id in commit.transactions)
     first = archived.first if archived.first is not None else next(own, None)
-    if first is None or table.file_uris():
-        return False
-    return any(commit.removed and commit.version > first for commit in commits)
+    removing = (commit.version for commit in commits if commit.removed)
+    return first is not None and any(version > first for version in removing)
 
 
-def _read_archived(config: PipelineConfig, query_id: str) -> ArchivedCommits:
-    table = open_table(config.ops_location("batches"))
-    if table is None:
+def read_archived_commits(
+    archive: DeltaTable | None, pipeline: str, query_id: str
+) -> ArchivedCommits:
+    """Read from the table of archived batches, None where there is none."""
+    if archive is None:
         return ArchivedCommits()
-    mine = equal(pipeline=config.name, query_id=query_id)
+    mine = equal(pipeline=pipeline, query_id=query_id)
     sql = (
         "select min(table_version) as first, max(table_version) as newest, "
         "max(case when rows is distinct from 0 then table_version end) as with_rows "
         f"from t where {mine} and table_version is not null"
     )
-    (found,) = query_table(table, sql).to_pylist()
+    (found,) = query_table(archive, sql).to_pylist()
     if found["newest"] is None:
         return ArchivedCommits()
     return ArchivedCommits(

@@ -37,7 +37,7 @@ def read_claims(location: str) -> list[Claim]:
 def read_claimed_up_to(location: str, app_id: str) -> int:
     """Return the end of the last claim; -1 where there is none, or no table."""
     try:
-        return _tail(DeltaTable(location), app_id)
+        return find_tail(DeltaTable(location), app_id)
     except TableNotFoundError:
         return CHAIN_START
 
@@ -67,7 +67,7 @@ def try_claim(
 
 
 def _require_tail(table: DeltaTable, app_id: str, planned: SeqRange) -> None:
-    tail = _tail(table, app_id)
+    tail = find_tail(table, app_id)
     if planned.start != tail:
         raise FatalError(
             Condition.CLAIM_CONFLICT,
@@ -79,7 +79,8 @@ def _require_tail(table: DeltaTable, app_id: str, planned: SeqRange) -> None:
         )
 
 
-def _tail(table: DeltaTable, app_id: str) -> int:
+def find_tail(table: DeltaTable, app_id: str) -> int:
+    """Return the end of the last claim in an open table, -1 where there is none."""
     newest = table.transaction_version(app_id)
     return CHAIN_START if newest is None else newest
 

@@ -16,10 +16,12 @@ from deltalake import DeltaTable
 from deltalake.exceptions import TableNotFoundError
 
 from sluice import storage
+from sluice.delta.log import open_table
 from sluice.delta.tables import commit_until_won, create_table
 from sluice.errors import Condition, FatalError
 from sluice.ledger.claims import (
     CLAIMS_SCHEMA,
+    find_tail,
     read_claimed_end,
     read_claimed_up_to,
     read_claims,
@@ -54,6 +56,43 @@ _ROUNDS = 100
 _EXISTING = "existing.json"
 # A property of the files table: every opener reads it with the table's id.
 VERSION_KEY = "sluice.formatVersion"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LedgerHead:
+    """How far a ledger has come; ``claimed_up_to`` is None if its claims are gone.
+
+    ``snapshot`` are the files as they were opened for it.
+    """
+
+    ledger: Ledger
+    high_seq: int
+    claimed_up_to: int | None
+    snapshot: FilesSnapshot | None = None
+
+
+def read_ledger_head(schema_location: str) -> LedgerHead | None:
+    """Read how far a ledger has come, None if there is none; opens each table once.
+
+    Raises:
+        FatalError: a newer release made it, or a file of it is damaged.
+    """
+    root = ledger_root(schema_location)
+    with damage_named(root):
+        # Files are there before they are claimed.
+        claims = open_table(join(root, "claims"))
+        try:
+            files = DeltaTable(join(root, "files"))
+        except TableNotFoundError:
+            return None
+    ledger = Ledger(root, _known_id(root, files))
+    snapshot = FilesSnapshot.of(files, ledger.app_id("files"))
+    return LedgerHead(
+        ledger=ledger,
+        high_seq=snapshot.high,
+        claimed_up_to=find_tail(claims, ledger.app_id("claims")) if claims else None,
+        snapshot=snapshot,
+    )
 
 
 @dataclass(frozen=True)
@@ -118,7 +157,7 @@ class Ledger:
         Raises:
             FatalError: another ledger has taken this one's place.
         """
-        return FilesSnapshot.of(self._files(), self._app_id("files"))
+        return FilesSnapshot.of(self._files(), self.app_id("files"))
 
     def files(self, after: int = 0, up_to: int | None = None) -> list[LedgerFile]:
         """Return the files with ``after < seq <= up_to``, in order of seq."""
@@ -190,7 +229,7 @@ class Ledger:
     def claimed_up_to(self) -> int:
         """Return the end of the last claim; -1 where there is none, or no table."""
         with damage_named(self.root):
-            return read_claimed_up_to(self._claims, self._app_id("claims"))
+            return read_claimed_up_to(self._claims, self.app_id("claims"))
 
     def claimed_end(self, start: int) -> int | None:
         """Return the end that was claimed for the micro-batch after ``start``."""
@@ -210,7 +249,7 @@ class Ledger:
 
         def attempt() -> int | None:
             return try_claim(
-                self._claims, self._app_id("claims"), planned, run_id=run_id
+                self._claims, self.app_id("claims"), planned, run_id=run_id
             )
 
         return commit_until_won(f"claims {self.root!r}", attempt, rounds=_ROUNDS)
@@ -248,7 +287,8 @@ class Ledger:
     def _claims(self) -> str:
         return join(self.root, "claims")
 
-    def _app_id(self, table: str) -> str:
+    def app_id(self, table: str) -> str:
+        """Return the application id under which rows of ``table`` are appended."""
         return f"sluice-{table}-{self.ledger_id}"
 
 

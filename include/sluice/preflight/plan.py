@@ -9,13 +9,13 @@ from sluice.cleanup.pipeline import require_only_reader
 from sluice.config import PipelineConfig
 from sluice.discovery.moved import require_same_path
 from sluice.discovery.run import find_new
+from sluice.history.queries import list_queries
 from sluice.ledger.damage import damage_named, ledger_root
 from sluice.ledger.files import number_files
-from sluice.ledger.ledger import Ledger
 from sluice.model import LedgerFile
 from sluice.options.configured import source_options
 from sluice.preflight.run import read_up_to
-from sluice.rules.consistency import read_own_checkpoint, require_consistent
+from sluice.rules.require import require_fit, require_nothing_begun
 from sluice.source.admit import AdmissionLimit, plan_end
 
 
@@ -41,16 +41,17 @@ def plan_run(config: PipelineConfig) -> RunPlan:
 
 
 def _plan(config: PipelineConfig) -> RunPlan:
-    location = config.bronze_checkpoint_location
     require_only_reader(config)
-    checkpoint = read_own_checkpoint(config, location)
-    ledger = Ledger.open(config.schema_location)
-    require_consistent(config, checkpoint, ledger)
+    require_nothing_begun(config)
+    (bronze,) = require_fit(config, list_queries(config)[:1])
+    checkpoint = bronze.checkpoint
+    ledger = bronze.ledger.ledger if bronze.ledger else None
+    snapshot = bronze.ledger.snapshot if bronze.ledger else None
     options = source_options(config)
-    require_same_path(options, ledger)
+    require_same_path(options, ledger, snapshot)
     start = max(read_up_to(checkpoint), ledger.first_seq() if ledger else 0)
     waiting = ledger.files(after=start) if ledger else []
-    fresh = find_new(ledger, options).files.taken
+    fresh = find_new(ledger, options, snapshot=snapshot).files.taken
     if not options.include_existing and not (ledger and ledger.existing_settled()):
         return RunPlan(files=0, bytes=0, batches=0, undiscovered=len(fresh))
     files = [*waiting, *number_files(fresh, after=start + len(waiting))]

@@ -4,32 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from sluice.checkpoint import (
-    CheckpointFacts,
-    DeltaOffset,
-    LedgerOffset,
-    read_checkpoint,
-)
+from sluice.checkpoint import CheckpointFacts, DeltaOffset, LedgerOffset
 from sluice.checkpoint.watermark import closed_up_to
 from sluice.checkpoint.write import give_query_id
 from sluice.cleanup.pipeline import require_only_reader
 from sluice.config import PipelineConfig, SilverConfig
 from sluice.config.pipeline import parse_duration
-from sluice.delta.log import open_table, read_commits
+from sluice.delta.log import read_commits
 from sluice.discovery.moved import require_same_path
 from sluice.discovery.run import Discovery, discover
-from sluice.errors import Condition, FatalError
 from sluice.history import archive_history
+from sluice.history.queries import list_queries
 from sluice.history.replays import finish_replays, has_closed
 from sluice.ledger.damage import damage_named, ledger_root
 from sluice.ledger.ledger import Ledger
 from sluice.options.configured import source_options
-from sluice.rules.consistency import (
-    last_committed,
-    read_own_checkpoint,
-    require_consistent,
-    require_silver_consistent,
-)
+from sluice.rules.facts import QueryFacts
+from sluice.rules.require import require_fit, require_nothing_begun
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,21 +66,22 @@ def _look(
     config: PipelineConfig, run_id: str, discovered_up_to: int | None
 ) -> Preflight:
     require_only_reader(config)
-    checkpoint = read_own_checkpoint(config, config.bronze_checkpoint_location)
-    ledger = Ledger.open(config.schema_location)
-    require_consistent(config, checkpoint, ledger)
+    require_nothing_begun(config)
+    bronze, *silver = require_fit(config, list_queries(config))
+    checkpoint = bronze.checkpoint
+    ledger = bronze.ledger.ledger if bronze.ledger else None
+    snapshot = bronze.ledger.snapshot if bronze.ledger else None
     options = source_options(config)
-    require_same_path(options, ledger)
-    for silver in config.silver:
-        require_silver_consistent(config, silver)
+    require_same_path(options, ledger, snapshot)
     _give_query_ids(config)
     ledger = ledger or Ledger.open_or_create(config.schema_location)
     found = None
     if discovered_up_to is None:
-        found = discover(ledger, options, run_id=run_id)
+        found = discover(ledger, options, run_id=run_id, snapshot=snapshot)
         discovered_up_to = found.high
     first = ledger.first_seq() if options.include_existing else ledger.skip_existing()
-    waiting = ledger.files(after=max(read_up_to(checkpoint), first))
+    start = max(read_up_to(checkpoint), first)
+    waiting = ledger.files(after=start) if discovered_up_to > start else []
     unfinished = checkpoint is not None and checkpoint.uncommitted is not None
     finish_replays(config)
     archive_history(config)
@@ -97,11 +89,21 @@ def _look(
         new_files=len(waiting),
         new_bytes=sum(file.size for file in waiting),
         bronze_has_work=bool(waiting) or unfinished,
-        silver_has_work=any(_silver_has_work(config, each) for each in config.silver),
+        silver_has_work=any(
+            _silver_has_work(config, each, facts)
+            for each, facts in zip(config.silver, silver, strict=True)
+        ),
         bronze_batch=last_committed(checkpoint),
         discovered_up_to=discovered_up_to,
         discovery=found,
     )
+
+
+def last_committed(checkpoint: CheckpointFacts | None) -> int:
+    """Return the newest batch of the commit log, -1 before the first."""
+    if checkpoint is None or checkpoint.last_committed is None:
+        return -1
+    return checkpoint.last_committed
 
 
 def read_up_to(checkpoint: CheckpointFacts | None) -> int:
@@ -109,13 +111,6 @@ def read_up_to(checkpoint: CheckpointFacts | None) -> int:
     committed = last_committed(checkpoint)
     if checkpoint is None or committed < 0:
         return 0
-    if committed not in checkpoint.offsets:
-        raise FatalError(
-            Condition.CHECKPOINT_UNREADABLE,
-            f"checkpoint {checkpoint.location!r} committed micro-batch {committed}, "
-            "but its offsets are not there; restore that file from a backup",
-            {"checkpoint": checkpoint.location, "batch": committed},
-        )
     end = checkpoint.offsets[committed].end
     return max(end.seq, 0) if isinstance(end, LedgerOffset) else 0
 
@@ -129,20 +124,14 @@ def _give_query_ids(config: PipelineConfig) -> None:
         give_query_id(location)
 
 
-def _silver_has_work(config: PipelineConfig, silver: SilverConfig) -> bool:
-    checkpoint = read_checkpoint(config.silver_checkpoint_location(silver))
+def _silver_has_work(
+    config: PipelineConfig, silver: SilverConfig, facts: QueryFacts
+) -> bool:
+    checkpoint = facts.checkpoint
     if checkpoint is None or not checkpoint.commits:
-        return open_table(config.bronze_location) is not None
+        return facts.source is not None
     if checkpoint.uncommitted is not None:
         return True
-    if not checkpoint.offsets:
-        raise FatalError(
-            Condition.CHECKPOINT_UNREADABLE,
-            f"checkpoint {checkpoint.location!r} has commits and no offsets: files of "
-            "it are missing; restore it from backup, or run "
-            f"'sluice checkpoint repair {config.called}'",
-            {"checkpoint": checkpoint.location},
-        )
     if _bronze_has_rows(config, checkpoint, max(checkpoint.offsets)):
         return True
     duration = parse_duration(silver.window.duration)

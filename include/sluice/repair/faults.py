@@ -1,33 +1,22 @@
-"""What is wrong with a pipeline: what a run refuses, and what an audit would find."""
+"""What a repair of a pipeline must replace: by the rules of preflight and audit."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 
-from sluice.audit.gather import read_ledger, read_query
-from sluice.checkpoint import read_checkpoint
-from sluice.config import PipelineConfig, SilverConfig
-from sluice.errors import Condition, FatalError
+from sluice.audit.gather import add_history, read_whole_ledger
+from sluice.config import PipelineConfig
 from sluice.history.batches import archived_batches
-from sluice.history.queries import Query, list_queries
-from sluice.ledger.ledger import Ledger
+from sluice.history.queries import list_queries
 from sluice.model import Finding, Severity
-from sluice.preflight.run import read_up_to
 from sluice.rules.batch_checks import check_query, check_ranges
-from sluice.rules.consistency import (
-    require_bronze_consistent,
-    require_silver_consistent,
-)
+from sluice.rules.book import find_refusal
+from sluice.rules.facts import QueryFacts
 from sluice.rules.findings import Code, Mend
-from sluice.versions import is_too_new
+from sluice.rules.read import read_facts
 
-_OF_LEDGER = {
-    Condition.LEDGER_MISMATCH,
-    Condition.LEDGER_REWOUND,
-    Condition.LEDGER_UNREADABLE,
-}
+_Found = list[tuple[Mend, str]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,71 +32,62 @@ class Faults:
         """Whether there is anything to mend."""
         return bool(self.bronze or self.ledger or any(self.silver.values()))
 
-    def told(self) -> list[str]:
+    def describe(self) -> list[str]:
         """Return every fault once, bronze's first."""
         silver = (each for found in self.silver.values() for each in found)
         return list(dict.fromkeys([*self.ledger, *self.bronze, *silver]))
 
 
 def find_faults(config: PipelineConfig) -> Faults:
-    """Look at bronze, ledger and silver as a run's preflight and an audit would.
+    """Look at bronze, ledger and silver by the rules of preflight and audit.
 
     Raises:
-        DeltaError: a table of the ledger or of the pipeline is damaged.
-        FatalError: a newer release wrote the ledger or a checkpoint.
+        DeltaError: a table of the archive is damaged.
+        FatalError: a table of the pipeline is damaged, which no repair mends, or a
+            newer release wrote the ledger or a checkpoint.
     """
-    bronze, *silver = list_queries(config)
-    found = _faults_of_bronze(config, bronze)
-    windows = {
-        each.name: _faults_of_silver(config, each, query)
-        for each, query in zip(config.silver, silver, strict=True)
-    }
-    return Faults(bronze=found.bronze, ledger=found.ledger, silver=windows)
-
-
-def _faults_of_bronze(config: PipelineConfig, bronze: Query) -> Faults:
-    try:
-        checkpoint = read_checkpoint(config.bronze_checkpoint_location)
-        ledger = Ledger.open(config.schema_location)
-        require_bronze_consistent(config, checkpoint, ledger)
-        read_up_to(checkpoint)
-        # Only this reads every row of the ledger.
-        findings = list(_findings(config, bronze))
-    except FatalError as error:
-        if is_too_new(error):
-            raise
-        told = (error.message,)
-        is_of_ledger = error.condition in _OF_LEDGER
-        return Faults(ledger=told) if is_of_ledger else Faults(bronze=told)
+    bronze, *silver = read_facts(config, list_queries(config))
+    found = _find(config, bronze)
     return Faults(
-        bronze=_told(findings, Mend.CHECKPOINT), ledger=_told(findings, Mend.LEDGER)
+        bronze=_of(found, Mend.CHECKPOINT),
+        ledger=_of(found, Mend.LEDGER),
+        silver={
+            each.query.name: _of(_find(config, each), Mend.CHECKPOINT)
+            for each in silver
+        },
     )
 
 
-def _faults_of_silver(
-    config: PipelineConfig, silver: SilverConfig, query: Query
-) -> tuple[str, ...]:
-    try:
-        require_silver_consistent(config, silver)
-    except FatalError as error:
-        if is_too_new(error):
-            raise
-        return (error.message,)
-    return _told(_findings(config, query), Mend.CHECKPOINT)
+def _find(config: PipelineConfig, facts: QueryFacts) -> _Found:
+    refusal = find_refusal(facts)
+    if refusal is None:
+        return _find_by_audit(config, facts)
+    if refusal.mend is Mend.NOTHING:
+        raise refusal.to_error(config.called)
+    return [(refusal.mend, refusal.describe(config.called))]
 
 
-def _findings(config: PipelineConfig, query: Query) -> Iterator[Finding]:
-    facts = read_query(query, partial(archived_batches, config, query))
-    yield from check_query(config.name, facts)
-    ledger = read_ledger(config) if query.reads_ledger else None
-    if ledger is not None:
-        for found, _ in check_ranges(config.name, facts, ledger):
-            yield found
-
-
-def _told(findings: Iterable[Finding], mend: Mend) -> tuple[str, ...]:
-    return tuple(
-        f"{each.code} {each.subject}: {each.evidence}"
+def _find_by_audit(config: PipelineConfig, facts: QueryFacts) -> _Found:
+    """Find what refuses no run; only this reads every row of the ledger."""
+    query = add_history(facts, partial(archived_batches, config, facts.query))
+    findings = list(check_query(config.called, query, ()))
+    found: _Found = []
+    if facts.query.reads_ledger:
+        ledger, damage = read_whole_ledger(config)
+        if damage is not None:
+            found.append((Mend.LEDGER, damage))
+        if ledger is not None:
+            findings += (each for each, _ in check_ranges(config.called, query, ledger))
+    return found + [
+        (Code[each.code].value.mend, _describe(each))
         for each in findings
-        if each.severity is Severity.ERROR and Code[each.code].value.mend is mend
-    )
+        if each.severity is Severity.ERROR
+    ]
+
+
+def _describe(found: Finding) -> str:
+    return f"{found.code} {found.subject}: {found.evidence}"
+
+
+def _of(found: _Found, mend: Mend) -> tuple[str, ...]:
+    return tuple(text for mends, text in found if mends is mend)

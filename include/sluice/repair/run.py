@@ -32,7 +32,6 @@ from sluice.repair.decide import decide_bronze
 from sluice.repair.facts import Remains, open_old, read_if_whole, read_remains
 from sluice.repair.faults import Faults, find_faults
 from sluice.repair.steps import list_steps, move_bronze
-from sluice.rules.consistency import find_other_bronze
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,16 +77,14 @@ def plan_repair(
         query_id=str(uuid4()),
         end=decided.end,
         conf=_pinned(remains.checkpoint),
-        silver=tuple(
-            _silver_to_restart(config, faults, remains, reread=decided.rereads)
-        ),
+        silver=tuple(_silver_to_restart(config, faults, reread=decided.rereads)),
         table_version=_version(remains),
         missing=missing,
     )
     if decided.rebuilds:
         repair = replace(repair, old_ledger=moved or root + repair.suffix)
     return RepairPlan(
-        faults=(*faults.told(), *decided.faults),
+        faults=(*faults.describe(), *decided.faults),
         notes=(*decided.notes, *_silver_notes(config, repair)),
         repair=repair,
         instead_of=pending,
@@ -171,22 +168,19 @@ def _is_stale(config: PipelineConfig, pending: PendingRepair) -> bool:
 
 
 def _silver_to_restart(
-    config: PipelineConfig, faults: Faults, remains: Remains, *, reread: bool
+    config: PipelineConfig, faults: Faults, *, reread: bool
 ) -> Iterator[str]:
     """Yield the silver tables that are to be computed anew.
 
-    A stream over bronze would read rows that are appended again a second time, and one
-    over a table that is another now does not know where it is.
+    A stream over bronze would read rows that are appended again a second time.
     """
     for silver in config.silver:
         if faults.silver.get(silver.name):
             yield silver.name
-            continue
-        checkpoint = read_checkpoint(config.silver_checkpoint_location(silver))
-        if checkpoint is None or checkpoint.last_planned is None:
-            continue
-        if reread or find_other_bronze(checkpoint, remains.table):
-            yield silver.name
+        elif reread:
+            checkpoint = read_checkpoint(config.silver_checkpoint_location(silver))
+            if checkpoint is not None and checkpoint.last_planned is not None:
+                yield silver.name
 
 
 def _pinned(checkpoint: CheckpointFacts | None) -> dict[str, str]:

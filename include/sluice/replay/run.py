@@ -17,6 +17,7 @@ from uuid import uuid4
 from sluice.config import PipelineConfig
 from sluice.errors import SluiceError
 from sluice.history import archive_history, record_step
+from sluice.history.queries import list_queries
 from sluice.history.replays import STEP, FileRows, ReplayedFiles, finish_replays
 from sluice.history.rows import RowCounts
 from sluice.ledger.ledger import Ledger
@@ -32,7 +33,7 @@ from sluice.replay.result import (
 )
 from sluice.replay.rows import Outgoing, count_by_file, read_outgoing, window_starts
 from sluice.replay.select import LeftOutFile, LeftOutReason, Selection
-from sluice.rules.consistency import read_own_checkpoint, require_consistent
+from sluice.rules.require import require_fit, require_nothing_begun
 from sluice.silver.backfill import closed_windows
 from sluice.silver.replayed import recompute_replayed
 from sluice.spark.failures import translated
@@ -92,8 +93,8 @@ def run_replay(
             ledger and table do not belong together.
     """
     started, replay_id = datetime.now(UTC), uuid4().hex
-    checkpoint = read_own_checkpoint(config, config.bronze_checkpoint_location)
-    require_consistent(config, checkpoint, Ledger.open(config.schema_location))
+    require_nothing_begun(config)
+    require_fit(config, list_queries(config)[:1])
     finish_replays(config)
     chosen = choose_files(config, selection)
     # Of its own, for what a commit says of itself is a setting of the session.

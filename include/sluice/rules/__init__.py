@@ -1,0 +1,1 @@
+"""From facts to findings: each rule once, for preflight, audit and repair."""

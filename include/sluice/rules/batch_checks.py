@@ -2,37 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from sluice.checkpoint import CheckpointFacts
 from sluice.history.batch import Batch
 from sluice.model import CHAIN_START, Finding, SeqRange, Severity
-from sluice.rules.facts import LedgerFacts, QueryFacts
+from sluice.rules.book import Check, find_refusal
+from sluice.rules.facts import AuditedQuery, LedgerFacts
 from sluice.rules.findings import Code, finding
 
 
-def check_query(pipeline: str, facts: QueryFacts) -> Iterator[Finding]:
-    """Check that the logs of a checkpoint are whole and that its table agrees."""
-    name = facts.query.name
-    if facts.damage is not None:
-        yield finding(Code.CHECKPOINT_UNREADABLE, pipeline, name, facts.damage)
-    if facts.table_damage is not None:
-        yield finding(Code.TABLE_UNREADABLE, pipeline, name, facts.table_damage)
-    if facts.taken_back is not None:
-        yield finding(Code.TABLE_REWOUND, pipeline, name, facts.taken_back)
-    if facts.checkpoint is None or not facts.is_readable:
+def check_query(
+    pipeline: str, facts: AuditedQuery, checks: Sequence[Check]
+) -> Iterator[Finding]:
+    """Check what would refuse a run, and besides each batch that is still known.
+
+    What refuses a run explains the batches that are found for the same reason.
+    """
+    refusal = find_refusal(facts, checks)
+    if refusal is not None:
+        yield refusal.to_finding(pipeline)
+    checkpoint = facts.checkpoint
+    if checkpoint is None or not facts.is_readable:
         return
-    if facts.checkpoint.query_id is None:
-        evidence = f"{facts.checkpoint.location}/metadata is not there"
-        yield finding(Code.METADATA_MISSING, pipeline, name, evidence)
-    elif facts.table_exists or facts.query.table:
+    for found in _check_batches(pipeline, facts, checkpoint):
+        if refusal is None or found.code != refusal.code.name:
+            yield found
+
+
+def _check_batches(
+    pipeline: str, facts: AuditedQuery, checkpoint: CheckpointFacts
+) -> Iterator[Finding]:
+    if checkpoint.query_id is not None and facts.query.table:
         yield from _check_transactions(pipeline, facts)
-    yield from _check_offsets(pipeline, facts, facts.checkpoint)
-    yield from _check_commits(pipeline, facts, facts.checkpoint)
+    yield from _check_offsets(pipeline, facts, checkpoint)
+    yield from _check_commits(pipeline, facts, checkpoint)
 
 
 def check_ranges(
-    pipeline: str, facts: QueryFacts, ledger: LedgerFacts
+    pipeline: str, facts: AuditedQuery, ledger: LedgerFacts
 ) -> Iterator[tuple[Finding, range]]:
     """Check that the ranges begin where they must and follow without gap or overlap.
 
@@ -40,9 +48,6 @@ def check_ranges(
     or archived, for its start. Yields with each finding the seqs that it explains.
     """
     name = facts.query.name
-    if ledger.claims is None:
-        evidence = f"ledger {ledger.ledger_id} has no table 'claims'"
-        yield finding(Code.CLAIMS_LOST, pipeline, name, evidence), range(0)
     claimed = {each.range.start: each.range.end for each in ledger.claims or ()}
     if claimed and min(claimed) > CHAIN_START:
         evidence = f"the first claimed range begins at seq {min(claimed)}"
@@ -56,7 +61,7 @@ def check_ranges(
             yield from _check_end(pipeline, name, batch, executed)
 
 
-def batches_without_transaction(facts: QueryFacts) -> Iterator[Batch]:
+def batches_without_transaction(facts: AuditedQuery) -> Iterator[Batch]:
     """Yield the committed batches with data of which the table has no transaction.
 
     A batch whose commit lies before the log's beginning has had its own, by the rule
@@ -76,7 +81,7 @@ def batches_without_transaction(facts: QueryFacts) -> Iterator[Batch]:
 
 
 def _check_offsets(
-    pipeline: str, facts: QueryFacts, checkpoint: CheckpointFacts
+    pipeline: str, facts: AuditedQuery, checkpoint: CheckpointFacts
 ) -> Iterator[Finding]:
     name = facts.query.name
     planned = sorted(checkpoint.offsets)
@@ -90,7 +95,7 @@ def _check_offsets(
         yield from _check_archived_ends(pipeline, facts)
 
 
-def _check_archived_ends(pipeline: str, facts: QueryFacts) -> Iterator[Finding]:
+def _check_archived_ends(pipeline: str, facts: AuditedQuery) -> Iterator[Finding]:
     archived = {each.batch_id: each.end_offsets for each in facts.archived}
     for batch in facts.live:
         before = archived.get(batch.batch_id, batch.end_offsets)
@@ -100,20 +105,14 @@ def _check_archived_ends(pipeline: str, facts: QueryFacts) -> Iterator[Finding]:
 
 
 def _check_commits(
-    pipeline: str, facts: QueryFacts, checkpoint: CheckpointFacts
+    pipeline: str, facts: AuditedQuery, checkpoint: CheckpointFacts
 ) -> Iterator[Finding]:
     name = facts.query.name
     newest = checkpoint.last_planned
-    ahead = sorted(each for each in checkpoint.commits if each > (newest or 0))
-    if ahead or (newest is None and checkpoint.commits):
-        evidence = f"commits {sorted(checkpoint.commits)[-3:]}, offsets up to {newest}"
-        yield finding(Code.CHECKPOINT_AHEAD, pipeline, name, evidence)
-    transaction = facts.newest_transaction
-    if newest is not None and transaction is not None and transaction > newest:
-        evidence = f"the table has batch {transaction}, the checkpoint {newest}"
-        claims = facts.query.reads_ledger
-        code = Code.CHECKPOINT_REWOUND if claims else Code.SILVER_REWOUND
-        yield finding(code, pipeline, name, evidence)
+    # Without claims it is refused.
+    if newest is not None and facts.written > newest and facts.query.reads_ledger:
+        evidence = f"the table has batch {facts.written}, the checkpoint {newest}"
+        yield finding(Code.CHECKPOINT_REWOUND, pipeline, name, evidence)
     for batch in facts.live:
         if not batch.committed:
             is_newest = batch.batch_id == newest
@@ -121,7 +120,7 @@ def _check_commits(
 
 
 def _uncommitted(
-    pipeline: str, facts: QueryFacts, batch: Batch, *, is_newest: bool
+    pipeline: str, facts: AuditedQuery, batch: Batch, *, is_newest: bool
 ) -> Finding:
     """Tell a batch in flight from one whose commit file was there and is gone.
 
@@ -140,7 +139,7 @@ def _uncommitted(
     return finding(rule, pipeline, subject, evidence, severity=severity)
 
 
-def _check_transactions(pipeline: str, facts: QueryFacts) -> Iterator[Finding]:
+def _check_transactions(pipeline: str, facts: AuditedQuery) -> Iterator[Finding]:
     for batch in batches_without_transaction(facts):
         evidence = (
             f"committed in the checkpoint; the table's newest transaction of query "
@@ -157,7 +156,7 @@ def _in_log(version: int | None, log_from: int | None) -> bool:
 
 
 def _executed(
-    batch: Batch, claimed: dict[int, int], facts: QueryFacts
+    batch: Batch, claimed: dict[int, int], facts: AuditedQuery
 ) -> SeqRange | None:
     """Return the files that the batch was given when it ran."""
     within = batch.seq_range
@@ -192,10 +191,10 @@ def _check_end(
 
 
 def _of_batch(
-    code: Code, pipeline: str, facts: QueryFacts, batch: Batch, evidence: str
+    code: Code, pipeline: str, facts: AuditedQuery, batch: Batch, evidence: str
 ) -> Finding:
     return finding(code, pipeline, _subject(facts, batch), evidence)
 
 
-def _subject(facts: QueryFacts, batch: Batch) -> str:
+def _subject(facts: AuditedQuery, batch: Batch) -> str:
     return f"{facts.query.name} batch {batch.batch_id}"

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from sluice.checkpoint import LedgerOffset
 from sluice.model import Finding, Severity
 from sluice.rules.batch_checks import check_query, check_ranges
+from sluice.rules.book import BRONZE, SILVER, SILVER_ALONE, find_refusal
 from sluice.rules.facts import AuditFacts, LedgerFacts
 from sluice.rules.file_checks import Reading, check_files
 from sluice.rules.findings import Code, finding
@@ -18,6 +18,17 @@ from sluice.rules.findings import Code, finding
 MAX_FINDINGS_PER_CODE = 50
 # A file whose rows came twice repeats their keys: that is no finding of its own.
 _REPEATS_KEYS = {Code.ROWS_DUPLICATED.name, Code.ROWS_UNEXPECTED.name}
+# With these it is pointless to compare any further.
+_FOUNDATIONS = {
+    Code.CHECKPOINT_LOST,
+    Code.CHECKPOINT_UNREADABLE,
+    Code.CLAIMS_LOST,
+    Code.LEDGER_BEHIND,
+    Code.LEDGER_LOST,
+    Code.LEDGER_MISMATCH,
+    Code.LEDGER_UNREADABLE,
+    Code.TABLE_UNREADABLE,
+}
 _ORDER = [Severity.ERROR, Severity.WARNING, Severity.INFO]
 
 
@@ -32,17 +43,24 @@ def check_facts(facts: AuditFacts) -> list[Finding]:
 
 
 def _check(facts: AuditFacts) -> Iterator[Finding]:
+    refusal = find_refusal(facts.bronze)
+    # What is wrong with bronze explains that silver has read another one.
+    checks = SILVER if refusal is None else SILVER_ALONE
     for query in facts.silver:
-        yield from check_query(facts.pipeline, query)
+        yield from check_query(facts.pipeline, query, checks)
     yield from _check_duplicates(facts)
     if facts.landing is None:
         evidence = "there is no such folder"
         yield _finding(facts, Code.LANDING_MISSING, facts.landing_location, evidence)
-    unusable = list(_check_foundations(facts))
-    yield from unusable
-    if unusable or facts.ledger is None:
-        return
-    yield from _check_bronze(facts, facts.ledger)
+    if refusal is not None and refusal.code in _FOUNDATIONS:
+        yield refusal.to_finding(facts.pipeline)
+    elif facts.ledger_damage is not None:
+        evidence = facts.ledger_damage
+        yield _finding(facts, Code.LEDGER_UNREADABLE, facts.pipeline, evidence)
+    elif facts.ledger is None:
+        yield _finding(facts, Code.NOTHING_YET, facts.pipeline, "no ledger, no rows")
+    else:
+        yield from _check_bronze(facts, facts.ledger)
 
 
 def _check_bronze(facts: AuditFacts, ledger: LedgerFacts) -> Iterator[Finding]:
@@ -53,60 +71,11 @@ def _check_bronze(facts: AuditFacts, ledger: LedgerFacts) -> Iterator[Finding]:
         reading = reading.explaining(
             each.seq for each in ledger.files if not found.get(each.path)
         )
-    yield from check_query(facts.pipeline, facts.bronze)
+    yield from check_query(facts.pipeline, facts.bronze, BRONZE)
     for range_finding, seqs in check_ranges(facts.pipeline, facts.bronze, ledger):
         reading = reading.explaining(seqs)
         yield range_finding
     yield from check_files(facts, ledger, reading)
-
-
-def _check_foundations(facts: AuditFacts) -> Iterator[Finding]:
-    """Yield what makes it pointless to compare any further."""
-    bronze, ledger = facts.bronze, facts.ledger
-    if not bronze.is_readable:
-        yield from check_query(facts.pipeline, bronze)
-    elif facts.ledger_damage is not None:
-        evidence = facts.ledger_damage
-        yield _finding(facts, Code.LEDGER_UNREADABLE, facts.pipeline, evidence)
-    elif ledger is None:
-        yield from _check_no_ledger(facts)
-    elif bronze.checkpoint is None:
-        if ledger.claims or any(facts.table_rows.values()):
-            rows = sum(facts.table_rows.values())
-            evidence = f"the table has {rows} rows, the checkpoint no file"
-            location = bronze.query.checkpoint
-            yield _finding(facts, Code.CHECKPOINT_LOST, location, evidence)
-    else:
-        yield from _check_same_ledger(facts, ledger)
-
-
-def _check_no_ledger(facts: AuditFacts) -> Iterator[Finding]:
-    bronze = facts.bronze
-    if bronze.checkpoint is None and not bronze.table_exists:
-        yield _finding(facts, Code.NOTHING_YET, facts.pipeline, "no ledger, no table")
-        return
-    yield _finding(
-        facts,
-        Code.LEDGER_LOST,
-        facts.pipeline,
-        f"micro-batches planned: {len(bronze.batches)}, rows in the table: "
-        f"{sum(facts.table_rows.values())}, files in the ledger: none",
-    )
-
-
-def _check_same_ledger(facts: AuditFacts, ledger: LedgerFacts) -> Iterator[Finding]:
-    checkpoint = facts.bronze.checkpoint
-    planned = checkpoint.last_planned if checkpoint else None
-    if checkpoint is None or planned is None:
-        return
-    entry = checkpoint.offsets[planned]
-    end = entry.end
-    if not isinstance(end, LedgerOffset) or end.ledger_id != ledger.ledger_id:
-        evidence = f"newest offset {entry.offsets[0]}, the ledger is {ledger.ledger_id}"
-        yield _finding(facts, Code.LEDGER_MISMATCH, checkpoint.location, evidence)
-    elif end.seq > ledger.high_seq:
-        evidence = f"read up to seq {end.seq}, the ledger ends at {ledger.high_seq}"
-        yield _finding(facts, Code.LEDGER_BEHIND, checkpoint.location, evidence)
 
 
 def _check_duplicates(facts: AuditFacts) -> Iterator[Finding]:

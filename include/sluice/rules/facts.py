@@ -1,4 +1,4 @@
-"""What the four sides say, each read from its own source; the checks compare them."""
+"""What is known of a pipeline, each part from its own source; the rules compare it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from datetime import datetime
 from sluice.checkpoint import CheckpointFacts
 from sluice.history.batch import Batch
 from sluice.history.queries import Query
+from sluice.ledger.ledger import LedgerHead
 from sluice.model import Claim, LedgerFile
 from sluice.rules.removals import Removals
 
@@ -71,36 +72,80 @@ class LedgerFacts:
 
 
 @dataclass(frozen=True, kw_only=True)
-class QueryFacts:
-    """What the checkpoint, the archive and the table's log say of one query.
+class TableHead:
+    """A table's newest version; ``newest_transaction`` is that of the query."""
 
-    ``transactions`` gives the table version of each batch whose commit is still in the
-    log, which begins at ``log_from``; ``newest_transaction`` outlives the log.
-    ``removals`` are the commits that took rows of a version out of the table again.
+    table_id: str
+    version: int
+    has_files: bool
+    newest_transaction: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class QueryFacts:
+    """What a run knows of one query before it begins, without reading any rows.
+
+    Each part is read once, in this order: the checkpoint, the table, what the query
+    reads from, and ``planned_later``, the newest batch of an offset log that the table
+    is ahead of, read again: the query may have gone on meanwhile.
+
+    ``damage`` and its like say why a part cannot be read. ``taken_back`` is how the
+    table lost rows of the query. Bronze reads from a ``ledger``, of whose claims
+    ``later_claims`` begin at the checkpoint's end, counted only where the table is
+    ahead; a silver table reads from the table ``source`` and keeps windows in a
+    ``state``.
     """
 
     query: Query
-    checkpoint: CheckpointFacts | None
+    checkpoint: CheckpointFacts | None = None
+    damage: str | None = None
+    table: TableHead | None = None
+    table_damage: str | None = None
+    taken_back: str | None = None
+    ledger: LedgerHead | None = None
+    ledger_damage: str | None = None
+    later_claims: int = 0
+    source: TableHead | None = None
+    source_damage: str | None = None
+    has_state: bool = True
+    planned_later: int = -1
+
+    @property
+    def newest_transaction(self) -> int | None:
+        """The newest batch of the query that its table has."""
+        return self.table.newest_transaction if self.table else None
+
+    @property
+    def written(self) -> int:
+        """The newest batch of the query that its table has, -1 before the first."""
+        newest = self.newest_transaction
+        return -1 if newest is None else newest
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether checkpoint and table could be read."""
+        return self.damage is None and self.table_damage is None
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditedQuery(QueryFacts):
+    """What the archive and the whole log of the table say of a query besides.
+
+    ``transactions`` gives the table version of each batch whose commit is still in the
+    log, which begins at ``log_from``. ``removals`` are the commits that took rows of a
+    version out of the table again.
+    """
+
     live: tuple[Batch, ...] = ()
     archived: tuple[Batch, ...] = ()
     transactions: Mapping[int, int] = field(default_factory=dict)
-    newest_transaction: int | None = None
     log_from: int | None = None
-    table_exists: bool = False
-    damage: str | None = None
-    table_damage: str | None = None
-    taken_back: str | None = None
     removals: Removals = field(default_factory=dict)
 
     @property
     def batches(self) -> dict[int, Batch]:
         """Every batch of the present checkpoint by id; the checkpoint's word wins."""
         return {each.batch_id: each for each in (*self.archived, *self.live)}
-
-    @property
-    def is_readable(self) -> bool:
-        """Whether checkpoint and table could be read."""
-        return self.damage is None and self.table_damage is None
 
 
 @dataclass(frozen=True)
@@ -127,9 +172,9 @@ class AuditFacts:
     landing: Mapping[str, LandedFile] | None
     ledger: LedgerFacts | None
     ledger_damage: str | None = None
-    bronze: QueryFacts
+    bronze: AuditedQuery
     table_rows: Mapping[str | None, int]
     foreign: frozenset[str | None] = frozenset()
-    silver: tuple[QueryFacts, ...] = ()
+    silver: tuple[AuditedQuery, ...] = ()
     duplicate_keys: Duplicates = Duplicates()
     duplicate_windows: Mapping[str, Duplicates] = field(default_factory=dict)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from sluice.ledger.verify import what_changed
 from sluice.model import DataRisk, Finding, LedgerFile, SeqRange, Severity
 from sluice.rules.batch_checks import batches_without_transaction
-from sluice.rules.facts import AuditFacts, LandedFile, LedgerFacts, QueryFacts
+from sluice.rules.facts import AuditedQuery, AuditFacts, LandedFile, LedgerFacts
 from sluice.rules.findings import Code, finding
 from sluice.rules.row_checks import check_versions, find_deleted, told_deleted
 from sluice.storage import FileStatus
@@ -23,7 +23,7 @@ class Reading:
     explained: frozenset[int] = frozenset()
 
     @classmethod
-    def of(cls, facts: QueryFacts, ledger: LedgerFacts) -> Reading:
+    def of(cls, facts: AuditedQuery, ledger: LedgerFacts) -> Reading:
         """Tell from the batches that are over what must be in the table."""
         newest = max(facts.batches, default=-1)
         over = (
@@ -118,7 +118,7 @@ def _stranger(facts: AuditFacts, path: str | None) -> Finding:
     )
 
 
-def _ranges_without_transaction(facts: QueryFacts) -> Iterator[SeqRange]:
+def _ranges_without_transaction(facts: AuditedQuery) -> Iterator[SeqRange]:
     for batch in batches_without_transaction(facts):
         if batch.seq_range:
             yield batch.seq_range

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from shutil import copytree, rmtree
 
@@ -21,7 +20,6 @@ from sluice.errors import Condition, FatalError, UsageError
 from sluice.preflight.plan import plan_run
 from sluice.preflight.run import Preflight, preflight
 from sluice.repair.run import carry_out, plan_repair
-from sluice.rules.consistency import require_consistent, require_silver_consistent
 
 
 @pytest.fixture
@@ -259,18 +257,6 @@ def test_lost_commit_log_does_not_hide_a_lost_table(
     assert error.context == {"written": None, "committed": 1}
 
 
-def test_driver_that_began_meanwhile_is_no_lost_checkpoint(
-    pipeline: PipelineBuilder,
-) -> None:
-    """Two first runs: one looks for the checkpoint before the other has made it."""
-    location = pipeline.config.bronze_checkpoint_location
-    before = read_checkpoint(location)
-    pipeline.land("a.json")
-    pipeline.run_batch(committed=False)
-
-    require_consistent(pipeline.config, before, pipeline.ledger)
-
-
 def test_checkpoint_of_another_source_is_refused(pipeline: PipelineBuilder) -> None:
     """Its offsets say nothing of our files."""
     pipeline.land("a.json")
@@ -455,23 +441,6 @@ def test_silver_that_has_read_another_bronze_is_refused(
     assert not silver.silver.location.exists() or not list(
         silver.silver.location.glob("offsets/*")
     )
-
-
-def test_silver_that_goes_on_meanwhile_is_not_refused(
-    silver: PipelineBuilder, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Its checkpoint was read before its table; then it is read once more."""
-    location = str(silver.silver.location)
-    before = read_checkpoint(location)
-    assert before is not None
-    older = replace(before, offsets={0: before.offsets[0]}, commits={})
-    answers = iter([older])
-    monkeypatch.setattr(
-        "sluice.rules.consistency.read_checkpoint",
-        lambda asked: next(answers, None) or read_checkpoint(asked),
-    )
-
-    require_silver_consistent(silver.config, silver.windows)
 
 
 @pytest.fixture(params=["link", "moved"])

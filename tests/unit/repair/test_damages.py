@@ -87,7 +87,6 @@ CASES = {
         Condition.TABLE_REWOUND,
         ("TRANSACTION_MISSING",),
         "checkpoint silver",
-        archived=("TABLE_REWOUND",),
     ),
     "checkpoint lost": Case(
         lose_checkpoint, Condition.CHECKPOINT_LOST, ("CHECKPOINT_LOST",), "checkpoint"
@@ -122,7 +121,7 @@ CASES = {
     "ledger and checkpoint lost": Case(
         lose_ledger_and_checkpoint,
         Condition.CHECKPOINT_LOST,
-        ("LEDGER_LOST",),
+        ("CHECKPOINT_LOST",),
         "checkpoint ledger",
     ),
     "ledger replaced": Case(
@@ -179,11 +178,14 @@ CASES = {
     "ledger and checkpoint older": Case(
         set_ledger_and_checkpoint_back,
         Condition.LEDGER_REWOUND,
-        ("CHECKPOINT_REWOUND", "NOT_IN_LEDGER"),
+        ("LEDGER_BEHIND",),
         "checkpoint ledger",
     ),
     "silver's checkpoint lost": Case(
-        lose_silver_checkpoint, Condition.CHECKPOINT_LOST, (), "silver"
+        lose_silver_checkpoint,
+        Condition.CHECKPOINT_LOST,
+        ("CHECKPOINT_LOST",),
+        "silver",
     ),
     "silver's commit torn": Case(
         tear_silver_commit,
@@ -198,7 +200,10 @@ CASES = {
         "silver",
     ),
     "silver's state lost": Case(
-        lose_silver_state, Condition.CHECKPOINT_UNREADABLE, (), "silver"
+        lose_silver_state,
+        Condition.CHECKPOINT_UNREADABLE,
+        ("CHECKPOINT_UNREADABLE",),
+        "silver",
     ),
     "silver's table lost": Case(
         lose_silver_table,
@@ -212,7 +217,7 @@ CASES = {
     "another bronze under silver": Case(
         replace_bronze,
         Condition.TABLE_REWOUND,
-        (),
+        ("TABLE_REWOUND",),
         "silver",
         archived=("OFFSETS_CHANGED",),
     ),

@@ -1,0 +1,167 @@
+"""Read what a run must know before it begins; no rows, and each table opened once.
+
+The order is what keeps a run that goes on meanwhile from looking broken: checkpoints
+first, then the tables, then the ledger. What is read later may only be newer. A
+checkpoint that its table is ahead of is read once more at the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError
+
+from sluice import storage
+from sluice.checkpoint import CheckpointFacts, read_checkpoint
+from sluice.config import PipelineConfig
+from sluice.delta.log import open_table
+from sluice.errors import FatalError
+from sluice.history.queries import Query, list_queries
+from sluice.history.taken_back import find_taken_back, read_archived_commits
+from sluice.ledger.ledger import LedgerHead, read_ledger_head
+from sluice.rules.facts import QueryFacts, TableHead
+from sluice.rules.ledger import count_later_claims
+from sluice.versions import is_too_new
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A table, None where there is none, or why it cannot be read."""
+
+    table: DeltaTable | None = None
+    damage: str | None = None
+
+
+def read_facts(config: PipelineConfig, queries: Sequence[Query]) -> list[QueryFacts]:
+    """Read the facts of some queries of a pipeline, each as of one moment.
+
+    Raises:
+        FatalError: a newer release wrote a checkpoint or the ledger.
+    """
+    checkpoints = [read_or_damage(each.checkpoint) for each in queries]
+    bronze = list_queries(config)[0]
+    tables = {
+        location: open_or_damage(location)
+        for location in {bronze.table, *(each.table for each in queries)}
+    }
+    archive = open_table(config.ops_location("batches"))
+    read = []
+    for query, (checkpoint, damage) in zip(queries, checkpoints, strict=True):
+        facts = look_at(query, checkpoint, tables[query.table])
+        facts = replace(facts, damage=damage)
+        facts = _with_rows_taken_back(config, facts, tables[query.table], archive)
+        if query.reads_ledger:
+            facts = _with_ledger(config, facts)
+        else:
+            facts = _with_source(facts, tables[bronze.table])
+        read.append(look_again(facts))
+    return read
+
+
+def look_at(
+    query: Query, checkpoint: CheckpointFacts | None, opened: Opened
+) -> QueryFacts:
+    """Return what a checkpoint and an open table say of a query."""
+    query_id = checkpoint.query_id if checkpoint else None
+    return QueryFacts(
+        query=query,
+        checkpoint=checkpoint,
+        table=_head(opened.table, query_id),
+        table_damage=opened.damage,
+        planned_later=_newest(checkpoint),
+    )
+
+
+def open_or_damage(location: str) -> Opened:
+    """Open a table, or say why it cannot be read."""
+    try:
+        return Opened(open_table(location))
+    except DeltaError as error:
+        return Opened(damage=f"table {location!r} cannot be read: {error}")
+
+
+def read_or_damage(location: str) -> tuple[CheckpointFacts | None, str | None]:
+    """Read a checkpoint, or say why it cannot be read."""
+    try:
+        return read_checkpoint(location), None
+    except FatalError as error:
+        if is_too_new(error):
+            raise
+        return None, error.message
+
+
+def _head(table: DeltaTable | None, query_id: str | None) -> TableHead | None:
+    if table is None:
+        return None
+    return TableHead(
+        table_id=str(table.metadata().id),
+        version=table.version(),
+        has_files=bool(table.file_uris()),
+        newest_transaction=table.transaction_version(query_id) if query_id else None,
+    )
+
+
+def _newest(checkpoint: CheckpointFacts | None) -> int:
+    return max(checkpoint.offsets, default=-1) if checkpoint else -1
+
+
+def _with_rows_taken_back(
+    config: PipelineConfig,
+    facts: QueryFacts,
+    opened: Opened,
+    archive: DeltaTable | None,
+) -> QueryFacts:
+    query_id = facts.checkpoint.query_id if facts.checkpoint else None
+    if opened.table is None or query_id is None:
+        return facts
+    archived = read_archived_commits(archive, config.name, query_id)
+    try:
+        found = find_taken_back(facts.query, query_id, opened.table, archived)
+    except FatalError as error:
+        return replace(facts, table_damage=error.message)
+    return replace(facts, taken_back=found)
+
+
+def _with_ledger(config: PipelineConfig, facts: QueryFacts) -> QueryFacts:
+    try:
+        head = read_ledger_head(config.schema_location)
+        if head is None:
+            return facts
+        later = _count_later_claims(head, facts)
+        return replace(facts, ledger=head, later_claims=later)
+    except FatalError as error:
+        if is_too_new(error):
+            raise
+        return replace(facts, ledger_damage=error.message)
+
+
+def _count_later_claims(head: LedgerHead, facts: QueryFacts) -> int:
+    """Count the claims that begin at the checkpoint's end, if its table is ahead."""
+    if head.claimed_up_to is None or facts.written <= facts.planned_later:
+        return 0
+    return count_later_claims(facts, head.ledger.claims())
+
+
+def _with_source(facts: QueryFacts, bronze: Opened) -> QueryFacts:
+    checkpoint = facts.checkpoint
+    needs_state = checkpoint is not None and bool(checkpoint.commits)
+    return replace(
+        facts,
+        source=_head(bronze.table, None),
+        source_damage=bronze.damage,
+        has_state=not needs_state or storage.has_keys(facts.query.checkpoint, "state"),
+    )
+
+
+def look_again(facts: QueryFacts) -> QueryFacts:
+    """Look at a checkpoint again that its table is ahead of."""
+    table = facts.table
+    is_behind = facts.written > facts.planned_later or (
+        facts.planned_later < 0 and table is not None and table.has_files
+    )
+    if facts.damage is not None or not is_behind:
+        return facts
+    now, _ = read_or_damage(facts.query.checkpoint)
+    return replace(facts, planned_later=_newest(now))

@@ -1,0 +1,50 @@
+"""Refuse to begin where a pipeline does not fit together, or something is not over."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sluice.checkpoint.pending import PendingDeletion, PendingRepair, read_pending
+from sluice.config import PipelineConfig
+from sluice.errors import FatalError
+from sluice.history.queries import Query
+from sluice.rules.book import find_refusal
+from sluice.rules.facts import QueryFacts
+from sluice.rules.read import read_facts
+
+
+def require_fit(config: PipelineConfig, queries: Sequence[Query]) -> list[QueryFacts]:
+    """Refuse checkpoints that do not belong to their tables or to the ledger.
+
+    Return the facts of the queries, which fit.
+
+    Raises:
+        FatalError: what does not fit, and the command that mends it.
+    """
+    facts = read_facts(config, queries)
+    for each in facts:
+        refusal = find_refusal(each)
+        if refusal is not None:
+            raise refusal.to_error(config.called)
+    return facts
+
+
+def require_nothing_begun(config: PipelineConfig) -> None:
+    """Refuse to begin while a repair or the deletion of the pipeline is not over.
+
+    Raises:
+        FatalError: one was begun; the message names the command that finishes it.
+    """
+    location = config.bronze_checkpoint_location
+    for begun in (
+        read_pending(location, PendingDeletion),
+        read_pending(location, PendingRepair),
+    ):
+        if begun is not None:
+            raise FatalError(
+                begun.condition,
+                f"pipeline {config.name!r}: {begun.called} was begun at "
+                f"{begun.begun_at.isoformat()} and is not over, {begun.so_far}: run "
+                f"'{begun.command}' again, it goes on from there",
+                {"command": begun.command},
+            )
