@@ -176,8 +176,9 @@ def _was_counted(file: LedgerFile, ledger: LedgerFacts) -> bool:
 def _is_replayed(
     file: LedgerFile, landed: LandedFile, rows: int, ledger: LedgerFacts
 ) -> bool:
-    """Tell whether a changed file was read again since, all of it."""
-    return file.seq in ledger.replayed and rows == landed.records
+    """Return True if a changed file was read again since; its rows say if all of it."""
+    is_as_long = landed.size == file.size
+    return file.seq in ledger.replayed and (is_as_long or rows == landed.records)
 
 
 def _changed(
