@@ -182,9 +182,12 @@ def test_version_of_a_ledger_survives_what_rewrites_it(
     assert compact_ledger(pipeline.ledger.root, above=0).keys() >= {"files"}
     later = Field("later", PrimitiveType("string"))
     files_table(pipeline).alter.add_columns(later)
+    pipeline.land("b.json")
+    pipeline.run_batch()
 
     found = files_table(pipeline).metadata().configuration
     assert found == {VERSION_KEY: str(FORMAT_VERSION)}
+    assert pipeline.ledger.high_seq() == 2
 
 
 def test_rebuilt_ledger_and_its_checkpoint_name_their_version(

@@ -82,7 +82,8 @@ class FilesSnapshot:
     def append(self, files: Sequence[FileVersion], *, run_id: str) -> bool:
         """Number ``files`` on from ``high``; False where another append came first."""
         transaction = Transaction(self.app_id, self.high + len(files))
-        return append_once(self.table, _rows(files, self.high, run_id), transaction)
+        rows = _completed(_rows(files, self.high, run_id), self.table)
+        return append_once(self.table, rows, transaction)
 
     def last_path(self, root: str) -> str:
         """Return the last path below ``root``, empty where there is none."""
@@ -147,3 +148,11 @@ def _rows(files: Sequence[FileVersion], high: int, run_id: str) -> pa.Table:
         pa.repeat(run_id, count),
     ]
     return pa.table(columns, schema=FILES_SCHEMA)
+
+
+def _completed(rows: pa.Table, table: DeltaTable) -> pa.Table:
+    """Add nulls for the columns of ``table`` that another release gave it."""
+    for field in pa.schema(table.schema().to_arrow()):
+        if field.name not in rows.column_names:
+            rows = rows.append_column(field, pa.nulls(rows.num_rows, field.type))
+    return rows
