@@ -79,8 +79,12 @@ class QueryHistory:
         return f"sluice-history-{self.config.name}-{self.query.name}-{self.query_id}"
 
 
-def archive_history(config: PipelineConfig) -> None:
+def archive_history(
+    config: PipelineConfig, *, batches: DeltaTable | None = None
+) -> None:
     """Append every batch that is done and not archived yet, for all queries.
+
+    ``batches`` is the table ``ops/batches`` if it is open already.
 
     Costs what is new: the checkpoint's last batches, the newer part of the table's log,
     and two columns of the data files which that added.
@@ -94,7 +98,7 @@ def archive_history(config: PipelineConfig) -> None:
         if checkpoint is None or checkpoint.query_id is None:
             continue
         history = QueryHistory(config, query, checkpoint)
-        _archive(history, "batches", BATCHES_SCHEMA, _batch_rows)
+        _archive(history, "batches", BATCHES_SCHEMA, _batch_rows, opened=batches)
         if query.reads_ledger:
             _archive(history, "batch_files", BATCH_FILES_SCHEMA, _file_rows)
 
@@ -176,11 +180,15 @@ def _archive(
     name: str,
     schema: pa.Schema,
     make_rows: Callable[[QueryHistory, Sequence[Done]], list[Row]],
+    *,
+    opened: DeltaTable | None = None,
 ) -> None:
     location = history.config.ops_location(name)
+    # One that is older than another archiver's append refuses ours.
+    at_first = [opened] if opened else []
 
     def attempt() -> bool | None:
-        table = open_or_create(location, schema)
+        table = at_first.pop() if at_first else open_or_create(location, schema)
         done = find_done(history, after=_archived_up_to(table, history.archive_id))
         if not done:
             return True

@@ -10,7 +10,7 @@ from sluice.checkpoint.write import give_query_id
 from sluice.cleanup.pipeline import require_only_reader
 from sluice.config import PipelineConfig, SilverConfig
 from sluice.config.pipeline import parse_duration
-from sluice.delta.log import read_commits
+from sluice.delta.log import open_table, read_commits
 from sluice.discovery.moved import require_same_path
 from sluice.discovery.run import Discovery, discover
 from sluice.history import archive_history
@@ -67,7 +67,8 @@ def _look(
 ) -> Preflight:
     require_only_reader(config)
     require_nothing_begun(config)
-    bronze, *silver = require_fit(config, list_queries(config))
+    archive = open_table(config.ops_location("batches"))
+    bronze, *silver = require_fit(config, list_queries(config), archive)
     checkpoint = bronze.checkpoint
     ledger = bronze.ledger.ledger if bronze.ledger else None
     snapshot = bronze.ledger.snapshot if bronze.ledger else None
@@ -84,7 +85,7 @@ def _look(
     waiting = ledger.files(after=start) if discovered_up_to > start else []
     unfinished = checkpoint is not None and checkpoint.uncommitted is not None
     finish_replays(config)
-    archive_history(config)
+    archive_history(config, batches=archive)
     return Preflight(
         new_files=len(waiting),
         new_bytes=sum(file.size for file in waiting),

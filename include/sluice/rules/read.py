@@ -34,8 +34,14 @@ class Opened:
     damage: str | None = None
 
 
-def read_facts(config: PipelineConfig, queries: Sequence[Query]) -> list[QueryFacts]:
+def read_facts(
+    config: PipelineConfig,
+    queries: Sequence[Query],
+    archive: DeltaTable | None = None,
+) -> list[QueryFacts]:
     """Read the facts of some queries of a pipeline, each as of one moment.
+
+    ``archive`` is the table ``ops/batches`` if it is open already.
 
     Raises:
         FatalError: a newer release wrote a checkpoint or the ledger.
@@ -46,7 +52,7 @@ def read_facts(config: PipelineConfig, queries: Sequence[Query]) -> list[QueryFa
         location: open_or_damage(location)
         for location in {bronze.table, *(each.table for each in queries)}
     }
-    archive = open_table(config.ops_location("batches"))
+    archive = archive or open_table(config.ops_location("batches"))
     read = []
     for query, (checkpoint, damage) in zip(queries, checkpoints, strict=True):
         facts = look_at(query, checkpoint, tables[query.table])

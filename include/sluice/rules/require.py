@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from deltalake import DeltaTable
+
 from sluice.checkpoint.pending import PendingDeletion, PendingRepair, read_pending
 from sluice.config import PipelineConfig
 from sluice.errors import FatalError
@@ -13,15 +15,20 @@ from sluice.rules.facts import QueryFacts
 from sluice.rules.read import read_facts
 
 
-def require_fit(config: PipelineConfig, queries: Sequence[Query]) -> list[QueryFacts]:
+def require_fit(
+    config: PipelineConfig,
+    queries: Sequence[Query],
+    archive: DeltaTable | None = None,
+) -> list[QueryFacts]:
     """Refuse checkpoints that do not belong to their tables or to the ledger.
 
-    Return the facts of the queries, which fit.
+    Return the facts of the queries, which fit. ``archive`` is the table ``ops/batches``
+    if it is open already.
 
     Raises:
         FatalError: what does not fit, and the command that mends it.
     """
-    facts = read_facts(config, queries)
+    facts = read_facts(config, queries, archive)
     for each in facts:
         refusal = find_refusal(each)
         if refusal is not None:
