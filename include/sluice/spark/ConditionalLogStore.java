@@ -1,4 +1,4 @@
-package sluice.spark.s3;
+package sluice.s3;
 
 import io.delta.storage.HadoopFileSystemLogStore;
 import java.io.IOException;

@@ -1,4 +1,4 @@
-package sluice.spark.s3;
+package sluice.s3;
 
 import java.io.IOException;
 import org.apache.hadoop.fs.FSDataOutputStream;

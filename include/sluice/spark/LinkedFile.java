@@ -1,4 +1,4 @@
-package sluice.spark.disk;
+package sluice.disk;
 
 import java.io.BufferedOutputStream;
 import java.io.IOException;

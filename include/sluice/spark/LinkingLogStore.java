@@ -1,4 +1,4 @@
-package sluice.spark.disk;
+package sluice.disk;
 
 import io.delta.storage.HadoopFileSystemLogStore;
 import java.io.IOException;
