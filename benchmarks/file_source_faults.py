@@ -5,7 +5,7 @@
 Each fault is a small real run: JSON files through ``readStream.format("json")`` into a
 Delta table, one file a micro-batch, trigger availableNow, local[2]. Rows are counted
 by file in the landing folder and in the table. Drivers are killed where Linux's seccomp
-holds their writes; see ``tests/held_writes.py``.
+holds their writes; see ``tests/support/held_writes.py``.
 """
 
 from __future__ import annotations
@@ -557,7 +557,7 @@ def held(stream: Stream, step: str) -> Iterator[Callable[[], None]]:
     It is killed in the end, unless it was let go.
     """
     sys.path.insert(0, _TESTS)
-    from held_writes import HeldRun  # noqa: PLC0415 - beside the tests, not installed
+    from support.held_writes import HeldRun  # noqa: PLC0415 - beside the tests, not installed
 
     command = [sys.executable, __file__, "--driver", str(stream.folder)]
     with HeldRun.start(command, stream.folder) as run:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sluice.local.cluster import Cluster
-from standalone import running_cluster
+from support.standalone import running_cluster
 
 
 @pytest.fixture(scope="module")

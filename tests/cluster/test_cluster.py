@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from delta_rows import read_delta
-from killing import Side, kill_session, wait_until
-from lakes import Lake
 from sluice.local.cluster import Cluster
-from standalone import executors, interpreter_without_packages, kill, submit
+from support.delta_rows import read_delta
+from support.killing import Side, kill_session, wait_until
+from support.lakes import Lake
+from support.standalone import executors, interpreter_without_packages, kill, submit
 
 pytestmark = [pytest.mark.needs_java, pytest.mark.timeout(300)]
 

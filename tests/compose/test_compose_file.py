@@ -12,11 +12,11 @@ import pytest
 
 import bootstrap
 import compose_env
-import compose_file
 from sluice.local.environment import local_airflow
 from sluice.local.services import COMPONENTS
 from sluice.local.settings import Places, airflow_settings
 from sluice.orchestration.dag import JOBS_FOLDER
+from support import compose_file
 
 ROOT = compose_file.ROOT
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")

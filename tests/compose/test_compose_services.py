@@ -12,14 +12,18 @@ from urllib.request import ProxyHandler, build_opener
 import pytest
 
 import compose_env
-import compose_file
-from compose_services import Machine, Service, left_over, nothing_left
-from dag_runs import list_runs
-from postgres_server import PostgresMissingError, installed_programs, running_postgres
-from s3_server import free_port
 from sluice.config import PipelineConfig, load_pipeline
 from sluice.local.api import AirflowApi
-from tables import bronze_rows, landed_rows, silver_rows, stream_windows
+from support import compose_file
+from support.compose_services import Machine, Service, left_over, nothing_left
+from support.dag_runs import list_runs
+from support.postgres_server import (
+    PostgresMissingError,
+    installed_programs,
+    running_postgres,
+)
+from support.s3_server import free_port
+from support.tables import bronze_rows, landed_rows, silver_rows, stream_windows
 
 pytestmark = [pytest.mark.long, pytest.mark.needs_java, pytest.mark.timeout(1200)]
 

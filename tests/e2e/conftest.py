@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from checkouts import Checkout, checkout_in
+from support.checkouts import Checkout, checkout_in
 
 
 @pytest.fixture(scope="module")

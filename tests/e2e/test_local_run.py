@@ -12,11 +12,11 @@ from urllib.request import urlopen
 
 import pytest
 
-from checkouts import Checkout
 from sluice.control.processes import Mark, ProcessGroup, list_marked
 from sluice.local.cluster import Cluster
-from standalone import free_ports
-from tables import bronze_rows, landed_rows, silver_rows, stream_windows
+from support.checkouts import Checkout
+from support.standalone import free_ports
+from support.tables import bronze_rows, landed_rows, silver_rows, stream_windows
 
 pytestmark = [pytest.mark.needs_java, pytest.mark.timeout(900)]
 

@@ -8,14 +8,14 @@ from datetime import timedelta
 
 import pytest
 
-from dag_runs import backfill, list_runs
 from sluice.control.processes import ProcessGroup
 from sluice.history import read_steps
 from sluice.local.api import AirflowApi
 from sluice.local.services import connect
 from sluice.sample import land_next_hour
 from sluice.sample.orders import FIRST_HOUR
-from tables import (
+from support.dag_runs import backfill, list_runs
+from support.tables import (
     backfilled_windows,
     bronze_rows,
     landed_rows,

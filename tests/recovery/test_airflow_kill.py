@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from killing import run_job
-from lakes import Lake
 from sluice.control.lease import read_lease
 from sluice.control.processes import Mark, end_marked, list_marked
 from sluice.orchestration.operator import CONNECTION_EXAMPLE
-from stopping import DEADLINE, await_none, wait_for_batch
+from support.killing import run_job
+from support.lakes import Lake
+from support.stopping import DEADLINE, await_none, wait_for_batch
 
 pytestmark = [
     pytest.mark.long,

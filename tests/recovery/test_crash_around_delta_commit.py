@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from held_writes import HeldRun, Write, can_hold
-from killing import Query, Side
-from lakes import Lake
+from support.held_writes import HeldRun, Write, can_hold
+from support.killing import Query, Side
+from support.lakes import Lake
 
 pytestmark = [
     pytest.mark.needs_java,

@@ -12,11 +12,11 @@ from shutil import rmtree
 
 import pytest
 
-import every_write
-from delta_rows import read_delta
-from held_writes import HeldRun, can_hold
-from lakes import Lake
 from sluice.audit.run import run_audit
+from support import every_write
+from support.delta_rows import read_delta
+from support.held_writes import HeldRun, can_hold
+from support.lakes import Lake
 
 pytestmark = [
     pytest.mark.timeout(900),
@@ -47,7 +47,7 @@ def test_run_crashed_at_every_write_reads_every_file_once(
     tmp_path: Path, only: str
 ) -> None:
     """Whatever the crash left half done, the next run finds it and goes on from it."""
-    attempts = crash_at_every_write("crash_scenarios:RUN", tmp_path, only)
+    attempts = crash_at_every_write("support.crash_scenarios:RUN", tmp_path, only)
 
     missed = [
         step
@@ -62,7 +62,7 @@ def test_run_crashed_at_every_write_reads_every_file_once(
 @pytest.mark.long
 def test_clean_up_crashed_at_every_write_loses_no_file(tmp_path: Path) -> None:
     """A moved file is in one of two places, and its rows stay where they are."""
-    attempts = crash_at_every_write("crash_scenarios:MOVE", tmp_path, "all")
+    attempts = crash_at_every_write("support.crash_scenarios:MOVE", tmp_path, "all")
 
     for number in range(1, len(attempts) + 2):
         place = tmp_path / str(number)
@@ -80,7 +80,7 @@ def test_repair_crashed_at_every_write_reads_every_file_once(
     tmp_path: Path, scenario: str
 ) -> None:
     """A repair that was cut off goes on where it was when it is called again."""
-    name = f"crash_scenarios:{scenario}"
+    name = f"support.crash_scenarios:{scenario}"
     attempts = crash_at_every_write(name, tmp_path, "all")
 
     for number in range(1, len(attempts) + 2):
@@ -129,8 +129,14 @@ def kill_at_write(lake: Lake, number: int) -> bool:
 
 def crash_at_every_write(scenario: str, folder: Path, only: str) -> list[str]:
     """Return the paths before whose writing the scenario was killed, in order."""
-    command = [sys.executable, every_write.__file__, scenario, str(folder), only]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-m", every_write.__name__, scenario, str(folder), only]
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        cwd=Path(__file__).parents[1],
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, f"after {done.stdout}\n{done.stderr}"
     *killed, whole = [json.loads(line)["path"] for line in done.stdout.splitlines()]
     assert whole is None

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from builders import PipelineBuilder
-from held_writes import HeldRun, Write, can_hold
 from sluice.cleanup.pipeline import clean_landing
 from sluice.config import load_pipeline
 from sluice.history import archive_history
 from sluice.ledger.events import EventKind
 from sluice.ledger.ledger import Ledger
+from support.builders import PipelineBuilder
+from support.held_writes import HeldRun, Write, can_hold
 
 pytestmark = pytest.mark.skipif(not can_hold(), reason="no seccomp to hold writes")
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from killing import Job, run_job, running, session_states, wait_until
-from lakes import Lake
 from sluice.errors import ExitCode
+from support.killing import Job, run_job, running, session_states, wait_until
+from support.lakes import Lake
 
 pytestmark = pytest.mark.needs_java
 

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from deltalake.exceptions import TableNotFoundError
 
-from delta_rows import read_delta
-from held_writes import HeldRun, Write, can_hold
-from killing import JOBS
-from lakes import Lake
+from support.delta_rows import read_delta
+from support.held_writes import HeldRun, Write, can_hold
+from support.killing import JOBS
+from support.lakes import Lake
 
 pytestmark = [
     pytest.mark.needs_java,

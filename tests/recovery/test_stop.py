@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from lakes import ROWS, Lake
 from sluice.cli import app
 from sluice.control.lease import read_lease
 from sluice.paths import control_location
 from sluice.storage import list_keys
-from stopping import DEADLINE, running, wait_for_batch
+from support.lakes import ROWS, Lake
+from support.stopping import DEADLINE, running, wait_for_batch
 
 pytestmark = [pytest.mark.needs_java, pytest.mark.timeout(600)]
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from delta_rows import read_delta
-from lakes import Lake
+from support.delta_rows import read_delta
+from support.lakes import Lake
 
 # Both wait for their turn, so that each round begins for both in one moment.
 DISCOVERER = """

@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from held_writes import HeldRun, can_hold
-from killing import (
+from support.held_writes import HeldRun, can_hold
+from support.killing import (
     JOBS,
     Claimed,
     run_job,
     signal_session,
     stop_session,
 )
-from lakes import Lake
-from leases import shorten_lease
+from support.lakes import Lake
+from support.leases import shorten_lease
 
 pytestmark = [
     pytest.mark.needs_java,

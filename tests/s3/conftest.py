@@ -7,7 +7,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from s3_server import S3Server, built_server, has_go, install_jars, running_server
+from support.s3_server import (
+    S3Server,
+    built_server,
+    has_go,
+    install_jars,
+    running_server,
+)
 
 
 @pytest.fixture(scope="session")

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from py4j.protocol import Py4JJavaError, get_return_value
 
-from killing import wait_until
-from s3_server import S3Server
 from sluice import storage
 from sluice.spark.s3 import require_s3_jars, s3_settings
 from sluice.spark.setup.gateway import bare_gateway
 from sluice.spark.setup.jars import require_jars
+from support.killing import wait_until
+from support.s3_server import S3Server
 
 pytestmark = [pytest.mark.needs_java, pytest.mark.needs_s3, pytest.mark.timeout(900)]
 

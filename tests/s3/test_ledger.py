@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from racing import RACERS, check_racing_discoverers, together
 from sluice.ledger.events import EventKind, LedgerEvent
 from sluice.ledger.ledger import Ledger
 from sluice.model import SeqRange
+from support.racing import RACERS, check_racing_discoverers, together
 
 pytestmark = [pytest.mark.needs_s3, pytest.mark.timeout(900)]
 

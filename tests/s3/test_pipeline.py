@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from lakes import ROWS
-from s3_lake import BucketLake
+from support.lakes import ROWS
+from support.s3_lake import BucketLake
 
 pytestmark = [
     pytest.mark.needs_java,

@@ -10,7 +10,6 @@ from threading import Barrier
 import pytest
 from pyarrow.fs import S3FileSystem
 
-from s3_server import KEY, SECRET, S3Server
 from sluice import storage
 from sluice.audit.landing import read_landing
 from sluice.discovery.listing import list_landed
@@ -18,6 +17,7 @@ from sluice.errors import Condition, FatalError
 from sluice.formats.streams import open_decompressed
 from sluice.ledger.ledger import Ledger
 from sluice.options.options import CloudFilesOptions, parse_options
+from support.s3_server import KEY, SECRET, S3Server
 
 pytestmark = [pytest.mark.needs_s3, pytest.mark.timeout(900)]
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from killing import Claimed, Moment, Query, run_job, running
-from leases import shorten_lease
-from s3_lake import BucketLake
-from s3_server import S3Server
 from sluice.errors import ExitCode
+from support.killing import Claimed, Moment, Query, run_job, running
+from support.leases import shorten_lease
+from support.s3_lake import BucketLake
+from support.s3_server import S3Server
 
 pytestmark = [
     pytest.mark.long,

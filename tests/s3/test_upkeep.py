@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from s3_lake import BucketLake
 from sluice.ledger.compact import compact_ledger
+from support.s3_lake import BucketLake
 
 pytestmark = [
     pytest.mark.long,

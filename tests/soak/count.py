@@ -7,10 +7,10 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from delta_rows import read_delta
-from oracle import expected_silver, read_silver
 from sluice.config import PipelineConfig
-from tables import rounded
+from support.delta_rows import read_delta
+from support.oracle import expected_silver, read_silver
+from support.tables import rounded
 
 
 @dataclass(frozen=True)

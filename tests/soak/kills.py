@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from killing import kill_session, session_states, signal_session, stop_session
 from sluice.config import PipelineConfig
+from support.killing import kill_session, session_states, signal_session, stop_session
 
 # After a new file appears the run has this long before it is killed, at most.
 _AFTER_SECONDS = 0.25

@@ -10,12 +10,12 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from killing import DEADLINE, kill_session, start
 from sluice.config import PipelineConfig, load_pipeline
 from soak.count import Verdict, check_all, check_so_far
 from soak.kills import Victim, carry_out, plan_kills, watched_folders
 from soak.landing import Landing
 from soak.places import name_place, read_progress
+from support.killing import DEADLINE, kill_session, start
 
 PIPELINE = """\
 name: orders

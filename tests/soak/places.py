@@ -11,8 +11,8 @@ from urllib.parse import unquote
 from deltalake import DeltaTable
 from deltalake.exceptions import TableNotFoundError
 
-from killing import Claimed, Query, newest
 from sluice.config import PipelineConfig
+from support.killing import Claimed, Query, newest
 
 _FOOTER = b"PAR1"
 

@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 from deltalake import DeltaTable
 
-from delta_rows import read_delta
-from killing import leave_unplanned
 from sluice.bronze.run import run_bronze
 from sluice.config import PipelineConfig
 from sluice.errors import Condition, FatalError, UsageError
 from sluice.ledger.ledger import Ledger
 from sluice.preflight.run import preflight
+from support.delta_rows import read_delta
+from support.killing import leave_unplanned
 
 pytestmark = [pytest.mark.needs_java, pytest.mark.usefixtures("spark")]
 

@@ -14,7 +14,6 @@ from pyspark.errors import StreamingQueryException
 from pyspark.sql import SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
-from delta_rows import read_delta
 from sluice import cloud_files_state
 from sluice.bronze.run import run_bronze
 from sluice.config import PipelineConfig
@@ -25,6 +24,7 @@ from sluice.ledger.ledger import Ledger
 from sluice.model import FileState
 from sluice.options.configured import source_options
 from sluice.spark.failures import own_error
+from support.delta_rows import read_delta
 
 pytestmark = [pytest.mark.needs_java, pytest.mark.usefixtures("spark")]
 

@@ -12,8 +12,8 @@ from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
-from killing import wait_until
 from sluice.spark.tuning import DISK_LOG_STORE
+from support.killing import wait_until
 
 pytestmark = pytest.mark.needs_java
 

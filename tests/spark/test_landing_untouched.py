@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from builders import PipelineBuilder, pipeline_config
 from sluice.replay.run import run_replay
 from sluice.replay.select import Selection
 from sluice.run import run_pipeline
-from tree import untouched
+from support.builders import PipelineBuilder, pipeline_config
+from support.tree import untouched
 
 pytestmark = [pytest.mark.needs_java, pytest.mark.usefixtures("spark")]
 

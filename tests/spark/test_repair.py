@@ -13,7 +13,6 @@ import pytest
 from delta.tables import DeltaTable
 from pyspark.sql import SparkSession
 
-from delta_rows import read_delta
 from sluice.bronze.run import run_bronze
 from sluice.checkpoint import read_checkpoint
 from sluice.checkpoint.write import give_query_id
@@ -24,6 +23,7 @@ from sluice.model import FileState
 from sluice.preflight.run import preflight
 from sluice.repair.run import carry_out, plan_repair
 from sluice.silver.run import run_silver
+from support.delta_rows import read_delta
 
 pytestmark = pytest.mark.needs_java
 

@@ -19,14 +19,6 @@ import pytest
 from deltalake import DeltaTable, write_deltalake
 from deltalake.exceptions import CommitFailedError
 
-from builders import (
-    BRONZE_SCHEMA,
-    PipelineBuilder,
-    bronze_row,
-    order,
-    pipeline_config,
-)
-from delta_rows import read_delta
 from sluice.audit import run_audit
 from sluice.bronze.run import run_bronze
 from sluice.cli.replay import replay as replay_command
@@ -40,6 +32,14 @@ from sluice.replay.result import ReplayResult
 from sluice.replay.run import run_replay
 from sluice.replay.select import LeftOutReason, Selection
 from sluice.silver.interval import parse_interval
+from support.builders import (
+    BRONZE_SCHEMA,
+    PipelineBuilder,
+    bronze_row,
+    order,
+    pipeline_config,
+)
+from support.delta_rows import read_delta
 
 pytestmark = [pytest.mark.needs_java, pytest.mark.usefixtures("spark")]
 

@@ -10,15 +10,15 @@ from deltalake import DeltaTable
 from pyspark.errors import StreamingQueryException
 from pyspark.sql import SparkSession
 
-from frozen import unfreeze
-from lakes import Lake
 from sluice.audit.run import run_audit
 from sluice.bronze.run import run_bronze
 from sluice.errors import Condition, FatalError
 from sluice.ledger.ledger import VERSION_KEY
 from sluice.silver.run import run_silver_tables
 from sluice.spark.failures import own_error
-from tree import contents
+from support.frozen import unfreeze
+from support.lakes import Lake
+from support.tree import contents
 
 pytestmark = [pytest.mark.needs_java, pytest.mark.usefixtures("spark")]
 

@@ -7,7 +7,6 @@ from threading import Event
 
 import pytest
 
-from builders import PipelineBuilder, pipeline_config
 from sluice.audit.run import run_audit
 from sluice.cleanup.pipeline import clean_landing
 from sluice.discovery.run import Discovery
@@ -16,7 +15,8 @@ from sluice.history.files import list_files
 from sluice.preflight.plan import plan_run
 from sluice.preflight.run import preflight
 from sluice.watch import watch_pipeline
-from tree import untouched
+from support.builders import PipelineBuilder, pipeline_config
+from support.tree import untouched
 
 
 def test_commands_leave_the_landing_folder_as_it_was(

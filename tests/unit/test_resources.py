@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 from deltalake import DeltaTable
 
-from builders import PipelineBuilder, pipeline_config, window
 from sluice.cli import main
 from sluice.config import PipelineConfig
 from sluice.control.hold import hold_lease
@@ -24,6 +23,7 @@ from sluice.history.tables import read_rows
 from sluice.preflight.run import preflight
 from sluice.resources import Fate, delete_pipeline, list_resources
 from sluice.resources import delete as deletion
+from support.builders import PipelineBuilder, pipeline_config, window
 
 
 class Killed(BaseException):

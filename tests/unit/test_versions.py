@@ -11,7 +11,6 @@ import pytest
 from deltalake import DeltaTable, Field
 from deltalake.schema import PrimitiveType
 
-from builders import PipelineBuilder, pipeline_config
 from sluice import storage
 from sluice.audit.run import audit_checkpoint, run_audit
 from sluice.checkpoint import read_checkpoint
@@ -28,7 +27,8 @@ from sluice.preflight.run import preflight
 from sluice.repair.run import carry_out, plan_repair
 from sluice.resources.delete import delete_pipeline
 from sluice.versions import FORMAT_VERSION, require_known
-from tree import contents
+from support.builders import PipelineBuilder, pipeline_config
+from support.tree import contents
 
 Opener = Callable[[PipelineConfig], object]
 OPENERS: dict[str, Opener] = {

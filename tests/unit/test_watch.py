@@ -16,12 +16,12 @@ from threading import Event
 import pytest
 from watchfiles import Change
 
-from builders import PipelineBuilder, pipeline_config
 from sluice.errors import Condition, RetryableError, UsageError
 from sluice.options.configured import source_options
 from sluice.options.incremental import Listing
 from sluice.preflight.run import preflight
 from sluice.watch import Arrivals, watch_pipeline
+from support.builders import PipelineBuilder, pipeline_config
 
 # The lifetime of the sign of life is given, so that a test need not wait for it.
 _WATCH = """

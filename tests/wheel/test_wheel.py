@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from clean_environment import ROOT, CleanEnvironment, make_environment
-from standalone import plain_cluster
+from support.clean_environment import ROOT, CleanEnvironment, make_environment
+from support.standalone import plain_cluster
 
 pytestmark = [pytest.mark.needs_java, pytest.mark.timeout(600)]
 

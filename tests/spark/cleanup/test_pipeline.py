@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from delta_rows import read_delta
 from sluice.bronze.run import run_bronze
 from sluice.config import PipelineConfig
 from sluice.history.files import list_files
+from support.delta_rows import read_delta
 
 pytestmark = [pytest.mark.needs_java]
 

@@ -9,8 +9,8 @@ import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
-from killing import newest
 from sluice.control.query import finish_batch
+from support.killing import newest
 
 pytestmark = pytest.mark.needs_java
 

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
-from delta_rows import read_delta
-from oracle import all_windows, read_silver
-from silver_lake import SilverLake, order
 from sluice.errors import Condition, ExitCode, FatalError, RetryableError, UsageError
 from sluice.silver.backfill import run_backfill
 from sluice.silver.run import run_silver
+from support.delta_rows import read_delta
+from support.oracle import all_windows, read_silver
+from support.silver_lake import SilverLake, order
 
 MIDNIGHT = datetime(2025, 1, 1, tzinfo=UTC)
 

@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 import pytest
 from deltalake import DeltaTable
 
-from oracle import expected_silver, read_silver
-from silver_lake import SilverLake, order
 from sluice.silver.late import TABLE, archive_batches
 from sluice.silver.run import run_silver
+from support.oracle import expected_silver, read_silver
+from support.silver_lake import SilverLake, order
 
 
 @pytest.fixture

@@ -17,9 +17,6 @@ from pathlib import Path
 
 import pytest
 
-from delta_rows import read_delta
-from oracle import read_silver, snapshot_windows
-from silver_lake import SILVER
 from sluice.audit import run_audit
 from sluice.bronze.run import run_bronze
 from sluice.config import PipelineConfig
@@ -32,6 +29,9 @@ from sluice.replay.result import ReplayResult
 from sluice.replay.run import run_replay
 from sluice.replay.select import Selection
 from sluice.silver.run import run_silver
+from support.delta_rows import read_delta
+from support.oracle import read_silver, snapshot_windows
+from support.silver_lake import SILVER
 
 pytestmark = [pytest.mark.needs_java, pytest.mark.usefixtures("spark")]
 

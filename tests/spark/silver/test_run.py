@@ -11,15 +11,15 @@ from pathlib import Path
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
-from delta_rows import read_delta
-from killing import leave_unplanned
-from oracle import expected_silver, read_silver
-from silver_lake import SilverLake, order
 from sluice.control import query as control_query
 from sluice.errors import Condition, FatalError, UsageError
 from sluice.history import read_steps
 from sluice.sample import land_next_hour
 from sluice.silver.run import run_silver
+from support.delta_rows import read_delta
+from support.killing import leave_unplanned
+from support.oracle import expected_silver, read_silver
+from support.silver_lake import SilverLake, order
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 
 import pytest
 
-from silver_lake import SILVER
 from sluice.config import SilverConfig
 from sluice.errors import Condition, UsageError
 from sluice.silver.transform import (
@@ -15,6 +14,7 @@ from sluice.silver.transform import (
     check_columns,
     with_event_time,
 )
+from support.silver_lake import SILVER
 
 ROW = "order_date string, total_amount double, payment_method string"
 NOON = datetime(2025, 7, 1, 12, tzinfo=UTC)

@@ -15,13 +15,13 @@ import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
-from builders import PipelineBuilder, pipeline_config, window
 from sluice.audit.gather import gather_facts
 from sluice.history import archive_history, record_step
 from sluice.ledger.ledger import FILES_SCHEMA
 from sluice.ledger.quarantine import QuarantinedFile
 from sluice.model import DataRisk, Finding, Severity, StepSummary
 from sluice.rules.checks import check_facts
+from support.builders import PipelineBuilder, pipeline_config, window
 
 
 def healthy(lake: Path) -> PipelineBuilder:

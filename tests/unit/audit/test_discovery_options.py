@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from builders import PipelineBuilder, pipeline_config
 from sluice.audit.gather import gather_facts
 from sluice.history import record_step
 from sluice.model import StepSummary
 from sluice.rules.checks import check_facts
 from sluice.rules.findings import Code
+from support.builders import PipelineBuilder, pipeline_config
 
 DAY = 86_400
 

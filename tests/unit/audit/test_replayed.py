@@ -9,11 +9,11 @@ import pyarrow as pa
 import pytest
 from deltalake import write_deltalake
 
-from builders import BRONZE_SCHEMA, PipelineBuilder, bronze_row, pipeline_config
 from sluice.audit.gather import gather_facts
 from sluice.ledger.events import EventKind, LedgerEvent, Replayed
 from sluice.ledger.quarantine import QuarantinedFile
 from sluice.rules.checks import check_facts
+from support.builders import BRONZE_SCHEMA, PipelineBuilder, bronze_row, pipeline_config
 
 
 @pytest.fixture

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from builders import PipelineBuilder, pipeline_config
-from delta_rows import read_delta
 from sluice.audit import AuditReport, run_audit
 from sluice.audit.render import render_page, table_rows
 from sluice.config import load_pipeline
 from sluice.errors import ExitCode
 from sluice.model import Severity
 from sluice.rules.findings import Code, Mend, finding
+from support.builders import PipelineBuilder, pipeline_config
+from support.delta_rows import read_delta
 
 MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
 

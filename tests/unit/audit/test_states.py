@@ -11,9 +11,6 @@ import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
-from builders import PipelineBuilder, pipeline_config
-from delta_rows import read_delta
-from kept import Kept
 from sluice.audit.gather import gather_facts
 from sluice.discovery.listing import list_landed
 from sluice.history import archive_history
@@ -22,6 +19,9 @@ from sluice.ledger.quarantine import LeftOut, QuarantinedFile
 from sluice.model import DataRisk, Finding, Severity
 from sluice.options.configured import source_options
 from sluice.rules.checks import check_facts
+from support.builders import PipelineBuilder, pipeline_config
+from support.delta_rows import read_delta
+from support.kept import Kept
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from builders import commit_text, metadata_text, offsets_text
 from sluice.checkpoint.parse import parse_commit_entry, parse_metadata, parse_offsets
+from support.builders import commit_text, metadata_text, offsets_text
 
 LEDGER_OFFSET = '{"ledger": "adc71fd5", "seq": 30}'
 

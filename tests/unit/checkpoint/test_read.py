@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from builders import CheckpointBuilder
 from sluice.checkpoint import CheckpointFacts, read_checkpoint
 from sluice.checkpoint import read as module
 from sluice.errors import Condition, FatalError
+from support.builders import CheckpointBuilder
 
 
 def read(checkpoint: CheckpointBuilder) -> CheckpointFacts:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from builders import START
 from sluice.checkpoint import read_checkpoint
 from sluice.checkpoint.write import clear_unplanned, give_query_id, write_adopting
+from support.builders import START
 
 OFFSET = '{"ledger": "a", "seq": 7}'
 

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from deltalake import DeltaTable
 
-from builders import PipelineBuilder, pipeline_config
 from sluice.audit.run import run_audit
 from sluice.cleanup import pipeline as clean
 from sluice.cleanup.pipeline import clean_landing
@@ -25,7 +24,8 @@ from sluice.model import CHAIN_START, SeqRange
 from sluice.options.options import parse_options
 from sluice.preflight.plan import plan_run
 from sluice.preflight.run import preflight
-from tree import with_times
+from support.builders import PipelineBuilder, pipeline_config
+from support.tree import with_times
 
 MOVE = {
     "cloudFiles.cleanSource": "MOVE",

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from builders import PipelineBuilder, pipeline_config
 from sluice.cli import main
+from support.builders import PipelineBuilder, pipeline_config
 
 _PIPELINE = """
 name: orders

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from builders import PipelineBuilder, pipeline_config
 from sluice.cli import main
 from sluice.control.hold import hold_lease
 from sluice.control.lease import read_lease
 from sluice.control.stop import read_stop
 from sluice.paths import control_location
 from sluice.storage import list_keys
+from support.builders import PipelineBuilder, pipeline_config
 
 Sluice = Callable[..., tuple[int, str, str]]
 

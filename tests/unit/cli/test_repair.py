@@ -11,8 +11,8 @@ from shutil import rmtree
 
 import pytest
 
-from builders import PipelineBuilder, pipeline_config
 from sluice.cli import main
+from support.builders import PipelineBuilder, pipeline_config
 
 Command = Callable[..., tuple[int, str, str]]
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from builders import PipelineBuilder, pipeline_config
 from sluice.cli import main
 from sluice.errors import ExitCode
+from support.builders import PipelineBuilder, pipeline_config
 
 
 @pytest.fixture

@@ -9,13 +9,13 @@ import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, Transaction
 
-from builders import PipelineBuilder, pipeline_config, window
-from delta_rows import read_delta
-from kept import Kept
 from sluice.history import archive_history
 from sluice.history.batches import list_batches
 from sluice.history.tables import append_archived, open_or_create
 from sluice.model import BatchKind
+from support.builders import PipelineBuilder, pipeline_config, window
+from support.delta_rows import read_delta
+from support.kept import Kept
 
 
 @pytest.fixture(scope="module")

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from builders import CheckpointBuilder, PipelineBuilder, pipeline_config, window
 from sluice.checkpoint import read_checkpoint
 from sluice.errors import Condition, UsageError
 from sluice.history import archive_history
 from sluice.history.batches import list_batches, list_checkpoint_batches, to_json
 from sluice.model import BatchKind
+from support.builders import CheckpointBuilder, PipelineBuilder, pipeline_config, window
 
 
 @pytest.fixture

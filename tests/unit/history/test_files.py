@@ -12,10 +12,6 @@ import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
-from builders import PipelineBuilder, pipeline_config
-from delta_rows import read_delta
-from frozen import unfreeze
-from kept import Kept
 from sluice.config import load_pipeline
 from sluice.delta.log import read_commits
 from sluice.discovery.listing import list_landed
@@ -28,6 +24,10 @@ from sluice.ledger.events import Archived, EventKind, LedgerEvent, Replayed
 from sluice.ledger.quarantine import LeftOut, QuarantinedFile
 from sluice.model import FileState, SeqRange
 from sluice.options.configured import source_options
+from support.builders import PipelineBuilder, pipeline_config
+from support.delta_rows import read_delta
+from support.frozen import unfreeze
+from support.kept import Kept
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,6 @@ import pyarrow as pa
 import pytest
 from deltalake import CommitProperties, DeltaTable, write_deltalake
 
-from builders import PipelineBuilder, pipeline_config
 from sluice.errors import Condition, FatalError
 from sluice.history.replays import (
     FileRows,
@@ -25,6 +24,7 @@ from sluice.history.replays import (
 )
 from sluice.ledger.events import EventKind, Replayed
 from sluice.preflight.run import preflight
+from support.builders import PipelineBuilder, pipeline_config
 
 MINUTE = timedelta(minutes=1)
 FIVE = 5 * MINUTE

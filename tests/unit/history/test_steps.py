@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from builders import pipeline_config
 from sluice.history import latest_start, read_steps, record_step
 from sluice.model import StepSummary
+from support.builders import pipeline_config
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -7,10 +7,6 @@ from shutil import copytree, rmtree
 import pytest
 from deltalake import DeltaTable
 
-from builders import (
-    PipelineBuilder,
-    pipeline_config,
-)
 from sluice.delta.log import TableCommit, open_table
 from sluice.history import archive_history
 from sluice.history.queries import list_queries
@@ -19,6 +15,10 @@ from sluice.history.taken_back import (
     find_taken_back,
     read_archived_commits,
     rows_taken_back,
+)
+from support.builders import (
+    PipelineBuilder,
+    pipeline_config,
 )
 
 MOMENT = datetime(2026, 1, 1, tzinfo=UTC)

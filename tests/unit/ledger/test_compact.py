@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 from deltalake import DeltaTable
 
-from delta_rows import read_delta
-from racing import race
 from sluice.delta import compaction as module
 from sluice.delta.compaction import Compaction, compact_table
 from sluice.ledger.compact import compact_ledger
 from sluice.ledger.events import EventKind, LedgerEvent
 from sluice.ledger.ledger import Ledger
 from sluice.model import FileVersion, SeqRange
+from support.delta_rows import read_delta
+from support.racing import race
 
 MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
 

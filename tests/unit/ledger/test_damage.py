@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
-from builders import PipelineBuilder, pipeline_config
-from kept import Kept
 from sluice.errors import Condition, FatalError
 from sluice.history.files import list_files
 from sluice.ledger.damage import damage_named, find_damage
 from sluice.ledger.ledger import Ledger
 from sluice.preflight.plan import plan_run
 from sluice.preflight.run import preflight
+from support.builders import PipelineBuilder, pipeline_config
+from support.kept import Kept
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,6 @@ from threading import Barrier
 
 import pytest
 
-from delta_rows import read_delta
 from sluice.ledger.events import (
     EventKind,
     LedgerEvent,
@@ -18,6 +17,7 @@ from sluice.ledger.events import (
     newest_events,
     read_events,
 )
+from support.delta_rows import read_delta
 
 MOMENT = datetime(2026, 1, 1, 12, 30, 15, 123456, tzinfo=UTC)
 REPLAYED = Replayed(table_version=17, rows=3, rescued_rows=1)

@@ -8,13 +8,13 @@ from shutil import rmtree
 import pytest
 from deltalake import DeltaTable
 
-from delta_rows import read_delta
-from racing import RACERS, check_racing_discoverers, together
 from sluice.errors import Condition, FatalError
 from sluice.ledger import ledger as module
 from sluice.ledger.ledger import Ledger
 from sluice.ledger.quarantine import QuarantinedFile
 from sluice.model import FileVersion, SeqRange
+from support.delta_rows import read_delta
+from support.racing import RACERS, check_racing_discoverers, together
 
 MOMENT = datetime(2026, 1, 1, 12, 30, 15, 123456, tzinfo=UTC)
 

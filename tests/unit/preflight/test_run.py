@@ -7,19 +7,19 @@ from shutil import copytree, rmtree
 import pytest
 from deltalake import DeltaTable
 
-from builders import (
-    START,
-    CheckpointBuilder,
-    PipelineBuilder,
-    pipeline_config,
-    window,
-)
 from sluice.checkpoint import read_checkpoint
 from sluice.checkpoint.write import write_adopting
 from sluice.errors import Condition, FatalError, UsageError
 from sluice.preflight.plan import plan_run
 from sluice.preflight.run import Preflight, preflight
 from sluice.repair.run import carry_out, plan_repair
+from support.builders import (
+    START,
+    CheckpointBuilder,
+    PipelineBuilder,
+    pipeline_config,
+    window,
+)
 
 
 @pytest.fixture

@@ -10,8 +10,16 @@ from typing import NamedTuple
 
 import pytest
 
-from builders import PipelineBuilder, pipeline_config, window
-from damages import (
+from sluice.audit.gather import gather_facts
+from sluice.checkpoint.pending import PendingRepair
+from sluice.delta.log import open_table
+from sluice.errors import Condition, FatalError
+from sluice.history import archive_history
+from sluice.preflight.run import preflight
+from sluice.repair.run import carry_out, plan_repair
+from sluice.rules.checks import check_facts
+from support.builders import PipelineBuilder, pipeline_config, window
+from support.damages import (
     Damage,
     empty_table,
     lose_checkpoint,
@@ -41,16 +49,8 @@ from damages import (
     tear_offsets_and_ledger,
     tear_silver_commit,
 )
-from delta_rows import read_delta
-from kept import Kept
-from sluice.audit.gather import gather_facts
-from sluice.checkpoint.pending import PendingRepair
-from sluice.delta.log import open_table
-from sluice.errors import Condition, FatalError
-from sluice.history import archive_history
-from sluice.preflight.run import preflight
-from sluice.repair.run import carry_out, plan_repair
-from sluice.rules.checks import check_facts
+from support.delta_rows import read_delta
+from support.kept import Kept
 
 
 class Case(NamedTuple):

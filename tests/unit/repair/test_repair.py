@@ -8,16 +8,6 @@ from shutil import copytree, rmtree
 import pytest
 from deltalake import DeltaTable
 
-from builders import START, PipelineBuilder, pipeline_config
-from damages import (
-    empty_table,
-    lose_checkpoint,
-    lose_ledger,
-    replace_ledger,
-    restore,
-    set_ledger_back,
-)
-from kept import Kept
 from sluice.checkpoint import read_checkpoint
 from sluice.checkpoint.pending import (
     Missing,
@@ -32,6 +22,16 @@ from sluice.ledger.quarantine import QuarantinedFile
 from sluice.preflight.run import preflight
 from sluice.repair.run import RepairPlan, carry_out, plan_repair
 from sluice.repair.steps import list_steps
+from support.builders import START, PipelineBuilder, pipeline_config
+from support.damages import (
+    empty_table,
+    lose_checkpoint,
+    lose_ledger,
+    replace_ledger,
+    restore,
+    set_ledger_back,
+)
+from support.kept import Kept
 
 
 @pytest.fixture(scope="module")

@@ -9,13 +9,13 @@ from shutil import rmtree
 import pytest
 from deltalake import DeltaTable
 
-from builders import PipelineBuilder, pipeline_config, window
-from damages import Damage, lose_checkpoint, lose_silver_checkpoint, restore
-from delta_rows import read_delta
-from kept import Kept
 from sluice.checkpoint import read_checkpoint
 from sluice.preflight.run import preflight
 from sluice.repair.run import carry_out, plan_repair
+from support.builders import PipelineBuilder, pipeline_config, window
+from support.damages import Damage, lose_checkpoint, lose_silver_checkpoint, restore
+from support.delta_rows import read_delta
+from support.kept import Kept
 
 RESTORE = restore(0)
 

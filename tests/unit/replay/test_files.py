@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from builders import PipelineBuilder, pipeline_config
 from sluice.errors import Condition, ExitCode, FatalError, RetryableError, UsageError
 from sluice.ledger.events import Archived, EventKind, LedgerEvent
 from sluice.replay.files import choose_files
 from sluice.replay.select import LeftOutReason, Selection
+from support.builders import PipelineBuilder, pipeline_config
 
 ALL = Selection(globs=("*",))
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from builders import pipeline_config
 from sluice.replay.result import describe_windows, to_spans
+from support.builders import pipeline_config
 
 CONFIG = pipeline_config(Path("/lake"), silver=True)
 (SILVER,) = CONFIG.silver

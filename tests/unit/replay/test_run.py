@@ -7,10 +7,10 @@ from shutil import rmtree
 
 import pytest
 
-from builders import PipelineBuilder, pipeline_config
 from sluice.errors import Condition, FatalError
 from sluice.replay.run import run_replay
 from sluice.replay.select import Selection
+from support.builders import PipelineBuilder, pipeline_config
 
 
 def test_a_pipeline_that_does_not_fit_together_is_mended_first(tmp_path: Path) -> None:

@@ -10,13 +10,13 @@ from pathlib import Path
 import deltalake.table
 import pytest
 
-from builders import PipelineBuilder, pipeline_config, window
 from sluice.checkpoint import read_checkpoint
 from sluice.history.queries import list_queries
 from sluice.preflight.run import preflight
 from sluice.rules.book import find_refusal
 from sluice.rules.facts import QueryFacts
 from sluice.rules.read import look_again, read_facts
+from support.builders import PipelineBuilder, pipeline_config, window
 
 
 @pytest.fixture

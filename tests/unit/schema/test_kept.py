@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from pyspark.sql.types import StructType
 
-from racing import race
 from sluice.errors import Condition, UsageError
 from sluice.formats.json import JsonFormat
 from sluice.options.options import CloudFilesOptions
 from sluice.schema import kept as schemas
 from sluice.schema.kept import latest_schema, schema_of
+from support.racing import race
 
 
 @pytest.fixture

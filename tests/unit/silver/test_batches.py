@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from builders import CheckpointBuilder
 from sluice.checkpoint import CheckpointFacts, read_checkpoint
 from sluice.checkpoint.watermark import EPOCH, closed_up_to
 from sluice.errors import Condition, FatalError
 from sluice.silver.batches import SilverBatch, list_batches
+from support.builders import CheckpointBuilder
 
 
 def offset(version: int, index: int = -1, *, starting: bool = False) -> str:

@@ -7,13 +7,13 @@ from shutil import rmtree
 
 import pytest
 
-from builders import START, PipelineBuilder, pipeline_config, window
 from sluice.bronze import run as bronze_run
 from sluice.bronze.run import run_bronze
 from sluice.checkpoint.pending import PendingRepair, begin_pending
 from sluice.errors import Condition, FatalError
 from sluice.preflight.run import Preflight
 from sluice.silver.run import run_silver
+from support.builders import START, PipelineBuilder, pipeline_config, window
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from sluice.source.datasource import (
     SlicePartition,
 )
 from sluice.versions import FORMAT_VERSION
-from tree import contents
+from support.tree import contents
 
 SCHEMA = StructType([StructField("order_id", StringType())])
 

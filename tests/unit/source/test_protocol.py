@@ -14,8 +14,10 @@ import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, Transaction
 
-from protocol_model import Driver, Rules, Store
-from protocol_search import (
+from sluice.delta.tables import append_once, read_table
+from sluice.ledger.ledger import Ledger
+from support.protocol_model import Driver, Rules, Store
+from support.protocol_search import (
     Bound,
     Mishap,
     empty_logs,
@@ -30,9 +32,7 @@ from protocol_search import (
     rewind_ledger,
     rewind_table,
 )
-from protocol_steps import advance
-from sluice.delta.tables import append_once, read_table
-from sluice.ledger.ledger import Ledger
+from support.protocol_steps import advance
 
 JOB = Rules()
 RAW = Rules(preflight=False)

@@ -11,7 +11,11 @@ from collections.abc import Mapping
 from types import SimpleNamespace
 from unittest.mock import patch
 
-from protocol_model import (
+from sluice.model import CHAIN_START, LedgerFile
+from sluice.repair import facts
+from sluice.repair.plan import HeldFile, HeldRange, plan_adoption
+from sluice.repair.rebuild import plan_ledger
+from support.protocol_model import (
     MOMENT,
     REPAIRED,
     Driver,
@@ -23,11 +27,7 @@ from protocol_model import (
     Written,
     refused_by_preflight,
 )
-from protocol_steps import After, landed_version
-from sluice.model import CHAIN_START, LedgerFile
-from sluice.repair import facts
-from sluice.repair.plan import HeldFile, HeldRange, plan_adoption
-from sluice.repair.rebuild import plan_ledger
+from support.protocol_steps import After, landed_version
 
 REPAIRS = {"repair_begin", "repair_step", "repair_mark"}
 _OF_LEDGER = {"LEDGER_MISMATCH", "LEDGER_REWOUND"}

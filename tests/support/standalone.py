@@ -13,7 +13,6 @@ from pathlib import Path
 
 import psutil
 
-from killing import wait_until
 from sluice.control.processes import ProcessGroup
 from sluice.local.cluster import (
     Cluster,
@@ -21,8 +20,9 @@ from sluice.local.cluster import (
     start_cluster,
 )
 from sluice.spark.session import properties_file, submit_environment
+from support.killing import wait_until
 
-JOBS = Path(__file__).parents[1] / "jobs"
+JOBS = Path(__file__).parents[2] / "jobs"
 _EXECUTOR = "org.apache.spark.executor.CoarseGrainedExecutorBackend"
 
 

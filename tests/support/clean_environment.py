@@ -18,7 +18,7 @@ from packaging.requirements import Requirement
 from sluice.spark.setup.installation import share_folder
 from sluice.spark.setup.java import java_home
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from protocol_model import (
+from support.protocol_model import (
     Driver,
     Ended,
     Rules,
@@ -14,14 +14,14 @@ from protocol_model import (
     Written,
     rows_at,
 )
-from protocol_repair import (
+from support.protocol_repair import (
     REPAIRS,
     advance_repair,
     finish_repair,
     refusal_of,
     start_repair,
 )
-from protocol_steps import advance, finish, start_run
+from support.protocol_steps import advance, finish, start_run
 
 _MOST_REPAIRS = 2
 Mishap = Callable[[Store], Iterator[tuple[str, Store]]]

@@ -8,10 +8,10 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from delta_rows import read_delta
-from killing import Query
-from oracle import closed_windows
 from sluice.config import PipelineConfig, load_pipeline
+from support.delta_rows import read_delta
+from support.killing import Query
+from support.oracle import closed_windows
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 ROWS = 7

@@ -18,8 +18,6 @@ import pyarrow.compute
 from deltalake import CommitProperties, Transaction, write_deltalake
 from pyspark.sql.types import StringType, StructField, StructType
 
-from builders import commit_text, metadata_text, offsets_text
-from killing import Query
 from sluice.bronze.source import source_settings
 from sluice.bronze.transform import with_source_columns
 from sluice.config import PipelineConfig
@@ -29,6 +27,8 @@ from sluice.history import archive_history, count_batches, record_step
 from sluice.model import StepSummary
 from sluice.preflight.run import preflight
 from sluice.source.datasource import CloudFilesDataSource, CloudFilesStreamReader
+from support.builders import commit_text, metadata_text, offsets_text
+from support.killing import Query
 
 # Renewed seldom, so the writes of a run are few.
 LEASE_EXPIRY = timedelta(minutes=10)

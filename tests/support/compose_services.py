@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import compose_file
 from sluice.control.processes import Mark, end_marked, list_marked
+from support import compose_file
 
 _SECONDS = re.compile(r"(\d+)s")
 _STOP_GRACE = "10s"  # Docker's default

@@ -7,8 +7,9 @@ from collections import Counter
 from datetime import datetime
 from pathlib import Path
 
-from delta_rows import read_delta
-from oracle import (
+from sluice.config import PipelineConfig
+from support.delta_rows import read_delta
+from support.oracle import (
     Key,
     Values,
     all_windows,
@@ -16,7 +17,6 @@ from oracle import (
     read_offset_log,
     read_silver,
 )
-from sluice.config import PipelineConfig
 
 COLUMNS = (
     "order_id",

@@ -12,7 +12,11 @@ from collections.abc import Callable
 from datetime import timedelta
 from functools import cache
 
-from protocol_model import (
+from sluice.ledger.ledger import unknown_files
+from sluice.model import CHAIN_START, FileVersion, LedgerFile
+from sluice.preflight.run import read_up_to
+from sluice.source.admit import AdmissionLimit, plan_end
+from support.protocol_model import (
     MOMENT,
     Driver,
     Ended,
@@ -23,10 +27,6 @@ from protocol_model import (
     checkpoint_facts,
     refused_by_preflight,
 )
-from sluice.ledger.ledger import unknown_files
-from sluice.model import CHAIN_START, FileVersion, LedgerFile
-from sluice.preflight.run import run as preflight
-from sluice.source.admit import AdmissionLimit, plan_end
 
 After = tuple[Store, Driver | Ended]
 Step = Callable[[Rules, Store, Driver], After]
@@ -157,7 +157,7 @@ def _after_discovery(store: Store, driver: Driver) -> Driver | Ended:
     """Go on to Spark where there is work, or, in Spark, to its target."""
     if driver.query:
         return driver._replace(step="set_target")
-    done = preflight.read_up_to(checkpoint_facts(driver.seen))
+    done = read_up_to(checkpoint_facts(driver.seen))
     waiting = any(seq > done for seq, _ in store.files)
     unfinished = driver.seen.offsets and (
         not driver.seen.commits or driver.seen.commits[-1] < driver.seen.offsets[-1][0]

@@ -1,10 +1,10 @@
 """Crash at the k-th storage write, for every k: no JVM, so a run takes a moment.
 
-``every_write.py SCENARIO FOLDER [names]``: each attempt has a lake of its own,
-``FOLDER/k``, which is prepared, acted on, killed before its k-th write and acted on
-again. With ``names`` those writes count that give a whole file its name. Prints a line
-of JSON for each attempt. A process of its own, for it forks: each attempt starts in a
-copy of a process that has all modules and has touched no storage yet.
+``python -m support.every_write SCENARIO FOLDER [names]``: each attempt has a lake of
+its own, ``FOLDER/k``, which is prepared, acted on, killed before its k-th write and
+acted on again. With ``names`` those writes count that give a whole file its name.
+Prints a line of JSON for each attempt. A process of its own, for it forks: each attempt
+starts in a copy of a process that has all modules and has touched no storage yet.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from held_writes import Fork, HeldRun
+from support.held_writes import Fork, HeldRun
 
 
 @dataclass(frozen=True)

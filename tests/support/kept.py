@@ -6,7 +6,7 @@ from pathlib import Path
 from shutil import copytree, rmtree
 from tempfile import mkdtemp
 
-from builders import PipelineBuilder
+from support.builders import PipelineBuilder
 
 
 class Kept:

@@ -6,12 +6,12 @@ import gzip
 from pathlib import Path
 from shutil import rmtree
 
-from every_write import Scenario
-from lakes import Lake
-from plain_spark import run_bronze
 from sluice.cleanup.pipeline import clean_landing
 from sluice.config import PipelineConfig
 from sluice.repair.run import carry_out, plan_repair
+from support.every_write import Scenario
+from support.lakes import Lake
+from support.plain_spark import run_bronze
 
 CLEAN = {
     "cloudFiles.cleanSource": "MOVE",

@@ -16,7 +16,6 @@ from pathlib import Path
 import pyarrow as pa
 from deltalake import CommitProperties, Transaction, write_deltalake
 
-from delta_rows import read_delta
 from sluice.checkpoint import read_checkpoint
 from sluice.config import PipelineConfig, SilverConfig
 from sluice.delta.log import latest_transaction, open_table
@@ -27,6 +26,7 @@ from sluice.model import CHAIN_START, SeqRange
 from sluice.options.configured import source_options
 from sluice.preflight.run import preflight
 from sluice.versions import ledger_offset
+from support.delta_rows import read_delta
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 SILVER = {

@@ -18,7 +18,7 @@ from urllib.parse import unquote
 import pyarrow.parquet as pq
 from deltalake import DeltaTable
 
-from delta_rows import read_delta
+from support.delta_rows import read_delta
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EVENT_TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")

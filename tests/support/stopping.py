@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from killing import session_states
-from lakes import SLUICE, Lake
+from support.killing import session_states
+from support.lakes import SLUICE, Lake
 
 DEADLINE = 240.0
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 COMPOSE_FILE = ROOT / "docker-compose.yml"
 # The loader of Docker Compose, which brings the specification's schema.
 SCHEMA_MODULE = "github.com/compose-spec/compose-go/v2@v2.16.2"

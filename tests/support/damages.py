@@ -9,7 +9,7 @@ from shutil import rmtree
 
 from deltalake import DeltaTable
 
-from builders import PipelineBuilder
+from support.builders import PipelineBuilder
 
 Damage = Callable[[PipelineBuilder], object]
 

@@ -11,7 +11,7 @@ from typing import Any
 import obstore
 from obstore.store import from_url
 
-from lakes import ROWS, SLUICE, Lake, Order, order
+from support.lakes import ROWS, SLUICE, Lake, Order, order
 
 # Each name would be another one if anything encoded or decoded it, or took it for a
 # pattern.

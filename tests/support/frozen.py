@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-_ARCHIVE = Path(__file__).parent / "data" / "lake-format-1.tar.xz"
+_ARCHIVE = Path(__file__).parents[1] / "data" / "lake-format-1.tar.xz"
 # Where the lake was made: ledger and tables hold whole paths.
 _MADE_IN = "/frozen"
 

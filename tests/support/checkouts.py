@@ -16,7 +16,7 @@ from sluice.config import PipelineConfig, load_pipeline
 from sluice.control.processes import stop_group
 from sluice.local.environment import LocalAirflow, local_airflow
 from sluice.spark.setup.installation import source_folder
-from standalone import free_port
+from support.standalone import free_port
 
 ROOT = source_folder().parent
 

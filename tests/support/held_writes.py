@@ -25,9 +25,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import NoReturn, Protocol
 
-import held_command
-from held_command import MACHINES
-from killing import DEADLINE, kill_session, wait_until
+from support import held_command
+from support.held_command import MACHINES
+from support.killing import DEADLINE, kill_session, wait_until
 
 _RECEIVE, _SEND = 0xC0502100, 0xC0182101
 _CONTINUE = 1

@@ -1,0 +1,1 @@
+"""What tests share: lakes and their oracles, faults, servers."""
