@@ -15,13 +15,14 @@ from support.oracle import closed_windows
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 ROWS = 7
+SCHEMA = "order_id string, order_date string, payment_method string"
 SLUICE = [sys.executable, "-c", "from sluice.cli import main; main()"]
 PIPELINE = """\
 name: orders
 lake: {lake}
 bronze:
   source:
-    schema: "order_id string, order_date string, payment_method string"
+    schema: {schema}
     options: {options}
   unique_key: [order_id]
 silver:
@@ -39,14 +40,24 @@ class Lake:
     """A pipeline in a folder of its own; each of its files holds seven orders."""
 
     def __init__(
-        self, folder: Path, *, lake: str | None = None, **options: int | str
+        self,
+        folder: Path,
+        *,
+        lake: str | None = None,
+        schema: str | None = SCHEMA,
+        **options: int | str,
     ) -> None:
-        """Write the pipeline file unless it is there; ``options`` are its source's."""
+        """Write the pipeline file unless it is there; ``options`` are its source's.
+
+        Without a ``schema`` it is inferred.
+        """
         self.folder = folder / "lake"
         self.file = folder / "orders.yaml"
         if not self.file.is_file():
             text = PIPELINE.format(
-                lake=lake or self.folder, options=json.dumps(options)
+                lake=lake or self.folder,
+                schema=json.dumps(schema),
+                options=json.dumps(options),
             )
             self.file.write_text(text)
         self.config: PipelineConfig = load_pipeline(str(self.file))
