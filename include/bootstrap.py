@@ -93,7 +93,7 @@ def fingerprint(root: Path, inputs: Iterable[str]) -> str:
 
 
 def is_current(stamp: Path, wanted: str) -> bool:
-    """Tell whether the last finished set-up had these very inputs."""
+    """Return True if the last finished set-up had these very inputs."""
     return stamp.is_file() and stamp.read_text(encoding="utf-8") == wanted
 
 
@@ -115,7 +115,7 @@ def make_venv(venv: Path) -> Path:
 
 
 def works(python: Path) -> bool:
-    """Tell whether ``python`` starts and is new enough."""
+    """Return True if ``python`` starts and is new enough."""
     if not python.is_file():
         return False
     check = f"import sys; sys.exit(sys.version_info[:2] < {OLDEST_PYTHON})"

@@ -7,7 +7,7 @@ from enum import IntEnum, StrEnum
 
 
 class ExitCode(IntEnum):
-    """What a job or a command tells its caller; Airflow and scripts rely on these."""
+    """What a job or command returns; Airflow and scripts rely on these."""
 
     DONE = 0
     USAGE = 64
@@ -101,6 +101,6 @@ class FatalError(SluiceError):
 
 
 class RetryableError(SluiceError):
-    """Somebody else was faster or holds the lease: the same call may succeed later."""
+    """Another process was faster or holds the lease: try the same call later."""
 
     exit_code = ExitCode.TEMPORARY

@@ -9,12 +9,12 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
-from sluice.control.jvm_loss import jvm_loss_told
+from sluice.control.jvm_loss import jvm_loss_translated
 from sluice.control.signals import listening
 from sluice.control.submitter import obey_submitter
 from sluice.errors import ExitCode, SluiceError
 from sluice.model import StepSummary
-from sluice.storage_errors import storage_errors_told
+from sluice.storage_errors import storage_errors_translated
 
 Step = Callable[[argparse.Namespace], ExitCode]
 
@@ -44,7 +44,7 @@ def run_job(parser: argparse.ArgumentParser, step: Step) -> int:
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     obey_submitter()
     try:
-        with listening(), storage_errors_told(), jvm_loss_told():
+        with listening(), storage_errors_translated(), jvm_loss_translated():
             return step(parser.parse_args())
     except SluiceError as error:
         sys.stderr.write(f"ERROR {error}\n")
@@ -55,5 +55,5 @@ def report(*summaries: StepSummary) -> None:
     """Print what the steps did, one JSON line each, for logs and for programs."""
     for summary in summaries:
         facts = {"step": summary.step, "run_id": summary.run_id, **summary.counts}
-        told = {"notes": summary.notes, "stopped": summary.stopped}
-        sys.stdout.write(json.dumps(facts | told) + "\n")
+        more = {"notes": summary.notes, "stopped": summary.stopped}
+        sys.stdout.write(json.dumps(facts | more) + "\n")

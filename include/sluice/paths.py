@@ -41,7 +41,7 @@ def _without_authority(rest: str) -> str:
 
 
 def is_local(location: str) -> bool:
-    """Tell whether a normalized ``location`` is on a disk."""
+    """Return True if a normalized ``location`` is on a disk."""
     return "://" not in location
 
 

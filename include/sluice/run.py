@@ -50,12 +50,12 @@ def run_pipeline(
     """
     ends = parse_trigger(trigger).ends_by_itself
     if not ends and len(steps) > 1:
-        raise _standing(trigger, steps)
+        raise _standing_error(trigger, steps)
     if list(steps) == ["audit"]:
         return RunResult(None, (), run_audit(config, run_id=run_id))
     found = preflight(config, run_id=run_id)
     if not found.has_work and ends:
-        # What was read long ago may have become old enough by now.
+        # What was read long ago may have become old enough.
         cleaned = clean_landing(config, run_id=run_id)
         return RunResult(found, (cleaned,) if cleaned else (), None)
     asked = _Asked(run_id, trigger, options or {})
@@ -92,7 +92,7 @@ def _run_spark_steps(
         yield from run_silver_tables(config, run_id=asked.run_id, trigger=asked.trigger)
 
 
-def _standing(trigger: str, steps: Sequence[str]) -> UsageError:
+def _standing_error(trigger: str, steps: Sequence[str]) -> UsageError:
     return UsageError(
         Condition.USAGE,
         f"trigger {trigger!r} runs until it is stopped, so of the steps "

@@ -46,7 +46,7 @@ def open_store(root: str) -> ObjectStore:
 
 
 def put_if_absent(root: str, key: str, content: bytes) -> bool:
-    """Write ``key`` below ``root`` unless it is there; tell whether this call did."""
+    """Write ``key`` below ``root`` unless it is there; return True if this call did."""
     try:
         obstore.put(open_store(root), key, content, mode="create")
     except AlreadyExistsError:
@@ -113,7 +113,7 @@ def list_names(location: str) -> list[str]:
 
 
 def has_keys(root: str, prefix: str) -> bool:
-    """Tell whether any key of ``root`` lies under the folder ``prefix``."""
+    """Return True if any key of ``root`` lies under the folder ``prefix``."""
     return next(_keys(root, prefix), None) is not None
 
 
@@ -145,14 +145,14 @@ def modified_at(nanoseconds: int) -> datetime:
 
 
 def folder_exists(location: str) -> bool:
-    """Tell whether the folder of a file is there; a bucket has no folders to lose."""
+    """Return True if the folder of a file is there; a bucket has no folders to lose."""
     return not is_local(location) or Path(location).parent.is_dir()
 
 
 def is_folder_marker(location: str) -> bool:
-    """Tell whether an empty object that was listed as ``location`` stands for a folder.
+    """Return True if an empty object listed as ``location`` stands for a folder.
 
-    Consoles and Hadoop make objects whose names end with a slash, and a listing tells
+    Consoles and Hadoop make objects whose names end with a slash, and a listing shows
     them without it: there is no file of that name then.
     """
     return not is_local(location) and status(location) is None

@@ -1,4 +1,4 @@
-"""What object storage refuses or fails to do, told by what to do about it.
+"""What object storage refuses or fails to do, by what to do about it.
 
 Its libraries answer with a page of detail, and the same failure comes from obstore,
 from delta-rs or, as text only, out of one of Spark's Python workers.
@@ -29,7 +29,7 @@ _KEYS = "look at AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and the rights of that
 
 
 @contextmanager
-def storage_errors_told() -> Iterator[None]:
+def storage_errors_translated() -> Iterator[None]:
     """Raise what object storage fails to do inside as an error of ours.
 
     Raises:
@@ -39,14 +39,14 @@ def storage_errors_told() -> Iterator[None]:
     try:
         yield
     except (BaseError, DeltaError, OSError) as error:
-        told = storage_error(str(error))
-        if told is None:
+        found = storage_error(str(error))
+        if found is None:
             raise
-        raise told from error
+        raise found from error
 
 
 def storage_error(text: str) -> SluiceError | None:
-    """Return the error of ours for what a library tells, None where it is another."""
+    """Return our error for a library's message, None where there is none."""
     request = _REQUEST.search(text)
     if request is None:
         return None

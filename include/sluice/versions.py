@@ -40,7 +40,7 @@ def require_known(what: str, version: object) -> None:
 
 
 def is_too_new(error: Exception) -> bool:
-    """Tell whether ``error`` is such a refusal: no damage, so nothing to mend."""
+    """Return True if ``error`` is such a refusal: no damage, so nothing to mend."""
     if not isinstance(error, FatalError):
         return False
     return error.condition is Condition.VERSION_TOO_NEW

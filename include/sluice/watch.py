@@ -53,11 +53,11 @@ def watch_pipeline(
     *,
     run_id: str,
     stop: Event,
-    tell: Callable[[Discovery], None],
+    report: Callable[[Discovery], None],
 ) -> None:
     """Append what lands until ``stop`` is set, and say so beside the ledger meanwhile.
 
-    All that is there already is appended first. ``tell`` is called with each append.
+    All that is there already is appended first. ``report`` is called with each append.
 
     Raises:
         UsageError: the landing folder is no folder on a disk.
@@ -77,7 +77,7 @@ def watch_pipeline(
     first = next(changes)
     sign.renew()
     try:
-        tell(discover(ledger, options, run_id=run_id, listing=Listing.FULL))
+        report(discover(ledger, options, run_id=run_id, listing=Listing.FULL))
         arrivals = Arrivals(options)
         intake = _Intake(ledger, options, run_id)
         arrivals.note(first)
@@ -86,7 +86,7 @@ def watch_pipeline(
             _require_folders(options)
             done = intake.take(arrivals)
             if done.files:
-                tell(done)
+                report(done)
             sign.renew()
     finally:
         sign.withdraw()
@@ -125,7 +125,7 @@ class Arrivals:
 
 @dataclass
 class _Intake:
-    """The way of settled files into the ledger, and what is known of it by now."""
+    """The way of settled files into the ledger, and what is known of it."""
 
     ledger: Ledger
     options: CloudFilesOptions
@@ -232,8 +232,8 @@ def _require_folders(options: CloudFilesOptions) -> list[str]:
     if not all(map(is_local, roots)):
         raise UsageError(
             Condition.USAGE,
-            f"landing folder {options.path!r} is on object storage, which tells nobody "
-            "of new files; leave it to the listing of each run",
+            f"landing folder {options.path!r} is on object storage, which reports no "
+            "new files; leave it to the listing of each run",
             {"path": options.path},
         )
     there = [root for root in roots if Path(root).is_dir()]

@@ -87,7 +87,7 @@ def test_a_submit_that_dies_by_a_signal_is_tried_again(tmp_path):
     assert outcome(raised.value) == RETRIED
 
 
-def test_the_error_is_the_first_one_that_the_job_told(tmp_path):
+def test_the_error_is_the_first_one_that_the_job_reported(tmp_path):
     """What follows the first error is mostly its echo."""
     body = """
     print("INFO starts")

@@ -53,7 +53,7 @@ class Rules:
     rows_looked_at: bool = True
     repair: bool = True
     repair_written_down: bool = True
-    repair_decided_anew: bool = True
+    repair_decided_again: bool = True
     repair_has_new_query_id: bool = True
     repair_tells_the_table: bool = True
     # No rules but properties of the checkpoint's storage: whether Spark's own writes of

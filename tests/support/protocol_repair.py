@@ -40,7 +40,7 @@ def start_repair(rules: Rules, store: Store) -> Driver:
     """
     pending = store.pending
     begun = pending is not None and (
-        not rules.repair_decided_anew or _is_as_it_was(store, pending)
+        not rules.repair_decided_again or _is_as_it_was(store, pending)
     )
     return Driver("repair_step" if begun else "repair_begin", REPAIRED, 0)
 

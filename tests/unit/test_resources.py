@@ -140,7 +140,7 @@ def test_what_a_replay_left_to_do_goes_with_the_pipeline(
     assert not left.exists()
 
 
-def test_deleted_pipeline_begins_anew(pipeline: PipelineBuilder) -> None:
+def test_deleted_pipeline_begins_again(pipeline: PipelineBuilder) -> None:
     """The very first run reads what has landed, once."""
     delete(pipeline)
     assert preflight(pipeline.config, run_id="run-2").new_files == 1
@@ -325,7 +325,7 @@ def test_command_asks_for_the_name_before_it_deletes(
     assert not Path(pipeline.config.bronze_location).exists()
 
 
-def test_command_deletes_without_asking_where_told(
+def test_command_deletes_without_asking_where_asked(
     pipeline: PipelineBuilder, sluice: Callable[..., tuple[int, str, str]]
 ) -> None:
     """For scripts; the JSON tells what remains."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sluice.errors import Condition, ExitCode
-from sluice.storage_errors import storage_error, storage_errors_told
+from sluice.storage_errors import storage_error, storage_errors_translated
 
 URL = "http://127.0.0.1:7070/lake"
 DENIED = (
@@ -71,6 +71,9 @@ def test_other_errors_pass_as_they_are() -> None:
     """A full disk is no outage of object storage."""
     full = OSError(28, "No space left on device")
 
-    with pytest.raises(OSError, match="No space left") as caught, storage_errors_told():
+    with (
+        pytest.raises(OSError, match="No space left") as caught,
+        storage_errors_translated(),
+    ):
         raise full
     assert caught.value is full

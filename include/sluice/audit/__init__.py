@@ -1,4 +1,4 @@
-"""The checkpoint audit: four sides of a pipeline must tell the same story."""
+"""The checkpoint audit: four sides of a pipeline must agree."""
 
 from sluice.audit.report import AuditReport
 from sluice.audit.run import run_audit

@@ -78,7 +78,7 @@ def _walk_disk(root: str) -> Iterator[_Found]:
             if not stat.S_ISREG(status.st_mode):
                 continue  # a pipe or a socket: to open it may take for ever
             # A file that is moved or copied in may bring its old modification time; the
-            # inode's time tells when it got here.
+            # inode's time says when it got here.
             modified = storage.modified_at(status.st_mtime_ns)
             arrived = max(modified, datetime.fromtimestamp(status.st_ctime, UTC))
             path = os.path.join(folder, name)  # noqa: PTH118

@@ -88,14 +88,14 @@ def require_passed(report: AuditReport) -> None:
     """
     if not report.fails:
         return
-    told = "; ".join(
+    named = "; ".join(
         f"{each.code} {each.subject}: {each.evidence} (remedy: {each.remedy})"
         for each in report.findings
         if each.severity is report.worst
     )
     raise FatalError(
         Condition.AUDIT_FAILED,
-        f"audit of pipeline {report.pipeline!r}: verdict {report.verdict}: {told}",
+        f"audit of pipeline {report.pipeline!r}: verdict {report.verdict}: {named}",
         {"codes": sorted({each.code for each in report.findings})},
     )
 

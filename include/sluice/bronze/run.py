@@ -128,7 +128,7 @@ def _run_query(
             before, left_out = left_out, _left_out(config)
             recorded = [left_out[seq] for seq in left_out.keys() - before.keys()]
             if not recorded:
-                raise _failed(config, error) from error
+                raise _failed_error(config, error) from error
             for file in recorded:
                 _LOG.warning(_WENT[file.kind], file.path, file.error)
         else:
@@ -185,8 +185,8 @@ def _left_out(config: PipelineConfig) -> dict[int, QuarantinedFile]:
     return ledger.left_out() if ledger else {}
 
 
-def _failed(
+def _failed_error(
     config: PipelineConfig, error: PySparkException | Py4JJavaError
 ) -> SluiceError:
-    """Return our own error where there is one, else what Spark tells."""
+    """Return our own error where there is one, else Spark's."""
     return own_error(error) or translate(config.bronze_location, all_causes(error))

@@ -47,13 +47,13 @@ def _parse(config: PipelineConfig, ddl: str) -> StructType:
     try:
         schema = StructType.fromDDL(ddl)
     except ParseException as error:
-        raise _wrong_schema(config, ddl, str(error)) from error
+        raise _wrong_schema_error(config, ddl, str(error)) from error
     if not isinstance(schema, StructType):
-        raise _wrong_schema(config, ddl, f"it is a {schema.simpleString()}")
+        raise _wrong_schema_error(config, ddl, f"it is a {schema.simpleString()}")
     return schema
 
 
-def _wrong_schema(config: PipelineConfig, ddl: str, reason: str) -> UsageError:
+def _wrong_schema_error(config: PipelineConfig, ddl: str, reason: str) -> UsageError:
     return UsageError(
         Condition.CONFIG_INVALID,
         f"pipeline {config.name!r}: bronze.source.schema {ddl!r} is no list of columns "

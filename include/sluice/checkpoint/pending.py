@@ -1,8 +1,8 @@
 """What was begun and is not over: kept beside the checkpoint until its last step.
 
 A repair and a deletion change several things, which no storage does at once. What was
-decided is written down first. Until it is over no run begins, and whoever repeats the
-command goes on with what is left.
+decided is written down first. Until it is over no run begins; a repetition goes on
+with what is left.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ class Pending(_Versioned, frozen=True, kw_only=True):
 
 
 class PendingRepair(Pending, frozen=True, kw_only=True):
-    """What a repair decided: nothing of it is decided anew when it is resumed.
+    """What a repair decided: nothing of it is decided again when it is resumed.
 
     ``end`` is the seq that the new bronze checkpoint begins after, None where bronze
-    is left as it is; ``silver`` names the tables that are computed anew. ``old_ledger``
+    is left as it is; ``silver`` names the tables that are recomputed. ``old_ledger``
     is set where the ledger is rebuilt, the folder of what was left of it; ``end`` is
     then that of the rebuilt one. All this holds for one ``table_version``, which is -1
     where there is no table.
@@ -100,7 +100,7 @@ def read_pending(checkpoint: str, kind: type[_Kind]) -> _Kind | None:
 
     Raises:
         FatalError: a newer release has begun it.
-        msgspec.DecodeError: the file was written by somebody else.
+        msgspec.DecodeError: the file was written by another program.
     """
     content = storage.read(control_location(checkpoint), kind.key)
     if content is None:

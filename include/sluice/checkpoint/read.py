@@ -84,8 +84,8 @@ def read_checkpoint(location: str) -> CheckpointFacts | None:
     damaged: dict[str, str] = {}
     read = partial(_parse_file, location, damaged)
     query_id = read("metadata", parse_metadata)
-    # A query may be running: a batch's offsets are there before its commit, so whoever
-    # lists the commits first finds the offsets of each.
+    # A query may be running: a batch's offsets are there before its commit, so listing
+    # the commits first finds the offsets of each.
     commits = {
         batch: read(f"commits/{batch}", partial(parse_commit_entry, batch))
         for batch in _batches(location, "commits")
@@ -102,7 +102,7 @@ def read_checkpoint(location: str) -> CheckpointFacts | None:
         for batch in _batches(location, "offsets")
     }
     if damaged:
-        raise _unreadable(location, damaged)
+        raise _unreadable_error(location, damaged)
     if query_id is None and not offsets and not commits:
         return None
     return CheckpointFacts(location, query_id, _present(offsets), _present(commits))
@@ -143,11 +143,11 @@ def _is_absent(folder: str) -> bool:
     return is_local(folder) and not Path(folder).is_dir()
 
 
-def _unreadable(location: str, damaged: Mapping[str, str]) -> FatalError:
-    told = "; ".join(f"{key!r}: {reason}" for key, reason in damaged.items())
+def _unreadable_error(location: str, damaged: Mapping[str, str]) -> FatalError:
+    named = "; ".join(f"{key!r}: {reason}" for key, reason in damaged.items())
     return FatalError(
         Condition.CHECKPOINT_UNREADABLE,
-        f"checkpoint {location!r} has damaged files: {told}; "
+        f"checkpoint {location!r} has damaged files: {named}; "
         "restore these files from a backup of the checkpoint before the next run",
         {"checkpoint": location, "files": sorted(damaged)},
     )

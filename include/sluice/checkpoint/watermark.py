@@ -1,4 +1,4 @@
-"""Up to where a query's windows are closed, as its logs tell."""
+"""Up to where a query's windows are closed, according to its logs."""
 
 from __future__ import annotations
 

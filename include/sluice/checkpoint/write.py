@@ -14,7 +14,7 @@ FIRST_BATCH = 0
 
 
 def give_query_id(location: str) -> bool:
-    """Write ``metadata`` with a new query id unless it is there; tell if this did.
+    """Write ``metadata`` with a new query id unless it is there; return if this did.
 
     Spark takes the id that it finds. Of two very first drivers both then have one id,
     even on storage where Spark itself would let the second overwrite the first one's.
@@ -27,7 +27,7 @@ def clear_unplanned(location: str) -> None:
 
     Spark writes a file of its logs under another name first. Before the first batch it
     starts only where both logs are empty, such a leftover counts as well, and it stays
-    for ever. Whoever calls this holds the lease: a driver that lost it and wakes up
+    for ever. The caller holds the lease: a driver that lost it and wakes up
     finds its file gone, and fails.
     """
     left = [

@@ -1,4 +1,4 @@
-"""The ``sluice`` command: one function a subcommand, errors told once."""
+"""The ``sluice`` command: one function a subcommand, errors printed once."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from sluice.cli.resources import resources
 from sluice.cli.run import plan, run
 from sluice.cli.sample import sample
 from sluice.cli.watch import watch
-from sluice.control.jvm_loss import jvm_loss_told
+from sluice.control.jvm_loss import jvm_loss_translated
 from sluice.errors import ExitCode, SluiceError
-from sluice.storage_errors import storage_errors_told
+from sluice.storage_errors import storage_errors_translated
 
 _CLICK_USAGE = 2
 
@@ -54,7 +54,7 @@ def main() -> None:
     """Run the command line; what Sluice refuses is one message and an exit code."""
     logging.basicConfig(format="%(levelname)s: %(message)s", stream=sys.stderr)
     try:
-        with storage_errors_told(), jvm_loss_told():
+        with storage_errors_translated(), jvm_loss_translated():
             app()
     except SystemExit as end:
         # Click's own code for a wrong call; ours is the same for every command and job.

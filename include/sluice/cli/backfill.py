@@ -63,12 +63,12 @@ def backfill(
 
 
 def _reload(config: PipelineConfig, interval: Interval, run_id: str) -> list[str]:
-    """Replay the files of the interval and tell what was done."""
+    """Replay the files of the interval and return what was done."""
     from sluice.replay.reload import reload_interval  # noqa: PLC0415
 
     result = reload_interval(config, interval, run_id=run_id)
     if result is None:
         return ["reload: no file has rows in the interval"]
     counts = ", ".join(f"{name} {count}" for name, count in result.counts.items())
-    told = f"reload: {counts}; table version {result.table_version}"
-    return [told, *(f"left out: {each}" for each in result.left_out)]
+    line = f"reload: {counts}; table version {result.table_version}"
+    return [line, *(f"left out: {each}" for each in result.left_out)]

@@ -9,7 +9,7 @@ from sluice.errors import ExitCode
 
 
 def doctor(*, as_json: JsonOption = False) -> None:
-    """Tell what this machine lacks to run Sluice, and the fix for each."""
+    """List what this machine lacks to run Sluice, and the fix for each."""
     # It looks at pyspark, which no other command has to import to begin.
     from sluice.spark.setup.doctor import doctor_checks, render_checks  # noqa: PLC0415
 

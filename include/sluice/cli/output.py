@@ -68,7 +68,7 @@ def print_line(text: str) -> None:
 
 @contextmanager
 def asking() -> Iterator[None]:
-    """Tell what to do where a question is answered by nobody, or by no.
+    """Print what to do where a question gets no answer, or a no.
 
     Raises:
         UsageError: so it is.

@@ -40,7 +40,7 @@ NAME_HELP = (
 
 @dataclass(frozen=True)
 class _Known:
-    """A query that somebody may ask for; ``pipeline`` is None for a mere checkpoint."""
+    """A query that a user may ask for; ``pipeline`` is None for a mere checkpoint."""
 
     name: str
     checkpoint: str
@@ -97,7 +97,7 @@ def stop(
 ) -> None:
     """Let queries finish their micro-batch and end; their jobs exit 0.
 
-    A query that does not run is told so, and nothing stops its next run. Airflow begins
+    A query that does not run is reported; nothing stops its next run. Airflow begins
     the task after: pause the Dag first to end the whole run.
     """
     if bool(names) == stop_all:

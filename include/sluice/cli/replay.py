@@ -46,7 +46,7 @@ def replay(  # noqa: PLR0913 - one parameter an option
 ) -> None:
     """Read files again with today's schema and replace their rows in one commit.
 
-    The silver windows with such rows are computed anew, open ones once they are closed.
+    The silver windows with such rows are recomputed, open ones once they are closed.
     Running it again changes nothing. On a terminal it asks first.
     """
     # pyspark takes half a second to import: only commands that use it pay for it.
@@ -87,13 +87,13 @@ def _print(pipeline: str, result: ReplayResult) -> None:
 
 def _outcome(result: ReplayResult) -> str:
     counts = result.counts
-    told = (
+    line = (
         f"{counts['files']} files, {counts['rows_out']} rows out, "
         f"{counts['rows_in']} rows in"
     )
     if result.table_version is None:
-        return f"{told}; nothing was changed"
-    return "; ".join([f"{told}; table version {result.table_version}", *result.notes])
+        return f"{line}; nothing was changed"
+    return "; ".join([f"{line}; table version {result.table_version}", *result.notes])
 
 
 def _facts(result: ReplayResult) -> dict[str, object]:

@@ -57,8 +57,8 @@ def _tell(title: str, found: list[Resource], *, as_json: bool) -> None:
 
 
 def _row(resource: Resource) -> dict[str, object]:
-    told = vars(resource) | {"fate": str(resource.fate)}
-    return {("with --delete" if key == "fate" else key): told[key] for key in told}
+    row = vars(resource) | {"fate": str(resource.fate)}
+    return {("with --delete" if key == "fate" else key): row[key] for key in row}
 
 
 def _require_meant(name: str) -> None:

@@ -63,7 +63,7 @@ def run(
 
 
 def plan(pipeline: PipelineArgument, *, as_json: JsonOption = False) -> None:
-    """Tell what a run would read, and change nothing."""
+    """Show what a run would read, and change nothing."""
     config = load_pipeline(pipeline)
     planned = plan_run(config)
     if as_json:

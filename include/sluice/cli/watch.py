@@ -19,7 +19,7 @@ def watch(pipeline: PipelineArgument, *, as_json: JsonOption = False) -> None:
     # Its library is not wanted by any other command.
     from sluice.watch import watch_pipeline  # noqa: PLC0415
 
-    def tell(done: Discovery) -> None:
+    def report(done: Discovery) -> None:
         if as_json:
             sys.stdout.write(json.dumps(asdict(done)) + "\n")
             sys.stdout.flush()
@@ -33,4 +33,4 @@ def watch(pipeline: PipelineArgument, *, as_json: JsonOption = False) -> None:
     run_id = f"watch-{datetime.now(UTC):%Y%m%dT%H%M%S.%f}"
     if not as_json:
         print_line(f"{config.name}: watching {config.landing_location}")
-    watch_pipeline(config, run_id=run_id, stop=stop, tell=tell)
+    watch_pipeline(config, run_id=run_id, stop=stop, report=report)

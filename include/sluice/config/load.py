@@ -49,7 +49,7 @@ def load_pipeline(name_or_path: str) -> PipelineConfig:
     try:
         config = PipelineConfig.model_validate(content)
     except ValidationError as error:
-        raise _explain(error, path, lines) from None
+        raise _explain_error(error, path, lines) from None
     _require_own_name(path, config.name, lines.get(("name",), 1))
     path = path.resolve()
     has_name = path.parent == pipelines_folder().resolve() and path.suffix == ".yaml"
@@ -132,7 +132,7 @@ def _walk_mapping(
         yield (*location, key.value), line
 
 
-def _explain(
+def _explain_error(
     error: ValidationError, path: Path, lines: dict[tuple[str | int, ...], int]
 ) -> UsageError:
     details = error.errors()

@@ -100,7 +100,7 @@ class BronzeConfig(Block):
 
 
 class EventTime(Block):
-    """The column that tells when a row happened, and how to read it."""
+    """The column that says when a row happened, and how to read it."""
 
     column: str
     format: str = "yyyy-MM-dd HH:mm:ss"

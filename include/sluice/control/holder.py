@@ -1,4 +1,4 @@
-"""Who a process is, so that another one can tell whether it still lives."""
+"""Who a process is, so that another one can see if it still lives."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _BOOT_ID = _PROC / "sys/kernel/random/boot_id"
 
 @dataclass(frozen=True)
 class Holder:
-    """One process, told apart from every other one that had or will have its id.
+    """One process, distinct from every other one that had or will have its id.
 
     ``space`` is where ``pid`` means something: one boot of one kernel and one namespace
     of process ids, for containers share host and kernel but not ids. ``started`` is in
-    clock ticks since boot. Both are None where the system does not tell (no ``/proc``);
+    clock ticks since boot. Both are None where the system does not say (no ``/proc``);
     such a process is never taken for gone.
     """
 
@@ -44,7 +44,7 @@ def identify(pid: int) -> Holder:
 
 
 def is_gone(holder: Holder) -> bool:
-    """Tell whether ``holder`` has surely ended; False where that cannot be known."""
+    """Return True if ``holder`` has surely ended; False where that cannot be known."""
     if holder.space is None or holder.space != _space():
         return False
     try:
@@ -52,7 +52,7 @@ def is_gone(holder: Holder) -> bool:
     except ProcessLookupError:
         return True
     except PermissionError:
-        pass  # somebody else's process: its start tells whether it is this one
+        pass  # another user's process: its start says if it is this one
     state, started = _stat(holder.pid)
     return state == "Z" or (started is not None and started != holder.started)
 
@@ -62,7 +62,7 @@ def _started(pid: int) -> int | None:
 
 
 def _stat(pid: int) -> tuple[str | None, int | None]:
-    """Return state and start of a process, None where the system does not tell."""
+    """Return state and start of a process, None where the system does not say."""
     try:
         text = (_PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
     except OSError:

@@ -13,13 +13,13 @@ from sluice.errors import Condition, RetryableError
 
 # A connection breaks a moment before its process is gone.
 _DYING_SECONDS = 10
-# By SIGKILL or SIGTERM, as Popen and as a shell tell it.
+# By SIGKILL or SIGTERM, as Popen and as a shell report it.
 _KILLED = (-9, -15, 137, 143)
 _Process = subprocess.Popen[bytes]
 
 
 @contextmanager
-def jvm_loss_told() -> Iterator[None]:
+def jvm_loss_translated() -> Iterator[None]:
     """Raise whatever a call inside makes of a JVM that is gone as an error of ours.
 
     Raises:
@@ -32,10 +32,10 @@ def jvm_loss_told() -> Iterator[None]:
         is_told_by_it = hasattr(error, "java_exception")
         if is_told_by_it or not _is_gone(_jvm_of(error)):
             raise
-        raise jvm_gone("Spark") from error
+        raise jvm_gone_error("Spark") from error
 
 
-def jvm_gone(who: str) -> RetryableError | SystemExit:
+def jvm_gone_error(who: str) -> RetryableError | SystemExit:
     """Return what to raise where ``who`` has lost its JVM."""
     sent = signals.received()
     if sent:  # it went to the whole group of processes, and a JVM ends at once
@@ -49,7 +49,7 @@ def jvm_gone(who: str) -> RetryableError | SystemExit:
 
 
 def was_killed(error: Exception) -> bool:
-    """Tell whether the JVM that, says ``error``, did not start was killed."""
+    """Return True if the JVM that, says ``error``, did not start was killed."""
     process = _jvm_of(error)
     return process is not None and process.poll() in _KILLED
 

@@ -5,7 +5,7 @@ The lease of checkpoint ``X/bronze`` is a chain of objects ``lease/<epoch>.json`
 ``put_if_absent`` of the next epoch, which has one winner on a disk and on a bucket.
 After that the holder alone writes its epoch's object: a new heartbeat every tenth of
 the expiry, and at last that it is released. That one object stays, so that an epoch
-is never used twice; whoever takes the next one removes it.
+is never used twice; the process that takes the next one removes it.
 
 Expiry is judged by no clock but the challenger's own, and only as a duration: it
 watches the object, and a lease whose heartbeat does not change for the whole expiry has
@@ -81,7 +81,7 @@ class Lease:
 
 @dataclass(frozen=True)
 class _Seen:
-    """The newest epoch as somebody read it; ``lease`` is None where it is damaged."""
+    """The newest epoch as it was read; ``lease`` is None where it is damaged."""
 
     epoch: int
     content: bytes
@@ -137,7 +137,7 @@ def renew_lease(mine: Lease) -> Lease:
 
 
 def release_lease(mine: Lease) -> Lease | None:
-    """Let others have the lease; return that of whoever has taken it over already.
+    """Let others have the lease; return the one of a process that took it over.
 
     Nothing of ours is left then.
     """
@@ -169,7 +169,7 @@ def find_living(checkpoint: str) -> Lease | None:
     if lease is None or lease.is_free:
         return None
     if lease.holder.space == this_process().space is not None:
-        return lease  # and not gone: `is_free` would have told
+        return lease  # and not gone: `is_free` would have said so
     until = time.monotonic() + lease.expiry_seconds
     while time.monotonic() < until:
         time.sleep(_WATCH_SECONDS)
@@ -213,7 +213,7 @@ def _await_free(root: str, expiry: timedelta) -> _Seen | None:
     _LOG.warning(
         "the lease in %r is held by %s; watching its heartbeat for up to %g s",
         root,
-        seen.lease or "somebody unknown, its object is damaged",
+        seen.lease or "an unknown process, its object is damaged",
         seconds,
     )
     until = time.monotonic() + seconds
@@ -233,7 +233,7 @@ def _is_free(seen: _Seen) -> bool:
 
 
 def _take(mine: Lease) -> bool:
-    """Put the object of a new epoch; tell whether that made it the newest."""
+    """Put the object of a new epoch; return True if it is the newest."""
     if not storage.put_if_absent(mine.root, mine.key, _encode(mine)):
         return False
     # The epoch may have been used and removed since it was found to be the next one.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from py4j.protocol import Py4JError, Py4JNetworkError
 
 from sluice.control import signals
-from sluice.control.jvm_loss import jvm_gone
+from sluice.control.jvm_loss import jvm_gone_error
 
 if TYPE_CHECKING:
     from pyspark.sql.streaming.query import StreamingQuery
@@ -55,14 +55,14 @@ def await_query(
                 meanwhile()
                 due = time.monotonic() + _MEANWHILE_SECONDS
     except (Py4JNetworkError, ConnectionError) as error:
-        raise jvm_gone(f"query {hold.lease.query!r}") from error
+        raise jvm_gone_error(f"query {hold.lease.query!r}") from error
     finally:
         if not signals.ends_at_once():  # else its JVM is killed already
             _stop(query)
 
 
 def _stop(query: StreamingQuery) -> None:
-    # A JVM that is gone has been told already, as what made the wait end.
+    # A JVM that is gone has been reported already, as what made the wait end.
     with suppress(Py4JError, ConnectionError):
         query.stop()
 
@@ -72,7 +72,7 @@ def finish_batch(query: StreamingQuery) -> None:
 
     Spark has no way to do that: its ``stop`` interrupts the batch, and a state set to
     TERMINATED does so as well while a batch is planned. But its thread takes a lock to
-    write the offset log and again to write the commit log. Whoever holds it can wait
+    write the offset log and again to write the commit log. Its holder can wait
     until the thread stands before its commit, and end the query from there on.
     """
     batches = _Batches(query._jsq.streamingQuery())  # noqa: SLF001 - no public way
@@ -101,7 +101,7 @@ class _Batches:
         }
 
     def are_running(self) -> bool:
-        """Tell whether the thread is alive."""
+        """Return True if the thread is alive."""
         return bool(self._thread.isAlive())
 
     def join(self) -> None:
@@ -110,7 +110,7 @@ class _Batches:
             self._thread.join(_POLL_SECONDS * 1000)
 
     def end_after_commit(self) -> bool:
-        """Let a micro-batch that is in flight be the last one; tell whether one is."""
+        """Make a micro-batch in flight the last one; return True if there is one."""
         with self._locked():
             if not self._is_in_flight():
                 return False

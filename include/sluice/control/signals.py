@@ -1,7 +1,7 @@
 """What SIGTERM and Ctrl-C do: the first lets a micro-batch finish, the second does not.
 
-While a query runs the first signal is only noted: whoever waits for the query ends it
-after its micro-batch. The second one, and any signal while no query runs, ends the
+While a query runs the first signal is only noted: the wait for the query ends it after
+its micro-batch. The second one, and any signal while no query runs, ends the
 process at once, its JVM included, with exit code 128 + signal. Both are safe: what was
 cut off is repeated by the next run.
 """
@@ -80,7 +80,7 @@ def received() -> signal.Signals | None:
 
 
 def ends_at_once() -> bool:
-    """Tell whether this process is ending without waiting for anything."""
+    """Return True if this process is ending without waiting for anything."""
     return _SIGNALS.ends_at_once
 
 

@@ -1,6 +1,6 @@
 """A job ends when the process that submitted it is gone: nobody would end it else.
 
-Killed by SIGKILL, an Airflow worker can tell nobody. Its JVM and driver would go on as
+Killed by SIGKILL, an Airflow worker sends no signal. Its JVM and driver would go on as
 if nothing were, holding the lease, while Airflow submits the job again.
 """
 
@@ -35,9 +35,9 @@ def obey_submitter() -> None:
 
     Without the variable of ``submitter_environment`` nothing happens.
     """
-    told = os.environ.get(_VARIABLE)
-    if told:
-        submitters = msgspec.json.decode(told, type=list[Holder])
+    given = os.environ.get(_VARIABLE)
+    if given:
+        submitters = msgspec.json.decode(given, type=list[Holder])
         threading.Thread(target=_watch, args=(submitters,), daemon=True).start()
 
 

@@ -26,7 +26,7 @@ from sluice.delta.log import open_table
 # Each append adds one small file. Past this many they become one again, so the cost of
 # opening a table does not grow with the years; an hourly run gets there in a week.
 COMPACT_ABOVE = 200
-# A file of this size stays as it is where the key tells which rows came after it.
+# A file of this size stays as it is where the key says which rows came after it.
 LARGE_BYTES = 8 << 20
 _ROUNDS = 20
 _APP_ID = "sluice-compaction"
@@ -47,7 +47,7 @@ def compact_table(
 
     ``key`` is a column that only grows: then large files are left alone. Every row and
     every app transaction stays. Data files of earlier versions are removed after a
-    week, so whoever reads now keeps what it reads. Where other writers are faster all
+    week, so a reader keeps what it reads now. Where other writers are faster all
     the time, the next call does it.
     """
     for _ in range(_ROUNDS):

@@ -60,7 +60,7 @@ class TableCommit:
 
     @property
     def rows(self) -> int | None:
-        """Rows in the added files, None where one of them does not tell."""
+        """Rows in the added files, None where one of them does not say."""
         counts = [file.rows for file in self.added if file.rows is not None]
         return sum(counts) if len(counts) == len(self.added) else None
 

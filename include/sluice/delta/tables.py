@@ -80,7 +80,7 @@ def create_table(
 
 def query_table(table: DeltaTable, sql: str) -> pa.Table:
     """Run ``sql`` over the snapshot ``table``, in it ``t``; reads the columns named."""
-    # Arrow's own reader tells a missing data file apart from other errors.
+    # Arrow's own reader distinguishes a missing data file from other errors.
     result = QueryBuilder().register("t", table).execute(sql)
     return pa.RecordBatchReader.from_stream(result).read_all()
 
@@ -108,9 +108,9 @@ def stream_table(
 
 
 def append_once(table: DeltaTable, rows: pa.Table, transaction: Transaction) -> bool:
-    """Append ``rows`` through the snapshot they were compared with; tell if done.
+    """Append ``rows`` through the snapshot they were compared with; return if done.
 
-    Whoever appended for the same application since that snapshot wins, and this call
+    A writer that appended for the same application since that snapshot wins; this call
     changes nothing: read again, compare again, and try what is left.
     """
     properties = CommitProperties(app_transactions=[transaction])

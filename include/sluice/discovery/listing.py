@@ -45,7 +45,7 @@ class Page:
     whether they are wanted.
 
     ``look`` returns what the storage says of the name at a position, None where that
-    file is gone by now.
+    file is gone.
     """
 
     folder: str
@@ -66,7 +66,7 @@ def selection_of(options: CloudFilesOptions) -> Selection:
 
 
 def wanted_names(options: CloudFilesOptions) -> Callable[[str], bool]:
-    """Return what tells by its path whether the options let a listed file through."""
+    """Return a function that says if the options let a listed path through."""
     selection = selection_of(options)
     pattern = options.path_glob_filter
     matches_name = name_filter(pattern) if pattern is not None else None
@@ -125,7 +125,7 @@ def list_pages(
             else:
                 yield from _list_bucket(root, start)
     except PermissionError as error:
-        raise _refused(error) from error
+        raise _refused_error(error) from error
 
 
 def look_at(path: str) -> FileVersion | None:
@@ -140,11 +140,11 @@ def look_at(path: str) -> FileVersion | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except PermissionError as error:
-        raise _refused(error) from error
+        raise _refused_error(error) from error
 
 
 def is_hidden(path: str) -> bool:
-    """Tell whether a path below a root has a part that is never listed."""
+    """Return True if a path below a root has a part that is never listed."""
     return path.startswith(HIDDEN) or "/_" in path or "/." in path
 
 
@@ -159,7 +159,7 @@ def _require_root(options: CloudFilesOptions, selection: Selection) -> None:
     )
 
 
-def _refused(error: PermissionError) -> UsageError:
+def _refused_error(error: PermissionError) -> UsageError:
     return UsageError(
         Condition.STORAGE_REFUSED,
         f"landing folder: {error.filename!r} cannot be read: {error.strerror}; let the "
@@ -188,7 +188,7 @@ def _list_tree(root: str, selection: Selection, after: str) -> Iterator[Page]:
 
 
 def _may_hold_later(folder: str, after: str) -> bool:
-    """Tell whether a path below ``folder``, which ends with a slash, is ``after``."""
+    """Return True if a path below ``folder``, which ends with a slash, is ``after``."""
     return folder > after or after.startswith(folder)
 
 
@@ -204,7 +204,7 @@ def _looking(folder: str, names: Sequence[str]) -> Callable[[int], FileVersion |
 
 
 def _leads_back(folder: str) -> bool:
-    """Tell whether ``folder`` is a link to a folder that it lies in."""
+    """Return True if ``folder`` is a link to a folder that it lies in."""
     target = leads_back_to(folder)
     if target is None:
         return False

@@ -51,7 +51,7 @@ def state_after_full(
     shown: Shown,
     before: ListingState | None,
 ) -> ListingState:
-    """Return what a full listing has shown; its new files are appended by now."""
+    """Return what a full listing has shown; its new files are appended already."""
     incremental = options.incremental_listing is not IncrementalListing.FALSE
     roots = selection_of(options).roots if incremental else ()
     compared = shown.compared
@@ -83,7 +83,7 @@ def state_after_increment(
 
 
 def is_kept(options: CloudFilesOptions, *, watched: bool) -> bool:
-    """Tell whether anything of a listing need be kept for the next one."""
+    """Return True if anything of a listing need be kept for the next one."""
     lists_less = options.incremental_listing is not IncrementalListing.FALSE
     return lists_less or watched or options.backfill_interval is not None
 

@@ -1,7 +1,7 @@
 """Discover what has landed: the one module that knows the order of the steps.
 
 List names, compare them with the ledger, look at those that are new, group them by age,
-append them through the snapshot that was compared, tell what was passed over. Only the
+append them through the snapshot that was compared, report what was left out. Only the
 append changes anything that matters; whatever fails before it is simply done again.
 """
 
@@ -82,7 +82,7 @@ def discover(
 def record_found(
     ledger: Ledger, options: CloudFilesOptions, found: Found, *, run_id: str
 ) -> Discovery:
-    """Append the files of ``found`` that are to be read, and tell of the others.
+    """Append the files of ``found`` that are to be read, and report the others.
 
     Raises:
         RetryableError: other discoverers were faster all the time.

@@ -40,7 +40,7 @@ def read_heartbeat(
 ) -> Heartbeat | None:
     """Return the sign of life beside the ledger; None where no watcher is alive.
 
-    One that expires later than any written by now could is of a wrong clock.
+    One that expires later than any that was written could has a wrong clock.
     """
     content = storage.read(root, _KEY)
     if content is None:

@@ -312,7 +312,7 @@ def _item(convert: Converter, raw: msgspec.Raw) -> object:
     try:
         return convert(text)
     except PartialMismatchError:
-        # Half of an element cannot be told apart in the rescued text: rescue it all.
+        # Half of an element cannot be recognised in the rescued text: rescue it all.
         raise MismatchError from None
 
 

@@ -53,7 +53,7 @@ class Done:
 class QueryHistory:
     """One query of a pipeline with what its checkpoint says now.
 
-    ``counts_rows`` is False where the table does not tell which file a row is from.
+    ``counts_rows`` is False where the table does not say which file a row is from.
     """
 
     config: PipelineConfig

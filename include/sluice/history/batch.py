@@ -1,4 +1,4 @@
-"""One micro-batch as checkpoint and Delta log tell it together; nothing is read."""
+"""One micro-batch as checkpoint and Delta log describe it together; nothing is read."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def _describe(
 
 
 def _kind(start: Offsets | None, end: Offsets, commit: TableCommit | None) -> BatchKind:
-    """Tell a batch that read files from an empty one and from one for the watermark.
+    """Distinguish a batch that read files, an empty one and one for the watermark.
 
     Only a query over the ledger can be seen to be empty: each of its rows is written,
     while a window's rows wait in the state.
@@ -146,8 +146,8 @@ def _kind(start: Offsets | None, end: Offsets, commit: TableCommit | None) -> Ba
 def _rows(commit: TableCommit | None) -> int | None:
     if commit is None:
         return None
-    told = commit.metrics.get("numOutputRows")
-    return int(told) if told is not None else commit.rows
+    counted = commit.metrics.get("numOutputRows")
+    return int(counted) if counted is not None else commit.rows
 
 
 def _watermark(time_ms: int) -> datetime | None:

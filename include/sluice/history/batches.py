@@ -43,7 +43,7 @@ def query_batches(config: PipelineConfig, query: Query) -> list[Batch]:
 
 
 def list_checkpoint_batches(location: str) -> list[Batch]:
-    """Return the batches that a checkpoint alone tells: its last hundred or so.
+    """Return the batches that a checkpoint alone knows: its last hundred or so.
 
     Raises:
         UsageError: there is no checkpoint at ``location``.
@@ -96,7 +96,7 @@ def _in_order(batches: list[Batch]) -> Iterator[Batch]:
 
 
 def _as_of_now(batch: Batch, checkpoint: CheckpointFacts) -> Batch:
-    """Let the checkpoint tell whether a batch that it still knows is committed."""
+    """Take from the checkpoint if a batch that it still knows is committed."""
     if batch.batch_id not in checkpoint.offsets:
         return batch
     return replace(batch, committed=batch.batch_id in checkpoint.commits)

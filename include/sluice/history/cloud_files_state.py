@@ -1,6 +1,6 @@
 """``cloud_files_state``: every file of a stream with what became of it, as a DataFrame.
 
-Auto Loader's function of that name tells path, size, times and a state. This one also
+Auto Loader's function of that name returns path, size, times and a state. This one also
 joins each file with its micro-batch, table version, rows, rescued rows and error.
 """
 
@@ -25,7 +25,7 @@ _YAML = (".yaml", ".yml")
 class PlainStream:
     """A stream without a pipeline file, in the shape that the history asks for.
 
-    It has no archive, so it tells batch and version of what its checkpoint still knows.
+    It has no archive, so it has batch and version of what its checkpoint still knows.
     """
 
     schema_location: str

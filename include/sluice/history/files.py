@@ -217,7 +217,7 @@ def _read_claims(ledger: Ledger) -> pa.Table:
 
 
 def _tells_files(location: str) -> bool:
-    """Tell whether a table has the column by which its rows are counted by file."""
+    """Return True if a table has the column by which its rows are counted by file."""
     table = open_table(location)
     return table is None or SOURCE_FILE in {each.name for each in table.schema().fields}
 

@@ -60,7 +60,7 @@ class ReplayedFiles(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TouchedWindows(msgspec.Struct, frozen=True, kw_only=True):
-    """The windows of one silver table that are not computed anew yet."""
+    """The windows of one silver table that are not recomputed yet."""
 
     replay_id: str
     run_id: str
@@ -119,7 +119,7 @@ def finish_replays(config: PipelineConfig) -> list[ReplayedFiles]:
 
 
 def list_touched(config: PipelineConfig, silver: str) -> list[TouchedWindows]:
-    """Return the windows that committed replays left to be computed anew."""
+    """Return the windows that committed replays left to be recomputed."""
     return [
         each
         for each in _read_parts(config, silver, TouchedWindows)
@@ -130,7 +130,7 @@ def list_touched(config: PipelineConfig, silver: str) -> list[TouchedWindows]:
 def has_closed(
     config: PipelineConfig, silver: str, duration: timedelta, closed_up_to: datetime
 ) -> bool:
-    """Tell whether windows that a replay touched are closed and not computed anew."""
+    """Return True if windows that a replay touched are closed and not recomputed."""
     spans = [span for each in list_touched(config, silver) for span in each.spans]
     closed, _ = split_closed(spans, duration, closed_up_to)
     return bool(closed)
@@ -176,8 +176,8 @@ def find_commit(
 ) -> TableCommit | None:
     """Return the commit of bronze in which a replay replaced rows, if it did."""
     for commit in read_commits(config.bronze_location, after=after):
-        told = _told(commit.user_metadata)
-        if told.get("step") == STEP and told.get("replay_id") == replay_id:
+        found = _parsed_metadata(commit.user_metadata)
+        if found.get("step") == STEP and found.get("replay_id") == replay_id:
             return commit
     return None
 
@@ -207,7 +207,7 @@ def _give_up(config: PipelineConfig, part: ReplayedFiles | TouchedWindows) -> No
     if len(commits) < newest - part.after_version:
         # Log cleanup has taken commits, and the replay's may have been among them.
         _LOG.warning(
-            "replay %r: whether it replaced rows can no longer be told from the log of "
+            "replay %r: whether it replaced rows can no longer be seen in the log of "
             "%r; repeat it: 'sluice replay %s'",
             part.run_id,
             config.bronze_location,
@@ -234,12 +234,12 @@ def _events(replay: ReplayedFiles, commit: TableCommit) -> list[LedgerEvent]:
     ]
 
 
-def _told(metadata: str | None) -> dict[str, object]:
+def _parsed_metadata(metadata: str | None) -> dict[str, object]:
     try:
-        told = json.loads(metadata or "{}")
+        found = json.loads(metadata or "{}")
     except ValueError:  # another writer's, in words of its own
         return {}
-    return told if isinstance(told, dict) else {}
+    return found if isinstance(found, dict) else {}
 
 
 def _root(config: PipelineConfig) -> str:

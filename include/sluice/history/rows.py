@@ -1,4 +1,4 @@
-"""Rows per landed file, from the two columns of bronze's data files that tell."""
+"""Rows per landed file, from the two columns of bronze's data files that name them."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _count_file(file: pq.ParquetFile, counts: RowCounts, path: str) -> None:
         raise FatalError(
             Condition.TABLE_UNREADABLE,
             f"data file {path!r} has no column {SOURCE_FILE!r}, found {names}; "
-            "only a bronze table that Sluice wrote tells rows by file",
+            "only a bronze table that Sluice wrote has rows by file",
             {"path": path, "columns": names},
         )
     for group in range(file.num_row_groups):

@@ -160,7 +160,7 @@ def _with_flights(
 
 
 def _states(seqs: Seqs, read: pa.Table, outcomes: Outcomes) -> Codes:
-    """Return the state of each file as far as ranges and micro-batches tell it."""
+    """Return the state of each file as far as ranges and micro-batches give it."""
     claims = outcomes.claims["end_seq"]
     claimed_up_to = claims[-1].as_py() if len(claims) else 0
     states = np.full(len(seqs), _code(FileState.DISCOVERED))
@@ -209,8 +209,8 @@ def _claim_runs(seqs: Seqs, claims: pa.Table) -> pa.ChunkedArray:
 
 
 def _locations(details: pa.ChunkedArray) -> pa.Array:
-    told = details.to_pylist()
-    return pa.array([Archived.of(each).location if each else None for each in told])
+    texts = details.to_pylist()
+    return pa.array([Archived.of(each).location if each else None for each in texts])
 
 
 def _has_rows(read: pa.Table) -> Flags:

@@ -63,7 +63,7 @@ def _find_behind(
     if now is not None and now.version() >= archived.newest:
         return None
     return (
-        f"it is at version {table.version()}, and the archive tells of micro-batches "
+        f"it is at version {table.version()}, and the archive has micro-batches "
         f"up to version {archived.newest}"
     )
 

@@ -1,6 +1,6 @@
 """The claims: one row for every micro-batch ever planned, as one chain of ranges.
 
-Whoever plans from a start that was claimed before gets the claimed end, so a start has
+A driver that plans from a claimed start gets the claimed end, so a start has
 one end for ever: this is what keeps two drivers, or a checkpoint that was set back,
 from writing other files under an old batch id.
 """

@@ -78,8 +78,8 @@ def _damaged_data(location: str) -> str | None:
     try:
         table = open_table(location)
     except DeltaError as error:
-        told = str(error).split("\n", maxsplit=1)[0]
-        return f"the log of table {location!r} is damaged: {told}"
+        reason = str(error).split("\n", maxsplit=1)[0]
+        return f"the log of table {location!r} is damaged: {reason}"
     if table is None:
         return None
     for path, expected in _data_files(location, table):

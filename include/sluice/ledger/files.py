@@ -28,7 +28,7 @@ FILES_SCHEMA = pa.schema(
         pa.field("run_id", pa.string(), nullable=False),
     ]
 )
-# What tells two versions of a file apart, the path first.
+# What distinguishes two versions of a file, the path first.
 VERSION_COLUMNS = ("path", "size", "modified", "etag")
 
 
@@ -126,7 +126,7 @@ def number_files(files: Sequence[FileVersion], *, after: int) -> list[LedgerFile
 
 
 def key_of(file: FileVersion, *, by_version: bool) -> Hashable:
-    """Return what identifies ``file``: its path, or all that tells versions apart."""
+    """Return what identifies ``file``: its path, or all that distinguishes versions."""
     if not by_version:
         return file.path
     return file.path, file.size, file.modified, file.etag

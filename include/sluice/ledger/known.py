@@ -3,7 +3,7 @@
 Ten million paths as Python strings take gigabytes; their hashes take 80 MB, and are
 compared in numpy. A path that is known always has its hash among the known ones. A new
 path has it by chance only, once in about 2**64 / known paths; such a file is passed
-over by this comparison alone: the salt is drawn anew for each, so the next one finds
+over by this comparison alone: each draws a new salt, so the next one finds
 it. The audit compares the paths themselves.
 """
 
@@ -29,7 +29,7 @@ _SPREAD = np.int64(0x1E3779B97F4A7C15)
 class Known:
     """The files that a ledger holds, after one seq; it only grows.
 
-    ``by_version`` tells versions of one path apart by size, modification time and etag.
+    ``by_version`` distinguishes versions of a path by size, time and etag.
     """
 
     def __init__(self, *, by_version: bool = False, after: int = 0) -> None:
@@ -54,7 +54,7 @@ class Known:
                 added[found : found + len(hashes)] = hashes
             found += len(hashes)
         if found != count:
-            raise _incomplete(snapshot, self.seq, found)
+            raise _incomplete_error(snapshot, self.seq, found)
         self._take(added)
         self.seq = snapshot.high
 
@@ -136,7 +136,7 @@ def _numbers(sizes: pa.Array, times: pa.Array) -> Hashes:
     return mixed
 
 
-def _incomplete(snapshot: FilesSnapshot, after: int, found: int) -> FatalError:
+def _incomplete_error(snapshot: FilesSnapshot, after: int, found: int) -> FatalError:
     expected = snapshot.high - after
     return FatalError(
         Condition.LEDGER_UNREADABLE,

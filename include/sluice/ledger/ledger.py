@@ -212,7 +212,7 @@ class Ledger:
         return self.first_seq()
 
     def existing_settled(self) -> bool:
-        """Tell whether what a first start found can no longer be left out."""
+        """Return True if what a first start found can no longer be left out."""
         marked = storage.read(self.root, _EXISTING) is not None
         return marked or self.claimed_up_to() != CHAIN_START
 
@@ -239,7 +239,7 @@ class Ledger:
     def claim(self, planned: SeqRange, *, run_id: str) -> int:
         """Claim ``planned`` and return the end that holds for its start.
 
-        Whoever plans from the same start gets the same end, however often and from
+        All that plan from the same start get the same end, however often and from
         however many drivers: the first claim stands.
 
         Raises:
@@ -304,6 +304,6 @@ def _require_unused(claims: DeltaTable, root: str) -> None:
         raise FatalError(
             Condition.LEDGER_UNREADABLE,
             f"ledger {root!r} has claims of micro-batches, but its table 'files' is "
-            "gone: a new one would number the files anew; restore it from backup",
+            "gone: a new one would number the files again; restore it from backup",
             {"ledger": root},
         )

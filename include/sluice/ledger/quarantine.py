@@ -1,7 +1,7 @@
 """The files that a micro-batch leaves out: one object each, the first word stands.
 
 A task that cannot read a file as it was discovered writes the record and fails; the
-next attempt is planned without the file. Put-if-absent, so whoever plans the batch
+next attempt is planned without the file. Put-if-absent, so planning the batch
 after the record leaves out the same file, however many attempts or drivers there are.
 """
 
@@ -39,7 +39,7 @@ class QuarantinedFile(msgspec.Struct, frozen=True):
 
 
 def record_left_out(root: str, file: QuarantinedFile) -> bool:
-    """Record below ``root`` that ``file`` is left out; tell whether this call did."""
+    """Record below ``root`` that ``file`` is left out; return True if this call did."""
     return storage.put_if_absent(root, f"{file.seq}.json", msgspec.json.encode(file))
 
 

@@ -17,18 +17,18 @@ from sluice.storage import FileStatus
 def what_changed(file: LedgerFile, found: FileStatus) -> str | None:
     """Say how a file differs from the one that was discovered, None where it does not.
 
-    A bucket's times are compared in whole seconds: its listing may tell more of them
+    A bucket's times are compared in whole seconds: its listing may give more of them
     than the answer for one object does.
     """
-    told = []
+    changes = []
     if found.size != file.size:
-        told.append(f"had {file.size} bytes when discovered, now {found.size}")
+        changes.append(f"had {file.size} bytes when discovered, now {found.size}")
     if _time(file.path, found.modified) != _time(file.path, file.modified):
         before, after = file.modified.isoformat(), found.modified.isoformat()
-        told.append(f"was modified at {before} when discovered, now at {after}")
+        changes.append(f"was modified at {before} when discovered, now at {after}")
     if file.etag and found.etag and found.etag != file.etag:
-        told.append(f"had etag {file.etag} when discovered, now {found.etag}")
-    return "; ".join(told) or None
+        changes.append(f"had etag {file.etag} when discovered, now {found.etag}")
+    return "; ".join(changes) or None
 
 
 def _time(path: str, moment: datetime) -> datetime:

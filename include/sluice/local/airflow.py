@@ -37,7 +37,7 @@ from sluice.sample import land_next_hour
 
 _SAMPLE_PIPELINE = "orders"
 _DAGS_SECONDS = 60.0
-# What a shell tells of a program that ended by SIGINT.
+# What a shell reports for a program that ended by SIGINT.
 _INTERRUPTED = 130
 
 

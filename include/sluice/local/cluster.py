@@ -163,14 +163,14 @@ def _await_workers(cluster: Cluster, workers: int) -> None:
     while count_alive_workers(cluster) < workers:
         ended = group.first_ended()
         if ended:
-            raise _not_started(f"its {ended} ended", group.log(ended))
+            raise _not_started_error(f"its {ended} ended", group.log(ended))
         if time.monotonic() > deadline:
             reason = f"its workers did not come within {_START_SECONDS:.0f} s"
-            raise _not_started(reason, group.log("master"))
+            raise _not_started_error(reason, group.log("master"))
         time.sleep(_POLL_SECONDS)
 
 
-def _not_started(reason: str, log: Path) -> FatalError:
+def _not_started_error(reason: str, log: Path) -> FatalError:
     return FatalError(
         Condition.INSTALLATION_BROKEN,
         f"the Spark cluster did not start: {reason}; see {str(log)!r}",

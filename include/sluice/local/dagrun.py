@@ -1,4 +1,4 @@
-"""Run one Dag once inside this process, as ``airflow dags test`` does, and tell how.
+"""Run one Dag once inside this process, as ``airflow dags test`` does, and report how.
 
 Started by :mod:`sluice.local.airflow` with the environment of the local Airflow.
 Airflow writes its log to stdout; what matters goes as JSON lines to another pipe.
@@ -35,7 +35,7 @@ class Reporter:
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
-    def tell(self, **fields: object) -> None:
+    def report(self, **fields: object) -> None:
         """Write one line."""
         self._stream.write(json.dumps(fields) + "\n")
         self._stream.flush()
@@ -43,24 +43,24 @@ class Reporter:
     @hookimpl
     def on_task_instance_running(self, task_instance: TaskInstance) -> None:
         """Called by Airflow."""
-        self.tell(task=task_instance.task_id, state="running")
+        self.report(task=task_instance.task_id, state="running")
 
     @hookimpl
     def on_task_instance_success(self, task_instance: TaskInstance) -> None:
         """Called by Airflow."""
-        self.tell(task=task_instance.task_id, state="success")
+        self.report(task=task_instance.task_id, state="success")
 
     @hookimpl
     def on_task_instance_skipped(self, task_instance: TaskInstance) -> None:
         """Called by Airflow."""
-        self.tell(task=task_instance.task_id, state="skipped")
+        self.report(task=task_instance.task_id, state="skipped")
 
     @hookimpl
     def on_task_instance_failed(
         self, task_instance: TaskInstance, error: BaseException | str | None
     ) -> None:
         """Called by Airflow, also before a retry."""
-        self.tell(task=task_instance.task_id, state="failed", error=str(error))
+        self.report(task=task_instance.task_id, state="failed", error=str(error))
 
 
 def prepare(airflow: LocalAirflow) -> None:
@@ -106,14 +106,14 @@ def find_dag(airflow: LocalAirflow, dag_id: str) -> DAG:
 
 
 def run_dag(dag: DAG, reporter: Reporter, params: dict[str, object]) -> bool:
-    """Run ``dag`` once to its end; tell each step and whether all went well."""
+    """Run ``dag`` once to its end; report each step, and return if all went well."""
     get_listener_manager().add_listener(reporter)  # type: ignore[no-untyped-call]
     run = dag.test(run_conf=params)
     with create_session() as session:
         tasks = {
             each.task_id: each.state for each in run.get_task_instances(session=session)
         }
-    reporter.tell(run_id=run.run_id, state=run.state, tasks=tasks)
+    reporter.report(run_id=run.run_id, state=run.state, tasks=tasks)
     return bool(run.state == DagRunState.SUCCESS)
 
 
@@ -128,7 +128,7 @@ def main(arguments: Sequence[str]) -> int:
     airflow = local_airflow()
     with os.fdopen(given.events, "w", encoding="utf-8") as stream:
         reporter = Reporter(stream)
-        reporter.tell(stage="database" if not airflow.is_prepared() else "start")
+        reporter.report(stage="database" if not airflow.is_prepared() else "start")
         prepare(airflow)
         if given.dag_id is None:
             return 0

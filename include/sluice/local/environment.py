@@ -50,7 +50,7 @@ class LocalAirflow:
         return self._places().passwords
 
     def is_prepared(self) -> bool:
-        """Tell whether this version of Airflow has prepared the database."""
+        """Return True if this version of Airflow has prepared the database."""
         return self.stamp.is_file() and self.stamp.read_text("utf-8") == stamp_text()
 
     def environment(self) -> dict[str, str]:

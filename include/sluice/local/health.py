@@ -1,9 +1,9 @@
-"""Whether a service of ``docker-compose.yml`` is healthy; the exit code tells.
+"""Whether a service of ``docker-compose.yml`` is healthy; the exit code says so.
 
     python -m sluice.local.health api-server|scheduler|spark-master|spark-worker
 
 Each service is asked by HTTP on this machine, on the port that its own environment
-names. The other services of Airflow have no port: ``airflow jobs check`` tells of them.
+names. The other services of Airflow have no port: ``airflow jobs check`` reports them.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def find_problem(service: str, environ: Environ) -> str:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Check one service; return 0 where it is healthy, else tell why and return 1."""
+    """Check one service; return 0 where it is healthy, else print why and return 1."""
     parser = argparse.ArgumentParser(prog="sluice.local.health")
     parser.add_argument("service", choices=list(CHECKS))
     service = parser.parse_args(arguments).service

@@ -47,7 +47,7 @@ def write_password(environ: Mapping[str, str]) -> Path:
 def make_landing_folders() -> list[str]:
     """Make the landing folders that are missing in the lake, and return them.
 
-    A folder elsewhere is somebody else's: that it is missing is for a run to tell.
+    A folder elsewhere belongs to others: a run reports that it is missing.
 
     Raises:
         FatalError: a folder cannot be made.

@@ -28,7 +28,7 @@ _TOLD = frozenset({"running", "success", "skipped", "failed", "up_for_retry"})
 
 @dataclass(frozen=True)
 class DagProcess:
-    """A process that has Airflow ready, and runs its Dag once it is told to go on."""
+    """A process that has Airflow ready, and runs its Dag once it may go on."""
 
     process: subprocess.Popen[str]
     stdin: IO[str]
@@ -36,7 +36,7 @@ class DagProcess:
     log: Path
 
     def go_on(self) -> Iterator[Event]:
-        """Let it run its Dag and yield what it tells, to the last event.
+        """Let it run its Dag and yield what it reports, to the last event.
 
         Raises:
             FatalError: the process ended before the run did; with its last lines.
@@ -112,7 +112,7 @@ def run_by_api(
 ) -> Iterator[Event]:
     """Trigger a run in the Airflow that is up and yield what happens to its tasks.
 
-    The API tells states only; errors are read from the tasks' ``logs``.
+    The API has states only; errors are read from the tasks' ``logs``.
     """
     run_id = api.trigger(dag_id, params)
     yield {"task": "waiting for Airflow", "state": "running"}

@@ -1,6 +1,6 @@
 """The options that look at a new file's modification time: pure rules, each counted.
 
-They are applied anew by every listing, to files that the ledger does not know. Nothing
+Every listing applies them again, to files that the ledger does not know. Nothing
 is recorded of a file that is passed over, so it is found again when a rule changes.
 """
 
@@ -36,7 +36,7 @@ def group_by_age(
 ) -> AgeGroups:
     """Group ``files`` by their modification times; both ends are exclusive, as Spark's.
 
-    A time farther in the future than ``min_age`` is no clock's mistake and tells
+    A time farther in the future than ``min_age`` is no clock's mistake and says
     nothing of when the file was written: such a file does not wait.
     """
     parts = AgeGroups([], [], [])

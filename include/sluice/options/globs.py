@@ -14,18 +14,18 @@ _CLASS = re.compile(r"\[([!^]?)([^\]]+)\]")
 
 
 def matches(name: str, pattern: str) -> bool:
-    """Tell whether a file name matches a glob as Hadoop understands it."""
+    """Return True if a file name matches a glob as Hadoop understands it."""
     return name_filter(pattern)(name)
 
 
 def name_filter(pattern: str) -> Callable[[str], bool]:
-    """Return what tells whether a file name matches ``pattern``."""
+    """Return a function that says if a file name matches ``pattern``."""
     compiled = _compile(_alternatives(pattern), "[^/]*")
     return lambda name: compiled.fullmatch(name) is not None
 
 
 def is_glob(path: str) -> bool:
-    """Tell whether ``path`` holds a character that a glob gives a meaning."""
+    """Return True if ``path`` holds a character that a glob gives a meaning."""
     return _SPECIAL.search(path) is not None
 
 
@@ -67,11 +67,11 @@ class Selection:
     _entered: re.Pattern[str] | None
 
     def takes(self, path: str) -> bool:
-        """Tell whether the load path names the file ``path``, which is below a root."""
+        """Return True if the load path names ``path``, a file below a root."""
         return self._taken is None or self._taken.fullmatch(path) is not None
 
     def enters(self, folder: str) -> bool:
-        """Tell whether files that are taken may lie in ``folder`` or below it."""
+        """Return True if files that are taken may lie in ``folder`` or below it."""
         return self._entered is None or self._entered.fullmatch(folder) is not None
 
 

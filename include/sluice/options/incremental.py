@@ -69,7 +69,7 @@ def load_state(root: str, ledger_id: str, selection: str) -> ListingState | None
     try:
         state = msgspec.json.decode(content, type=ListingState)
     except msgspec.DecodeError:
-        return None  # damaged: a full listing makes it anew
+        return None  # damaged: a full listing makes a new one
     fits = (state.ledger, state.selection) == (ledger_id, selection)
     return state if fits else None
 
@@ -131,10 +131,10 @@ def advance(
 
 
 def is_below(path: str, root: str) -> bool:
-    """Tell whether ``path`` is ``root`` or lies below it."""
+    """Return True if ``path`` is ``root`` or lies below it."""
     return path == root or path.startswith(root.rstrip("/") + "/")
 
 
 def precedes(path: str, cursors: Mapping[str, str]) -> bool:
-    """Tell whether a listing after ``cursors`` passes ``path`` over."""
+    """Return True if a listing after ``cursors`` passes ``path`` over."""
     return any(is_below(path, root) and path <= end for root, end in cursors.items())

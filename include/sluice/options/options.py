@@ -160,7 +160,7 @@ def _fields(values: Mapping[str, str], rows: _Rows) -> Iterator[tuple[str, Any]]
 def default_location(options: CloudFilesOptions) -> str:
     """Return where ledger and schemas live when no schemaLocation is given.
 
-    A Python source is not told its checkpoint, so the place is under the lake, named
+    A Python source does not know its checkpoint, so the place is under the lake, named
     by the source path and by what decides which of its files are discovered: two
     streams that take different files must not share a ledger.
     """
@@ -183,7 +183,7 @@ def default_location(options: CloudFilesOptions) -> str:
 def _require_known(values: Mapping[str, str], rows: _Rows) -> None:
     for name, value in values.items():
         if name not in rows:
-            raise _unknown(name, rows)
+            raise _unknown_error(name, rows)
         _, row = rows[name]
         if row.only not in {None, value.lower()}:
             raise UsageError(
@@ -194,7 +194,7 @@ def _require_known(values: Mapping[str, str], rows: _Rows) -> None:
             )
 
 
-def _unknown(name: str, rows: _Rows) -> UsageError:
+def _unknown_error(name: str, rows: _Rows) -> UsageError:
     close = get_close_matches(name, rows, n=1)
     hint = f"did you mean {rows[close[0]][0]!r}?" if close else "see docs/options.md"
     return UsageError(

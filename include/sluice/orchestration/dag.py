@@ -30,7 +30,7 @@ def load_dags(folder: Path | None = None) -> dict[str, DAG]:
     """Return a Dag by name for each pipeline file that is right; leave out the others.
 
     Airflow marks every Dag of a Python file as broken where the file raises, so wrong
-    pipeline files are told by :func:`require_pipelines`, in a Python file of its own.
+    pipeline files are reported by :func:`require_pipelines`, in a file of its own.
     """
     dags, _ = _build(list_pipelines(folder))
     return dags

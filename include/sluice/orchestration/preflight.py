@@ -29,7 +29,7 @@ class Step(StrEnum):
 
 
 def is_backfill(run_type: str, params: Mapping[str, Any]) -> bool:
-    """Tell whether a run recomputes an interval instead of taking in what is new.
+    """Return True if a run recomputes an interval instead of taking in what is new.
 
     Raises:
         ValueError: the interval is none: an end is missing, or no time, or too early.
@@ -79,10 +79,10 @@ class PreflightOperator(BaseBranchOperator):
         # Imported here so that parsing the Dag file stays fast.
         from sluice.cleanup.pipeline import clean_landing  # noqa: PLC0415
         from sluice.preflight.run import preflight  # noqa: PLC0415
-        from sluice.storage_errors import storage_errors_told  # noqa: PLC0415
+        from sluice.storage_errors import storage_errors_translated  # noqa: PLC0415
 
         config = load_pipeline(self.pipeline)
-        with storage_errors_told():
+        with storage_errors_translated():
             found = preflight(config, run_id=run_id)
         context["ti"].xcom_push(key=_XCOM_KEY, value=found.discovered_up_to)
         self.log.info("%d new files, %d bytes", found.new_files, found.new_bytes)

@@ -1,4 +1,4 @@
-"""What a run would do, told without doing it: nothing is written, no JVM started."""
+"""What a run would do, without doing it: nothing is written, no JVM started."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ class Preflight:
 
     @property
     def has_work(self) -> bool:
-        """Tell whether any step has something to do."""
+        """Return True if any step has something to do."""
         return self.bronze_has_work or self.silver_has_work
 
 
@@ -142,7 +142,7 @@ def _silver_has_work(
 def _bronze_has_rows(
     config: PipelineConfig, checkpoint: CheckpointFacts, batch: int
 ) -> bool:
-    """Tell whether bronze has appended rows that no planned batch of silver has read.
+    """Return True if bronze has appended rows that no planned batch of silver has read.
 
     Delta's offset names the version to read next, and the last file of it read. Windows
     that a crash left to be closed are no work: Spark closes them with the next rows.

@@ -90,13 +90,13 @@ def _batches(tables: Sequence[pa.Table]) -> Iterator[pa.RecordBatch]:
 def _require_unrecorded(seqs: Set[int], plan: ReadPlan) -> None:
     """Refuse the rows of a file that an earlier attempt of this task has recorded.
 
-    It may look whole by now. With its rows in the table and its record in the ledger
-    nobody could tell whether it was read.
+    It may look whole since. With its rows in the table and its record in the ledger
+    it would be unknown if it was read.
     """
     recorded = plan.ledger.left_out() if plan.ledger else {}
     for seq in sorted(seqs & recorded.keys()):
         file = recorded[seq]
-        refuse = _replaced if file.kind is LeftOut.REPLACED else _bad_file
+        refuse = _replaced_error if file.kind is LeftOut.REPLACED else _bad_file_error
         raise refuse(file.path, file.error)
 
 
@@ -111,8 +111,8 @@ def _read_slice(each: FileSlice, plan: ReadPlan) -> Iterator[pa.Table]:
         # pyarrow's error for a damaged compressed file has no number; the system's own
         # have one, and may be gone at the next attempt.
         if error.errno is not None:
-            raise _unreadable(each, str(error)) from error
-        raise _refused(each, str(error), plan) from error
+            raise _unreadable_error(each, str(error)) from error
+        raise _refused_error(each, str(error), plan) from error
     except FatalError:
         _require_unchanged(each, plan)
         raise
@@ -131,19 +131,21 @@ def _require_unchanged(each: FileSlice, plan: ReadPlan) -> None:
         found = storage.status(each.file.location)
         changed = what_changed(each.file, found) if found else None
     except OSError as error:
-        raise _unreadable(each, str(error)) from error
+        raise _unreadable_error(each, str(error)) from error
     if found is None and not storage.folder_exists(each.file.location):
-        raise _unreadable(each, "its folder is gone, perhaps a mount that dropped")
+        raise _unreadable_error(
+            each, "its folder is gone, perhaps a mount that dropped"
+        )
     if found is None:
-        raise _refused(each, "the file is gone since it was discovered", plan)
+        raise _refused_error(each, "the file is gone since it was discovered", plan)
     if changed and plan.keeps_versions:
         _record(each, changed, LeftOut.REPLACED, plan)
-        raise _replaced(path, changed)
+        raise _replaced_error(path, changed)
     if changed:
-        raise _refused(each, changed, plan)
+        raise _refused_error(each, changed, plan)
 
 
-def _unreadable(each: FileSlice, reason: str) -> RetryableError:
+def _unreadable_error(each: FileSlice, reason: str) -> RetryableError:
     return RetryableError(
         Condition.BAD_FILE,
         f"file {each.file.path!r} could not be read: {reason}; it may be read when "
@@ -152,10 +154,10 @@ def _unreadable(each: FileSlice, reason: str) -> RetryableError:
     )
 
 
-def _refused(each: FileSlice, reason: str, plan: ReadPlan) -> FatalError:
+def _refused_error(each: FileSlice, reason: str, plan: ReadPlan) -> FatalError:
     if plan.quarantines:
         _record(each, reason, LeftOut.QUARANTINED, plan)
-    return _bad_file(each.file.path, reason)
+    return _bad_file_error(each.file.path, reason)
 
 
 def _record(each: FileSlice, reason: str, kind: LeftOut, plan: ReadPlan) -> None:
@@ -166,7 +168,7 @@ def _record(each: FileSlice, reason: str, kind: LeftOut, plan: ReadPlan) -> None
     plan.ledger.quarantine(QuarantinedFile(seq, path, reason, plan.run_id, now, kind))
 
 
-def _bad_file(path: str, reason: str) -> FatalError:
+def _bad_file_error(path: str, reason: str) -> FatalError:
     return FatalError(
         Condition.BAD_FILE,
         f"file {path!r} cannot be read: {reason}; land it again under a new name, or "
@@ -176,7 +178,7 @@ def _bad_file(path: str, reason: str) -> FatalError:
     )
 
 
-def _replaced(path: str, reason: str) -> FatalError:
+def _replaced_error(path: str, reason: str) -> FatalError:
     return FatalError(
         Condition.FILE_REPLACED,
         f"file {path!r} was replaced before it was read: {reason}; start the query "

@@ -56,7 +56,7 @@ def decide_bronze(
     old_ledger: str,
     missing: Missing | None,
 ) -> Decision:
-    """Decide what becomes of bronze; ``old_ledger`` is where its ledger is by now.
+    """Decide what becomes of bronze; ``old_ledger`` is where its ledger is now.
 
     Raises:
         FatalError: rows are gone, and ``missing`` does not say what becomes of them.
@@ -134,7 +134,7 @@ def _adoption_notes(adoption: Adoption, remains: Remains) -> Iterator[str]:
         yield f"{len(wrong)} files stay as they are: {describe(wrong)}"
     nameless = remains.rows.get(None, 0)
     if nameless:
-        yield f"{nameless} rows name no file and were written by somebody else"
+        yield f"{nameless} rows name no file and were written by another program"
 
 
 def _rebuilt_notes(

@@ -232,7 +232,7 @@ def _committed(batches: Iterable[Batch]) -> dict[str, int]:
 
 
 def _may_have_lost(table_location: str, batches: Iterable[Batch]) -> bool:
-    """Tell whether rows came after all that is known of, and rows went after that."""
+    """Return True if rows came after all that is known of, and rows went after that."""
     versions = [each.table_version for each in batches]
     newest = max((each for each in versions if each is not None), default=-1)
     commits = iter(read_commits(table_location, after=newest))

@@ -20,7 +20,7 @@ _SHOWN = 5
 class HeldFile:
     """One file of the ledger: how many rows the table has of it, and should have.
 
-    ``expected`` is None where no archive tells how many rows the file had.
+    ``expected`` is None where no archive says how many rows the file had.
     """
 
     seq: int
@@ -134,12 +134,12 @@ def require_whole(adoption: Adoption, pipeline: str, missing: Missing | None) ->
 
 def describe(files: Sequence[HeldFile]) -> str:
     """Return the first few files with the rows they have and should have."""
-    told = [
+    named = [
         f"{file.path!r} ({file.rows} of "
         f"{'?' if file.expected is None else file.expected} rows)"
         for file in files[:_SHOWN]
     ]
-    return ", ".join(told) + (" …" if files[_SHOWN:] else "")
+    return ", ".join(named) + (" …" if files[_SHOWN:] else "")
 
 
 def _had_rows(held: HeldRange) -> Iterable[HeldFile]:

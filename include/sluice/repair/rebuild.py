@@ -53,7 +53,7 @@ def plan_ledger(
     """Return the files of the new ledger, from the table's rows by file.
 
     ``counted`` are the rows that files gave when they were read. ``look`` returns the
-    versions of a path that were read, as far as anything tells.
+    versions of a path that were read, as far as that is known.
     """
     gone = sorted(path for path, n in counted.items() if n and not rows.get(path))
     adopted = [*rows, *(gone if missing == "skip" else ())]
@@ -101,7 +101,7 @@ def rebuild_ledger(
     """Plan the new ledger of a pipeline; ``old`` is what is left of the one before.
 
     Raises:
-        FatalError: nothing tells which files were to be left out.
+        FatalError: it is unknown which files were to be left out.
         UsageError: the options of the source are wrong.
     """
     options = source_options(config)

@@ -124,7 +124,7 @@ def carry_out(config: PipelineConfig, plan: RepairPlan) -> list[str]:
 
 
 def _forget(config: PipelineConfig, pending: PendingRepair | None) -> None:
-    """Let runs begin again after a repair that somebody else has made needless."""
+    """Let runs begin again after a repair that is no longer needed."""
     location = config.bronze_checkpoint_location
     if pending is not None and read_pending(location, PendingRepair) == pending:
         end_pending(location, PendingRepair)
@@ -170,7 +170,7 @@ def _is_stale(config: PipelineConfig, pending: PendingRepair) -> bool:
 def _silver_to_restart(
     config: PipelineConfig, faults: Faults, *, reread: bool
 ) -> Iterator[str]:
-    """Yield the silver tables that are to be computed anew.
+    """Yield the silver tables that are to be recomputed.
 
     A stream over bronze would read rows that are appended again a second time.
     """
@@ -196,15 +196,15 @@ def _silver_notes(config: PipelineConfig, repair: PendingRepair) -> Iterator[str
     for silver in config.silver:
         if silver.name in repair.silver:
             yield (
-                f"silver table {silver.name!r} is emptied, and computed anew from all "
+                f"silver table {silver.name!r} is emptied, and recomputed from all "
                 "rows that bronze has by its next run: windows whose rows bronze no "
                 "longer has are then gone (RESTORE brings them back)"
             )
 
 
 def _resumed(pending: PendingRepair) -> RepairPlan:
-    told = f"a repair was begun at {pending.begun_at.isoformat()} and is not over"
-    return RepairPlan(faults=(told,), notes=(), repair=pending)
+    fault = f"a repair was begun at {pending.begun_at.isoformat()} and is not over"
+    return RepairPlan(faults=(fault,), notes=(), repair=pending)
 
 
 def _version(remains: Remains) -> int:

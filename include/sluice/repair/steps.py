@@ -45,7 +45,7 @@ def list_steps(config: PipelineConfig, repair: PendingRepair) -> list[Step]:
 
 
 def archive(config: PipelineConfig) -> None:
-    """Keep what the old checkpoints tell, as far as they can be read."""
+    """Keep what the old checkpoints hold, as far as they can be read."""
     try:
         archive_history(config)
     except FatalError as error:
@@ -107,7 +107,7 @@ def _empty_table(location: str, repair: PendingRepair) -> None:
     if table is None or not table.file_uris():
         return
     table.delete(
-        commit_properties=CommitProperties(custom_metadata=_told(repair)),
+        commit_properties=CommitProperties(custom_metadata=_described(repair)),
         post_commithook_properties=_NO_HOOKS,
     )
 
@@ -136,13 +136,17 @@ def _add_transaction(location: str, repair: PendingRepair) -> None:
         schema=table.schema(),
         partition_by=table.metadata().partition_columns,
         commit_properties=CommitProperties(
-            app_transactions=[transaction], custom_metadata=_told(repair)
+            app_transactions=[transaction], custom_metadata=_described(repair)
         ),
         post_commithook_properties=_NO_HOOKS,
     )
 
 
-def _told(repair: PendingRepair) -> dict[str, str]:
+def _described(repair: PendingRepair) -> dict[str, str]:
     """Return the commit's user metadata: which repair it belongs to."""
-    told = {"step": "repair", "query_id": repair.query_id, "command": repair.command}
-    return {"userMetadata": json.dumps(told)}
+    metadata = {
+        "step": "repair",
+        "query_id": repair.query_id,
+        "command": repair.command,
+    }
+    return {"userMetadata": json.dumps(metadata)}

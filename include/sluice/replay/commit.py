@@ -59,7 +59,7 @@ def commit_rows(
     """Replace the rows; return the commit and what it took out.
 
     What is to follow is written down first. Where another commit came in between, what
-    goes out is looked at again, for it may be other rows by now.
+    goes out is looked at again, for it may be other rows now.
 
     Raises:
         RetryableError: others committed all the time; nothing was changed.
@@ -99,13 +99,13 @@ def _try(replacement: Replacement, outgoing: Outgoing) -> bool:
     Delta also passes over a commit whose number is taken, without an error.
     """
     config, replay = replacement.config, replacement.replay
-    told = {
+    metadata = {
         "commitInfo.userMetadata": commit_metadata(config, replay),
         "write.txnAppId": transaction_id(config),
         "write.txnVersion": str(outgoing.number),
     }
     try:
-        with translated(config.bronze_location), _settings(replacement.spark, told):
+        with translated(config.bronze_location), _settings(replacement.spark, metadata):
             replace_rows(
                 replacement.spark, config, replacement.rows, replacement.paths, outgoing
             )
@@ -121,9 +121,11 @@ def _try(replacement: Replacement, outgoing: Outgoing) -> bool:
 
 
 @contextmanager
-def _settings(spark: SparkSession, told: Mapping[str, str]) -> Iterator[None]:
-    """Have the commits of the block say what is told; MERGE takes it from settings."""
-    names = {f"spark.databricks.delta.{name}": value for name, value in told.items()}
+def _settings(spark: SparkSession, metadata: Mapping[str, str]) -> Iterator[None]:
+    """Have the commits of the block carry metadata; MERGE takes it from settings."""
+    names = {
+        f"spark.databricks.delta.{name}": value for name, value in metadata.items()
+    }
     for name, value in names.items():
         spark.conf.set(name, value)
     try:

@@ -53,11 +53,11 @@ def choose_files(config: PipelineConfig, selection: Selection) -> ChosenFiles:
     """
     ledger = Ledger.open(config.schema_location)
     if ledger is None:
-        raise _no_such_file(config)
+        raise _no_such_file_error(config)
     known = file_states(config)
     newest = matching_paths(_versions(known), selection, config.landing_location)
     if not newest:
-        raise _no_such_file(config)
+        raise _no_such_file_error(config)
     asked = known.filter(pc.is_in(known["seq"], pa.array(newest.values(), pa.int64())))
     states = {
         seq: FileState(state) for seq, state in _pairs(asked.select(["seq", "state"]))
@@ -74,25 +74,25 @@ def choose_files(config: PipelineConfig, selection: Selection) -> ChosenFiles:
 
 def nothing_left(left_out: Sequence[LeftOutFile]) -> RetryableError | FatalError:
     """Return the error for a replay of which every file is left out."""
-    told = "; ".join(map(str, left_out[:_NAMED]))
+    named = "; ".join(map(str, left_out[:_NAMED]))
     more = f"; and {len(left_out) - _NAMED} more" if left_out[_NAMED:] else ""
     context = {"paths": [each.path for each in left_out]}
     if any(each.reason.passes for each in left_out):
         return RetryableError(
             Condition.NOTHING_TO_REPLAY,
-            f"replay: no file can be read again yet: {told}{more}; repeat it after the "
-            "next run",
+            f"replay: no file can be read again yet: {named}{more}; repeat it after "
+            "the next run",
             context,
         )
     return FatalError(
         Condition.NOTHING_TO_REPLAY,
-        f"replay: no file can be read again: {told}{more}; nothing was changed: land "
+        f"replay: no file can be read again: {named}{more}; nothing was changed: land "
         "the file again, or choose others by 'sluice files'",
         context,
     )
 
 
-def _no_such_file(config: PipelineConfig) -> UsageError:
+def _no_such_file_error(config: PipelineConfig) -> UsageError:
     return UsageError(
         Condition.NOTHING_TO_REPLAY,
         f"replay: no file of pipeline {config.name!r} is the one asked for; "

@@ -58,7 +58,7 @@ def read_files(
     )
     count = len(partitions)
     read = _reader(partitions, plan)
-    # One number a partition tells the task which slices are its own.
+    # One number a partition names the task's own slices.
     numbers = spark.range(0, count, 1, count)
     return to_bronze(numbers.mapInArrow(read, schema))
 

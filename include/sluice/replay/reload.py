@@ -1,4 +1,4 @@
-"""Read again what fills an interval of windows, before they are computed anew."""
+"""Read again what fills an interval of windows, before they are recomputed."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def reload_interval(
     """Replay the files with rows in windows of ``interval``; None where there is none.
 
     Their rows outside of it are replaced as well, and the windows of these computed
-    anew. A file in quarantine has no row that would tell.
+    again. A file in quarantine has no row that would say.
 
     Raises:
         SluiceError: as ``run_replay`` does.

@@ -30,7 +30,7 @@ class ReplayedFile:
 class ReplayedTable:
     """How many windows of a silver table have rows that came or went.
 
-    The stream has yet to emit those that are open; they are computed anew after that.
+    The stream has yet to emit those that are open; they are recomputed after that.
     """
 
     table: str

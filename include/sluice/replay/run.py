@@ -1,4 +1,4 @@
-"""A replay, in order: choose, read, commit, tell the ledger, compute windows anew.
+"""A replay, in order: choose, read, commit, note it in the ledger, recompute windows.
 
 A kill before the commit leaves bronze as it was. One after it leaves what is still to
 do written down (``sluice.history.replays``), and the next run does it.
@@ -84,7 +84,7 @@ def run_replay(
 
     ``confirmed`` is asked when it is known what would change; where it says no, nothing
     does. Running again leaves the same rows. Windows that the stream has yet to emit
-    are computed anew by the run that emits them.
+    are recomputed by the run that emits them.
 
     Raises:
         UsageError: no such file is known.

@@ -71,7 +71,7 @@ class LeftOutFile:
 
     @property
     def text(self) -> str:
-        """What a person is told of it."""
+        """What a person reads of it."""
         return f"{self.reason}: {self.detail}" if self.detail else str(self.reason)
 
     def __str__(self) -> str:

@@ -119,7 +119,7 @@ def _load(path: str) -> PipelineConfig:
     except UsageError as error:
         raise UsageError(
             error.condition,
-            f"{error.message}; until it can be read, nobody can tell what is its own, "
+            f"{error.message}; until it can be read, it is unknown what is its own, "
             "so nothing is deleted",
             error.context,
         ) from error

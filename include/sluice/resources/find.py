@@ -65,7 +65,7 @@ def deletable(config: PipelineConfig) -> Iterator[str]:
     """Yield the folders that a deletion removes, in this order.
 
     Tables go before the checkpoints that stand for their rows, bronze after what reads
-    it, and the ledger, by which all is told, last.
+    it, and the ledger, which names all, last.
     """
     for resources in (_tables(config), _checkpoints(config)):
         for resource in reversed(list(resources)):
@@ -125,7 +125,7 @@ def _ops_rows(config: PipelineConfig) -> Iterator[Resource]:
 
 
 def ops_tables(config: PipelineConfig) -> list[str]:
-    """Return the lake's operational tables that tell rows by pipeline."""
+    """Return the lake's operational tables that have rows by pipeline."""
     root = config.ops_location("batches").rpartition("/")[0]
     found = [(join(root, name), open_table(join(root, name))) for name in _names(root)]
     return sorted(

@@ -62,7 +62,7 @@ def remove_empty(location: str, *, up_to: str) -> None:
         except FileNotFoundError:
             pass
         except OSError:
-            return  # somebody keeps something else there
+            return  # something else is kept there
         folder = folder.parent
 
 

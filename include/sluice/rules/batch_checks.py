@@ -122,7 +122,7 @@ def _check_commits(
 def _uncommitted(
     pipeline: str, facts: AuditedQuery, batch: Batch, *, is_newest: bool
 ) -> Finding:
-    """Tell a batch in flight from one whose commit file was there and is gone.
+    """Distinguish a batch in flight from one whose commit file is gone.
 
     The newest batch with rows in the table may be a crash between two writes, which the
     next run mends; one that has been overtaken has lost its file.
@@ -131,8 +131,8 @@ def _uncommitted(
     if is_newest and version is None:
         evidence = "planned, not committed, not in the table"
         return _of_batch(Code.BATCH_UNFINISHED, pipeline, facts, batch, evidence)
-    told = "not known" if version is None else str(version)
-    evidence = f"commits/{batch.batch_id} is not there; its table version is {told}"
+    shown = "not known" if version is None else str(version)
+    evidence = f"commits/{batch.batch_id} is not there; its table version is {shown}"
     rule = Code.COMMIT_MISSING
     subject = _subject(facts, batch)
     severity = Severity.WARNING if is_newest else None
@@ -149,7 +149,7 @@ def _check_transactions(pipeline: str, facts: AuditedQuery) -> Iterator[Finding]
 
 
 def _in_log(version: int | None, log_from: int | None) -> bool:
-    """Tell whether a commit must be in the log if it is anywhere."""
+    """Return True if a commit must be in the log if it is anywhere."""
     if log_from is None:
         return False
     return log_from == 0 or (version is not None and version >= log_from)

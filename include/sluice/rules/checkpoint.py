@@ -37,7 +37,7 @@ def check_begun(facts: QueryFacts) -> Refusal | None:
     )
     if not query.reads_ledger:
         harm = "every window would be emitted again"
-        remedy = "{repair} has this table computed anew from bronze"
+        remedy = "{repair} has this table recomputed from bronze"
     return Refusal(
         code=Code.CHECKPOINT_LOST,
         condition=Condition.CHECKPOINT_LOST,
@@ -90,7 +90,7 @@ def check_state(facts: QueryFacts) -> Refusal | None:
         harm="the open windows are in it and nowhere else",
         remedy=(
             "restore it from a backup of the whole checkpoint, or run {repair}, which "
-            "has its table computed anew"
+            "has its table recomputed"
         ),
         context={"checkpoint": checkpoint.location, "missing": ["state"]},
     )
@@ -112,7 +112,7 @@ def check_newest(facts: QueryFacts) -> Refusal | None:
         harm="the windows of the batches that come next would be passed over",
         remedy=(
             "restore a newer backup, or run {repair}, which has this table computed "
-            "anew from bronze"
+            "again from bronze"
         ),
         context={"planned": facts.planned_later, "written": facts.written},
     )

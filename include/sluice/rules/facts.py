@@ -50,7 +50,7 @@ class LedgerFacts:
     of the landing folder by ``cleanSource``. Files up to ``first_seq`` were there
     before the stream and are not read. Where it ``keeps_versions``, a path may have
     several rows; those in ``replaced`` were written over before they were read.
-    ``written`` tells of files that are in the table.
+    ``written`` has the files that are in the table.
     """
 
     ledger_id: str

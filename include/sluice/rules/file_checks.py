@@ -11,7 +11,7 @@ from sluice.model import DataRisk, Finding, LedgerFile, SeqRange, Severity
 from sluice.rules.batch_checks import batches_without_transaction
 from sluice.rules.facts import AuditedQuery, AuditFacts, LandedFile, LedgerFacts
 from sluice.rules.findings import Code, finding
-from sluice.rules.row_checks import check_versions, find_deleted, told_deleted
+from sluice.rules.row_checks import check_versions, find_deleted, reported_deleted
 from sluice.storage import FileStatus
 
 
@@ -24,7 +24,7 @@ class Reading:
 
     @classmethod
     def of(cls, facts: AuditedQuery, ledger: LedgerFacts) -> Reading:
-        """Tell from the batches that are over what must be in the table."""
+        """Return what must be in the table, by the batches that are over."""
         newest = max(facts.batches, default=-1)
         over = (
             batch.end_seq or 0
@@ -60,7 +60,7 @@ def check_files(
     if facts.landing is None:
         return
     deleted = find_deleted(facts, ledger)
-    yield from told_deleted(facts.pipeline, deleted)
+    yield from reported_deleted(facts.pipeline, deleted)
     gone = {each.file.path for each in deleted}
     reading = reading.explaining(each.seq for each in ledger.files if each.path in gone)
     yield from _check_each(facts, ledger, reading)
@@ -104,7 +104,7 @@ def _told_replaced(
 
 
 def _stranger(facts: AuditFacts, path: str | None) -> Finding:
-    """Tell rows of ours whose file nobody knows from those of another writer."""
+    """Distinguish our rows whose file is unknown from those of another writer."""
     evidence = f"{facts.table_rows[path]} rows"
     if path not in facts.foreign:
         return finding(Code.TABLE_FILE_UNKNOWN, facts.pipeline, str(path), evidence)
@@ -223,7 +223,7 @@ def _check_quarantined(
 
 
 def _gone(facts: AuditFacts, file: LedgerFile, rows: int, *, was_read: bool) -> Finding:
-    """Tell a file that was removed after reading from one that nobody could read."""
+    """Distinguish a file removed after reading from one that was never read."""
     evidence = f"seq {file.seq}, {file.size} bytes; {rows} rows in the table"
     return finding(
         Code.LEDGER_FILE_GONE,
@@ -236,7 +236,7 @@ def _gone(facts: AuditFacts, file: LedgerFile, rows: int, *, was_read: bool) -> 
 
 
 def _was_missed(file: LandedFile, facts: AuditFacts, ledger: LedgerFacts) -> bool:
-    """Tell a file that a discovery passed over from one that came after it."""
+    """Distinguish a file that a discovery passed over from one that came later."""
     if facts.table_rows.get(file.path):
         return True
     return ledger.looked_at is not None and file.arrived < ledger.looked_at

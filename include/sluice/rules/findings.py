@@ -156,7 +156,7 @@ class Code(Enum):
     )
     LEDGER_LOST = Rule(
         _ERROR,
-        "There is a checkpoint or a table and no ledger: nothing tells which files "
+        "There is a checkpoint or a table and no ledger: it is unknown which files "
         "were read.",
         _REPAIR,
         _TWICE,
@@ -238,8 +238,8 @@ class Code(Enum):
     )
     ROWS_DELETED = Rule(
         _INFO,
-        "All rows of these files were written, and somebody has deleted some of them "
-        "since. If that was a mistake, a replay of the files brings them back.",
+        "All rows of these files were written, and another writer has deleted some of "
+        "them since. If that was a mistake, a replay of the files brings them back.",
         "sluice replay {pipeline} --files GLOB",
     )
     ROWS_DUPLICATED = Rule(

@@ -87,7 +87,7 @@ def check_seqs(facts: QueryFacts) -> Refusal | None:
 def check_claims(facts: QueryFacts) -> Refusal | None:
     """A checkpoint that was set back must find the claims of the batches ahead of it.
 
-    Each batch has one claim. Without it the batch would be planned anew, with other
+    Each batch has one claim. Without it the batch would be planned again, with other
     files, and Delta would skip it.
     """
     planned, checkpoint = _planned(facts), facts.checkpoint
@@ -132,7 +132,7 @@ def _rewound(
         query=facts.query.name,
         evidence=f"ledger of {facts.query.source!r} {evidence}",
         harm=(
-            "it is older than what was read, would number files anew, and some would "
+            "it is older than what was read, would number files again, and some would "
             "be lost and some doubled"
         ),
         remedy=(

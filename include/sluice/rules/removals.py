@@ -1,6 +1,6 @@
-"""Which commits took rows out of a table again, as its log tells by data files; pure.
+"""Which commits took rows out of a table again, by the data files in its log; pure.
 
-Rows that our own commit added are not lost by us when somebody's DELETE has them
+Rows that our own commit added are not lost by us when another writer's DELETE has them
 removed. Data files are followed through the log, over OPTIMIZE and rewriting too, so a
 commit is named only for rows that lay in a file which it removed.
 """

@@ -1,6 +1,6 @@
-"""Checks of rows by file, where more than the file itself tells how many there must be.
+"""Checks of rows by file, where more than the file itself decides their number.
 
-That is so for a name with several versions, and for rows that somebody has deleted.
+That is so for a name with several versions, and for rows that others deleted.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def find_deleted(facts: AuditFacts, ledger: LedgerFacts) -> list[Deleted]:
     return [each for each in found if each]
 
 
-def told_deleted(pipeline: str, deleted: Sequence[Deleted]) -> Iterator[Finding]:
+def reported_deleted(pipeline: str, deleted: Sequence[Deleted]) -> Iterator[Finding]:
     """Yield one finding for each set of commits that deleted rows."""
     by_commits: dict[tuple[Removal, ...], list[Deleted]] = {}
     for each in deleted:
@@ -64,8 +64,8 @@ def check_versions(
 ) -> Iterator[Finding]:
     """Check the rows of a name that has several versions, in order of seq.
 
-    Of the newest the landing folder tells how many there must be; what the earlier ones
-    held is gone, and only the commits that wrote them tell.
+    Of the newest the landing folder says how many there must be; what the earlier ones
+    held is gone, and only the commits that wrote them say.
     """
     newest = versions[-1]
     landed = (facts.landing or {}).get(newest.path)

@@ -84,7 +84,7 @@ def check_source(facts: QueryFacts) -> Refusal | None:
         ),
         remedy=(
             "restore bronze and silver from one backup, or run {repair}, which has "
-            "silver computed anew"
+            "silver recomputed"
         ),
         context={"table": facts.query.source, "evidence": evidence},
     )

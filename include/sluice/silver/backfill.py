@@ -43,7 +43,7 @@ _ROWS = "_rows"
 
 @dataclass(frozen=True)
 class Recomputation:
-    """Which windows of one silver table are to be computed anew, and for whom."""
+    """Which windows of one silver table are to be recomputed, and for whom."""
 
     config: PipelineConfig
     silver: SilverConfig

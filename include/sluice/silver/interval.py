@@ -38,7 +38,7 @@ def join_intervals(intervals: Sequence[Interval], *, at_most: int) -> list[Inter
     """Return intervals in order that cover the given ones, none touching another.
 
     Where there would be more than ``at_most``, those with the least between them become
-    one: a condition in SQL must stay short, and what is computed anew besides comes out
+    one: a condition in SQL must stay short, and what is recomputed besides comes out
     as bronze has it.
     """
     joined: list[Interval] = []

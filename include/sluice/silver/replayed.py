@@ -1,4 +1,4 @@
-"""Windows whose rows a replay replaced: computed anew once the stream has emitted them.
+"""Windows whose rows a replay replaced: recomputed once the stream has emitted them.
 
 Silver's stream does not see a replay. Delta's source passes over a commit that removes
 rows (``skipChangeCommits``), so a window that was open then is emitted with the rows as
@@ -6,10 +6,10 @@ they were. Bronze has the truth at any time, and a closed window is never emitte
 so each window with rows that came or went is computed from bronze as soon as it is
 closed, by the code of the backfill. It does not matter then what the stream knew of it:
 
-- closed before the replay: computed anew right after it;
-- open then: the stream emits it later with the old rows, and it is computed anew;
+- closed before the replay: recomputed right after it;
+- open then: the stream emits it later with the old rows, and it is recomputed;
 - rows that a commit only added (a file that had been in quarantine): the stream reads
-  that commit as any other, drops what is late, and the window is computed anew.
+  that commit as any other, drops what is late, and the window is recomputed.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _MAX_INTERVALS = 64
 def recompute_replayed(
     config: PipelineConfig, silver: SilverConfig, *, run_id: str
 ) -> list[str]:
-    """Compute the replayed windows anew that are closed by now; say what was done.
+    """Recompute the replayed windows that are closed; return what was done.
 
     May be called at any time and by several processes; the rest is left to the next
     call. Where another process writes the table in this moment, all is.
@@ -73,7 +73,7 @@ def recompute_replayed(
         return [f"replayed windows of {silver.name!r} wait for the next run: {error}"]
     for each in rest:
         keep_touched(config, silver.name, each)
-    # Counted as the replay tells them: once each, however many groups they have.
+    # Counted as the replay does: once each, however many groups they have.
     count = _count(join_intervals(intervals, at_most=len(intervals)), silver)
     rows = f"{found.windows_replaced} rows"
     return [f"replay: {count} windows of {silver.name!r} recomputed, {rows}"]

@@ -120,7 +120,7 @@ def count_open_windows(
 ) -> int | None:
     """Return how many windows, each group counted, wait in the state of ``query``.
 
-    None where Spark cannot tell: its reader of state does not find a checkpoint whose
+    None where Spark cannot say: its reader of state does not find a checkpoint whose
     path has a space or the like, and only a query that ran a micro-batch knows itself.
     """
     ran = [each.stateOperators for each in query.recentProgress if each.stateOperators]

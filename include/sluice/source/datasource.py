@@ -138,7 +138,7 @@ class CloudFilesStreamReader(DataSourceStreamReader, SupportsTriggerAvailableNow
     def latestOffset(self, start: Offset, limit: ReadLimit) -> Offset:
         """Claim the micro-batch after ``start`` and return its end.
 
-        Where that micro-batch was claimed before, by whomever, its end stands. With
+        If any driver already claimed that micro-batch, return that end. With
         nothing new ``start`` itself is returned, for Spark compares offsets as text.
         """
         ledger = self._require_ledger(start)
@@ -153,7 +153,7 @@ class CloudFilesStreamReader(DataSourceStreamReader, SupportsTriggerAvailableNow
         return _offset(ledger, end)
 
     def reportLatestOffset(self) -> Offset | None:
-        """Return the newest file of the ledger, from which Spark tells the backlog."""
+        """Return the newest file of the ledger; Spark computes the backlog from it."""
         ledger = self._ledger()
         return _offset(ledger, ledger.high_seq())
 

@@ -1,4 +1,4 @@
-"""What made a query fail, told by what to do about it."""
+"""What made a query fail, by what to do about it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sluice.errors import (
 )
 from sluice.storage_errors import storage_error
 
-# Whoever meets one of these was not the only writer; nothing of its own was written.
+# A writer that meets one of these was not alone; it wrote nothing.
 _CONFLICTS = (
     "CONCURRENT_QUERY",
     "CONCURRENT_STREAM_LOG_UPDATE",
@@ -31,7 +31,7 @@ _CONFLICTS = (
     "MetadataChangedException",
     "Multiple streaming queries are concurrently using",
 )
-# How Spark tells that a Python process of its own ended, or could not even begin.
+# How Spark reports that a Python process of its own ended or could not begin.
 _PROCESS_GONE = re.compile(
     r"Python worker (exited unexpectedly|failed to connect back)"
     r"|^(caused by: )?java\.(io\.EOFException|net\.SocketException: .+)$",
@@ -68,8 +68,8 @@ def translated(table_location: str) -> Iterator[None]:
     try:
         yield
     except (PySparkException, Py4JJavaError) as error:
-        told = all_causes(error)
-        raise own_error(error) or translate(table_location, told) from error
+        causes = all_causes(error)
+        raise own_error(error) or translate(table_location, causes) from error
 
 
 def translate(table_location: str, message: str) -> SluiceError:
@@ -95,10 +95,10 @@ def translate(table_location: str, message: str) -> SluiceError:
         )
     # The first line of each cause says what it is; the plan that follows helps nobody.
     texts = (text.strip() for text in message.split(_CAUSED_BY))
-    told = "; caused by: ".join(text.split("\n", maxsplit=1)[0] for text in texts)
+    reasons = "; caused by: ".join(text.split("\n", maxsplit=1)[0] for text in texts)
     return FatalError(
         Condition.QUERY_FAILED,
-        f"table {table_location!r}: its query failed: {told}; nothing of the failed "
+        f"table {table_location!r}: its query failed: {reasons}; nothing of the failed "
         "micro-batch was written: mend the cause and run again",
         {"table": table_location},
     )

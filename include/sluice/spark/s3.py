@@ -33,7 +33,7 @@ S3_LOG_STORE = "sluice.s3.ConditionalLogStore"
 _S3A = "org.apache.hadoop.fs.s3a"
 _DEFAULT_REGION = "us-east-1"
 _SETTINGS = {
-    # Locations are spelled s3://, whoever reads or writes them.
+    # Locations are spelled s3://, for every reader and writer.
     "spark.hadoop.fs.s3.impl": f"{_S3A}.S3AFileSystem",
     "spark.hadoop.fs.AbstractFileSystem.s3.impl": f"{_S3A}.S3A",
     "spark.hadoop.fs.s3a.create.conditional.enabled": "true",
@@ -48,7 +48,7 @@ _SETTINGS = {
 
 
 def is_on_s3(locations: Iterable[str]) -> bool:
-    """Tell whether one of these normalized ``locations`` is on S3."""
+    """Return True if one of these normalized ``locations`` is on S3."""
     return any(location.startswith("s3://") for location in locations)
 
 

@@ -13,7 +13,7 @@ from pyspark import SparkConf, SparkContext
 from pyspark.errors import PySparkRuntimeError
 from pyspark.sql import SparkSession
 
-from sluice.control.jvm_loss import jvm_gone, was_killed
+from sluice.control.jvm_loss import jvm_gone_error, was_killed
 from sluice.spark.disk import require_disk_jars
 from sluice.spark.executors import require_same_environment
 from sluice.spark.s3 import S3_LOG_STORE, is_on_s3, require_s3_jars, s3_settings
@@ -57,10 +57,10 @@ def spark_session(app_name: str, **conf: str) -> SparkSession:
         if error.getCondition() != "JAVA_GATEWAY_EXITED":
             raise
         if was_killed(error):
-            raise jvm_gone("Spark") from error
+            raise jvm_gone_error("Spark") from error
         raise broken(
             "Spark's JVM ended before it was ready; its own message stands above, and "
-            "`sluice doctor` tells whether Java or a jar is the cause",
+            "`sluice doctor` says if Java or a jar is the cause",
             {"settings": dict(spark_conf.getAll())},
         ) from error
     if is_new and not is_local_master(spark_conf.get("spark.master") or ""):

@@ -72,11 +72,11 @@ def parse_trigger(text: str) -> Trigger:
     """
     kind, equals, interval = _kebab(text).partition("=")
     if kind in _REFUSED:
-        raise _unsupported(text, _REFUSED[kind])
+        raise _unsupported_error(text, _REFUSED[kind])
     if kind == TriggerKind.PROCESSING_TIME:
         return Trigger(TriggerKind.PROCESSING_TIME, _interval(text, interval))
     if equals or kind not in set(TriggerKind):
-        raise _unsupported(text, "it is not known")
+        raise _unsupported_error(text, "it is not known")
     return Trigger(TriggerKind(kind))
 
 
@@ -100,11 +100,11 @@ def _kebab(text: str) -> str:
 def _interval(text: str, interval: str) -> str:
     match = _INTERVAL.fullmatch(interval.strip())
     if not match:
-        raise _unsupported(text, f"{interval!r} is no interval such as 30s or 5m")
+        raise _unsupported_error(text, f"{interval!r} is no interval such as 30s or 5m")
     return f"{match[1]} {_UNITS.get(match[2], match[2])}s"
 
 
-def _unsupported(text: str, reason: str) -> UsageError:
+def _unsupported_error(text: str, reason: str) -> UsageError:
     return UsageError(
         Condition.TRIGGER_UNSUPPORTED,
         f"trigger {text!r} cannot be used: {reason}; use one of {list(EXAMPLES)}",

@@ -121,12 +121,12 @@ def archive_options(archives: Sequence[Path]) -> list[str]:
 
 
 def is_local_master(master: str) -> bool:
-    """Tell whether ``master`` runs the executors inside the driver."""
+    """Return True if ``master`` runs the executors inside the driver."""
     return master == "local" or master.startswith("local[")
 
 
 def is_on_loopback(master: str) -> bool:
-    """Tell whether driver, master and executors all run on this machine."""
+    """Return True if driver, master and executors all run on this machine."""
     return is_local_master(master) or master.startswith("spark://127.0.0.1:")
 
 

@@ -199,7 +199,7 @@ def test_a_concurrent_commit_means_to_try_again(lake):
     assert operations == {"STREAMING UPDATE", "WRITE"}
 
 
-def test_a_lost_table_is_not_made_anew(lake):
+def test_a_lost_table_is_not_made_again(lake):
     """A backfill of some windows would look like a table that has lost all others."""
     shutil.rmtree(lake.silver_location)
 

@@ -113,7 +113,7 @@ def lake_config(lake: Path, **keys: object) -> PipelineConfig:
     return PipelineConfig.model_validate(content | keys)
 
 
-def test_windows_closed_and_open_and_to_come_are_computed_anew(lake: Lake) -> None:
+def test_windows_closed_and_open_and_to_come_are_recomputed(lake: Lake) -> None:
     """Rows that move leave and enter all three kinds.
 
     00:00     00:05     00:10  …  00:30     00:35     00:40  …  01:00

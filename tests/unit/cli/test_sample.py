@@ -53,7 +53,7 @@ def test_sample_lands_the_hours_that_were_asked_for(sluice, tmp_path):
     assert "01:00:00Z" in out
 
 
-def test_sample_lands_elsewhere_when_told(sluice, tmp_path):
+def test_sample_lands_elsewhere_when_asked(sluice, tmp_path):
     """A folder to look at, without touching the pipeline's own."""
     sluice("sample", "--to", str(tmp_path / "here"), "--files", "1")
 

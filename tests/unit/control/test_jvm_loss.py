@@ -9,7 +9,7 @@ import pytest
 from py4j.protocol import Py4JError, Py4JNetworkError
 
 from sluice.control import signals
-from sluice.control.jvm_loss import jvm_loss_told, was_killed
+from sluice.control.jvm_loss import jvm_loss_translated, was_killed
 from sluice.errors import Condition, RetryableError
 
 MET = [
@@ -36,7 +36,7 @@ def test_whatever_meets_a_jvm_that_is_gone_is_worth_another_try(
     """What was cut off is repeated by the next run, so nobody need look at it."""
     jvm.kill()
 
-    with pytest.raises(RetryableError) as caught, jvm_loss_told():
+    with pytest.raises(RetryableError) as caught, jvm_loss_translated():
         raise error
 
     assert caught.value.condition is Condition.QUERY_FAILED
@@ -50,7 +50,7 @@ def test_error_of_a_jvm_that_lives_is_told_as_it_is(
     """A wrong call, or another server that refuses, is not mended by another try."""
     monkeypatch.setattr("sluice.control.jvm_loss._DYING_SECONDS", 0.1)
 
-    with pytest.raises(type(error)), jvm_loss_told():
+    with pytest.raises(type(error)), jvm_loss_translated():
         raise error
 
 
@@ -61,7 +61,7 @@ def test_jvm_that_ends_with_its_group_is_no_failure(
     jvm.kill()
     monkeypatch.setattr(signals, "received", lambda: signal.SIGINT)
 
-    with pytest.raises(SystemExit) as caught, jvm_loss_told():
+    with pytest.raises(SystemExit) as caught, jvm_loss_translated():
         raise MET[0]
 
     assert caught.value.code == 130

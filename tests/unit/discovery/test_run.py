@@ -379,7 +379,7 @@ def rows_read(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return counts
 
 
-def test_name_out_of_order_is_found_by_the_full_listing_and_told(
+def test_name_out_of_order_is_found_by_the_full_listing_and_reported(
     growing: Landing, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Other loaders lose it for ever; here the miss rate is measured."""

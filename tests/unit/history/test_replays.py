@@ -111,7 +111,7 @@ def test_an_earlier_commit_of_the_run_is_not_taken_for_this_one(pipeline) -> Non
     assert finish_replays(pipeline.config) == []
 
 
-def test_windows_stay_until_they_are_computed_anew(pipeline) -> None:
+def test_windows_stay_until_they_are_recomputed(pipeline) -> None:
     """What is left is kept, and with nothing left the record goes."""
     replay = a_replay(pipeline)
     begin_replay(pipeline.config, replay, {"windows": minutes(0, 10)})

@@ -130,7 +130,7 @@ def test_table_that_only_grows_is_whole(pipeline: PipelineBuilder) -> None:
     assert found(pipeline) is None
 
 
-def test_restore_is_told(pipeline: PipelineBuilder) -> None:
+def test_restore_is_reported(pipeline: PipelineBuilder) -> None:
     """By the archive's version, though the newer log has no batch."""
     table(pipeline).restore(1)
 
@@ -167,7 +167,7 @@ def test_table_from_a_backup_is_behind_its_archive(
     told = found(pipeline)
 
     assert told is not None
-    assert "version 3, and the archive tells of micro-batches up to version 4" in told
+    assert "version 3, and the archive has micro-batches up to version 4" in told
 
 
 def test_table_that_was_written_to_meanwhile_is_not_behind(

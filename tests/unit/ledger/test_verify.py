@@ -39,12 +39,12 @@ def test_same_file_has_not_changed(path: str) -> None:
         ),
     ],
 )
-def test_each_difference_is_told(difference: dict, told: str) -> None:
+def test_each_difference_is_reported(difference: dict, told: str) -> None:
     """Whoever reads the message must see what the writer did."""
     assert changed("s3://bucket/a", **difference) == told
 
 
-def test_all_differences_are_told() -> None:
+def test_all_differences_are_reported() -> None:
     """The first alone may mislead."""
     told = changed("/in/a", size=8, etag="b") or ""
     assert told.count("when discovered") == 2

@@ -120,7 +120,7 @@ def test_what_does_not_answer_or_answers_nonsense_is_not_healthy(pages, service)
     assert find_problem(service, pages.environ) != ""
 
 
-def test_the_exit_code_tells(pages):
+def test_the_exit_code_says_so(pages):
     """Docker looks at nothing else, and shows what was written."""
     pages.answers["/health"] = (200, None)
     command = [sys.executable, "-m", "sluice.local.health", "scheduler"]

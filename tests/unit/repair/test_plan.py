@@ -70,7 +70,7 @@ def test_new_query_begins_after_the_last_rows() -> None:
         ([(0, 0), (3, 3)], [], []),
     ],
 )
-def test_files_that_are_not_whole_are_told(
+def test_files_that_are_not_whole_are_reported(
     told: list[Row], gone: list[int], partial: list[int]
 ) -> None:
     """A file that nobody counted shares the fate of its micro-batch."""
@@ -130,8 +130,8 @@ def test_no_row_is_left_behind_and_none_comes_twice(
 
     files = [file for each in held for file in each.files]
     assert not any(file.rows for file in files if file.seq > adoption.end)
-    told_gone = {file.seq for file in adoption.gone}
+    reported_gone = {file.seq for file in adoption.gone}
     for each in held:
         lost = [f for f in each.files if f.expected and not f.rows]
         if each.end <= adoption.end:
-            assert {file.seq for file in lost} <= told_gone
+            assert {file.seq for file in lost} <= reported_gone

@@ -117,7 +117,7 @@ def test_rebuilt_ledger_does_not_hide_rows_that_are_gone(
 
 
 @pytest.mark.parametrize("killed", [0, 2, 4])
-def test_repair_that_was_overtaken_is_decided_anew(
+def test_repair_that_was_overtaken_is_decided_again(
     begun: tuple[PipelineBuilder, PendingRepair], killed: int
 ) -> None:
     """Who restores something after a repair was cut off is not ignored."""

@@ -95,7 +95,7 @@ def test_rebuilt_ledger_leaves_silver_where_no_row_comes_again(
     assert read_checkpoint(str(pipeline.silver.location)) == before
 
 
-def test_rows_that_come_again_have_silver_computed_anew(
+def test_rows_that_come_again_have_silver_recomputed(
     pipeline: PipelineBuilder,
 ) -> None:
     """Ledger lost and bronze restored, files to be read again."""

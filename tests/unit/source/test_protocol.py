@@ -225,12 +225,12 @@ MUTANTS: dict[str, tuple[Rules, Bound, str]] = {
     "checkpoint lost, no preflight": (RAW, one_driver(lose_checkpoint), "doubled"),
     "ledger back, no preflight": (RAW, one_driver(rewind_ledger), "doubled"),
     "repair not written down, and resumed as it was decided": (
-        replace(JOB, repair_written_down=False, repair_decided_anew=False),
+        replace(JOB, repair_written_down=False, repair_decided_again=False),
         REPAIRED,
         "doubled",
     ),
     "repair resumed on another table": (
-        replace(JOB, repair_decided_anew=False),
+        replace(JOB, repair_decided_again=False),
         replace(REPAIRED, most_mishaps=2),
         "lost",
     ),

@@ -14,7 +14,7 @@ from py4j.protocol import Py4JJavaError
 from sluice.spark.setup.gateway import bare_gateway
 from sluice.spark.setup.installation import broken
 
-# The oldest date that a zip file can tell: one source gives one jar, byte by byte.
+# The oldest date that a zip file can hold: one source gives one jar, byte by byte.
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 

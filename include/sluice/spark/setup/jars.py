@@ -110,13 +110,13 @@ def _refuse(wrong: Sequence[JarState], remedy: str) -> None:
     """Raise for jars that are not the locked ones."""
     if not wrong:
         return
-    told = "; ".join(
+    named = "; ".join(
         f"{str(state.path)!r} expected SHA-256 {state.jar.sha256}, "
         f"found {state.found or 'no file'}"
         for state in wrong
     )
     raise broken(
-        f"jar missing or changed: {told}; {remedy}",
+        f"jar missing or changed: {named}; {remedy}",
         {"jars": [state.jar.coordinate for state in wrong]},
     )
 

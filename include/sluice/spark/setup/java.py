@@ -52,7 +52,7 @@ class Java:
 
     @property
     def release(self) -> str:
-        """What tells this build from another: its own description and its place."""
+        """What distinguishes this build: its own description and its place."""
         described = self.home / "release"
         text = described.read_text(encoding="utf-8") if described.is_file() else ""
         return f"{self.home}\n{text}"
@@ -64,7 +64,7 @@ def choose_java(found: Iterable[Java]) -> Java | None:
 
 
 def parse_major(text: str) -> int | None:
-    """Return the major version that a ``release`` file or ``java -version`` tells."""
+    """Return the major version that a ``release`` file or ``java -version`` names."""
     match = re.search(r'(?:JAVA_VERSION=|version )"(\d+)(?:\.(\d+))?', text)
     if match is None:
         return None
@@ -152,10 +152,10 @@ def _ask(executable: Path) -> tuple[Path, int | None]:
     """Start ``executable`` to learn its home: version managers put scripts in front."""
     command = [str(executable), "-XshowSettings:properties", "-version"]
     try:
-        told = subprocess.run(
+        shown = subprocess.run(
             command, capture_output=True, text=True, timeout=30, check=False
         ).stderr
     except (OSError, subprocess.TimeoutExpired):
         return executable, None
-    home = re.search(r"^\s*java\.home = (.+)$", told, re.MULTILINE)
-    return Path(home.group(1)) if home else executable, parse_major(told)
+    home = re.search(r"^\s*java\.home = (.+)$", shown, re.MULTILINE)
+    return Path(home.group(1)) if home else executable, parse_major(shown)
