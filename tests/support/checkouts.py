@@ -30,7 +30,7 @@ class Checkout:
 
     def call(self, *arguments: str, timeout: float = 300) -> str:
         """Call the module behind `make run`; return what it prints."""
-        return self._call("local", arguments, timeout)
+        return self._call("airflow", arguments, timeout)
 
     def call_cluster(self, *arguments: str) -> str:
         """Call the module behind `make cluster`; return what it prints."""
@@ -38,7 +38,7 @@ class Checkout:
 
     def _call(self, module: str, arguments: tuple[str, ...], timeout: float) -> str:
         done = subprocess.run(
-            [sys.executable, "-m", f"sluice.orchestration.{module}", *arguments],
+            [sys.executable, "-m", f"sluice.local.{module}", *arguments],
             cwd=ROOT,
             env={**os.environ, "COLUMNS": "400"},
             capture_output=True,
