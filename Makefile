@@ -55,6 +55,7 @@ lint: setup ## ruff, import contracts and docstrings of the tests
 	$(VENV)/lint-imports
 	$(VENV)/interrogate --quiet tests
 	@.ci/refuse-hosts
+	@.ci/refuse-words
 
 types: setup ## mypy, strict
 	$(VENV)/mypy

@@ -62,9 +62,9 @@ class Measured:
             for count, what in ((self.lost, "lost"), (self.twice, "twice"))
             if count
         ]
-        told = f"; {', '.join(self.errors)}" if self.errors else ", in silence"
+        named = f"; {', '.join(self.errors)}" if self.errors else ", in silence"
         return (" and ".join(harm) or "rows once") + (
-            told if harm or self.errors else ""
+            named if harm or self.errors else ""
         )
 
 
@@ -169,7 +169,7 @@ class Stream:
 
 
 def write_rows(path: Path, name: str, rows: int) -> None:
-    """Write a file of so many rows, whole or not at all to whoever lists it."""
+    """Write a file of so many rows, whole or not at all for a listing."""
     draft = path.with_name(f".{path.name}")
     lines = [json.dumps({"id": f"{name}-{number}"}) for number in range(rows)]
     draft.write_text("".join(f"{line}\n" for line in lines))
@@ -184,8 +184,8 @@ def attempt(act: Callable[[], object]) -> str | None:
         text = str(error)
         cause = text.partition("terminated with exception: ")[2] or text
         named = [*_CONDITION.findall(text), *_EXCEPTION.findall(text)]
-        told = [each for each in dict.fromkeys(named) if each not in _WRAPPERS]
-        return f"{', '.join(told) or 'error'} ({cause.splitlines()[0][:120]})"
+        named = [each for each in dict.fromkeys(named) if each not in _WRAPPERS]
+        return f"{', '.join(named) or 'error'} ({cause.splitlines()[0][:120]})"
     return None
 
 
@@ -236,7 +236,7 @@ def checkpoint_set_back(spark: SparkSession, folder: Path) -> Iterator[Measured]
     stream = set_back(spark, folder / "limit", "checkpoint")
     stream.limit = 10
     stream.run()
-    yield stream.measure("checkpoint set back", "maxFilesPerTrigger is 10 by now")
+    yield stream.measure("checkpoint set back", "maxFilesPerTrigger is 10 now")
     # Other files than those of then come first: the batch ids mean other files now.
     stream = set_back(spark, folder / "gone", "checkpoint")
     for name in ("003.json", "004.json", "005.json"):
@@ -619,7 +619,7 @@ def main() -> int:
 
 
 def is_chosen(name: str, parts: list[str] | None) -> bool:
-    """Tell whether a fault was asked for."""
+    """Return True if a fault was asked for."""
     return not parts or any(part in name for part in parts)
 
 

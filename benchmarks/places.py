@@ -171,17 +171,17 @@ def _measure(place: Place, folder: Path, number: int, given: argparse.Namespace)
     rows = DeltaTable(str(folder / "table")).count()
     if rows != given.files * given.rows:
         sys.exit(f"{place.name}: {rows} rows instead of {given.files * given.rows}")
-    told = json.loads(done.stdout.splitlines()[-1])
+    seconds = json.loads(done.stdout.splitlines()[-1])
     # A server's first run loads its classes; every later one finds them.
     is_first = place.url.startswith("sc:") and number == 0
     name = f"{place.name}, the server's first run" if is_first else place.name
-    run = Run(place=name, whole=whole, **told)
+    run = Run(place=name, whole=whole, **seconds)
     print_line(f"{number + 1}: {run.place}: {run.whole:.1f} s")
     return run
 
 
 def _run_once(url: str, folder: Path, serving: Sequence[int]) -> None:
-    """Run the stream to its end and tell the seconds on the last line."""
+    """Run the stream to its end and print the seconds on the last line."""
     began, used = time.perf_counter(), _processor_seconds(serving)
     spark = _session(url)
     session = time.perf_counter() - began
@@ -189,8 +189,8 @@ def _run_once(url: str, folder: Path, serving: Sequence[int]) -> None:
     stream = time.perf_counter() - began - session
     processor = _processor_seconds([*serving, os.getpid()]) - used
     spark.stop()
-    told = {"session": session, "stream": stream, "processor": processor}
-    sys.stdout.write(f"{json.dumps(told)}\n")
+    seconds = {"session": session, "stream": stream, "processor": processor}
+    sys.stdout.write(f"{json.dumps(seconds)}\n")
 
 
 def _session(url: str) -> SparkSession:
@@ -253,7 +253,7 @@ def _spread(seconds: Sequence[float]) -> str:
 
 
 def _free_port() -> int:
-    """Return a port that is free, as are the two after it as far as one can tell."""
+    """Return a port that is free, as are the two after it as far as can be seen."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
