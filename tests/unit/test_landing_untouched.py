@@ -37,7 +37,7 @@ def test_commands_leave_the_landing_folder_as_it_was(
         stop.set()
 
     with untouched(landing):
-        watch_pipeline(config, run_id="watch", stop=stop, tell=tell)
+        watch_pipeline(config, run_id="watch", stop=stop, report=tell)
         assert plan_run(config).files == 2
         assert preflight(config, run_id="run").new_files == 2
         pipeline.run_batch()

@@ -104,7 +104,7 @@ def test_files_are_entered_as_they_arrive_and_runs_do_not_list(
     assert (found.new_files, found.discovery.listing) == (4, Listing.NONE)
     with pytest.raises(RetryableError) as caught:
         watch_pipeline(
-            pipeline.config, run_id="second", stop=Event(), tell=lambda _: None
+            pipeline.config, run_id="second", stop=Event(), report=lambda _: None
         )
     assert caught.value.condition is Condition.LEASE_HELD
     assert "if it was killed, its sign of life ends at" in str(caught.value)
@@ -156,7 +156,7 @@ def test_folder_that_is_not_there_is_refused(pipeline: PipelineBuilder) -> None:
     config = pipeline_config(Path(pipeline.config.lake, "none"))
 
     with pytest.raises(UsageError) as caught:
-        watch_pipeline(config, run_id="run", stop=Event(), tell=lambda _: None)
+        watch_pipeline(config, run_id="run", stop=Event(), report=lambda _: None)
 
     assert caught.value.condition is Condition.PATH_NOT_FOUND
 
@@ -167,7 +167,7 @@ def test_bucket_cannot_be_watched(tmp_path: Path) -> None:
     config = pipeline_config(tmp_path, bronze=source)
 
     with pytest.raises(UsageError) as caught:
-        watch_pipeline(config, run_id="run", stop=Event(), tell=lambda _: None)
+        watch_pipeline(config, run_id="run", stop=Event(), report=lambda _: None)
 
     assert caught.value.condition is Condition.USAGE
 

@@ -59,7 +59,7 @@ def test_silver_is_computed_anew_where_it_would_read_rows_twice(
     carry_out(pipeline.config, plan)
 
     assert (plan.repair.end is not None, bool(plan.repair.silver)) == (bronze, silver)
-    assert any("computed anew" in note for note in plan.notes) == silver
+    assert any("recomputed" in note for note in plan.notes) == silver
     location = pipeline.config.silver_location(pipeline.windows)
     assert len(read_delta(location)) == (0 if silver else 2)
     assert pipeline.silver.location.exists() != silver
