@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
+from typing import Annotated
 
 import typer
 
@@ -20,18 +22,38 @@ from sluice.cli.run import plan, run
 from sluice.cli.sample import sample
 from sluice.cli.watch import watch
 from sluice.control.jvm_loss import jvm_loss_translated
-from sluice.errors import ExitCode, SluiceError
+from sluice.errors import Condition, ExitCode, FatalError, SluiceError
 from sluice.storage_errors import storage_errors_translated
 
 _CLICK_USAGE = 2
+_LOG = logging.getLogger(__name__)
+# PySpark logs the errors of queries there, as JSON and with their stacks.
+_PYSPARK_LOGS = ("DataFrameQueryContextLogger", "SQLQueryContextLogger")
 
 app = typer.Typer(
     name="sluice",
-    help="Files into Delta tables, each exactly once, with proof.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+@app.callback()
+def ask_for_stacks(
+    *,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="Print the stacks behind an error, too.")
+    ] = False,
+) -> None:
+    """Files into Delta tables, each exactly once, with proof."""
+    _LOG.setLevel(logging.DEBUG if verbose else logging.WARNING)
+    # Read by log4j2.properties. Jobs are without it: their logs keep every stack.
+    os.environ["SLUICE_STACKS"] = "full" if verbose else "none"
+    if not verbose:
+        for name in _PYSPARK_LOGS:
+            logging.getLogger(name).disabled = True
+
+
 for command in (
     run,
     plan,
@@ -60,5 +82,13 @@ def main() -> None:
         # Click's own code for a wrong call; ours is the same for every command and job.
         sys.exit(ExitCode.USAGE if end.code == _CLICK_USAGE else end.code)
     except SluiceError as error:
-        typer.echo(f"sluice: {error}", err=True)
+        _LOG.debug("the stack of the error below", exc_info=error)
+        typer.echo(f"sluice: {error}{_hint(error)}", err=True)
         sys.exit(error.exit_code)
+
+
+def _hint(error: SluiceError) -> str:
+    """Return how to see the stack of a query that failed for a reason of Spark's."""
+    failed = isinstance(error, FatalError) and error.condition == Condition.QUERY_FAILED
+    is_printed = _LOG.isEnabledFor(logging.DEBUG)
+    return "; `sluice --verbose` shows the stack" if failed and not is_printed else ""

@@ -1,0 +1,78 @@
+"""What a failed run prints: our message, and a stack only where ``--verbose`` asks."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sluice.errors import ExitCode
+from support.killing import JOBS
+from support.lakes import SLUICE, Lake
+
+pytestmark = [pytest.mark.needs_java, pytest.mark.timeout(600)]
+
+RIGHT = "{order_count: count(*)}"
+UNKNOWN_COLUMN = "{total: sum(nope)}"
+NO_NUMBERS = "{total: sum(cast(payment_method as int))}"
+
+
+def printed_by(*command: str, exit_code: ExitCode) -> str:
+    """Run a command that fails and return all that it prints."""
+    done = subprocess.run(
+        command,
+        check=False,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        # Without what a command that ran in this process asked for.
+        env={key: os.environ[key] for key in os.environ if key != "SLUICE_STACKS"},
+    )
+    assert done.returncode == exit_code, done.stdout
+    return done.stdout
+
+
+def stacks(printed: str) -> set[str]:
+    """Return whose stacks are in ``printed``."""
+    lines = printed.splitlines()
+    found = {
+        "Java": "\tat org.apache" in printed,
+        "Python": "Traceback" in printed,
+        "JSON": any(line.startswith("{") for line in lines),
+    }
+    return {whose for whose, is_there in found.items() if is_there}
+
+
+def test_stacks_of_a_failure_that_our_message_explains_are_printed_on_request(
+    tmp_path: Path,
+) -> None:
+    """Spark finds one fault before its query begins, the other in a task of it."""
+    lake = Lake(tmp_path)
+    lake.land(1)
+    right = lake.file.read_text()
+    silver = ["run", str(lake.file), "--steps", "silver"]
+    both = lake.command()
+    job = [sys.executable, str(JOBS / "silver.py"), *lake.arguments("job")]
+
+    lake.file.write_text(right.replace(RIGHT, UNKNOWN_COLUMN))
+    usage = printed_by(*both, exit_code=ExitCode.USAGE)
+    usage_verbose = printed_by(*SLUICE, "--verbose", *silver, exit_code=ExitCode.USAGE)
+    lake.file.write_text(right.replace(RIGHT, NO_NUMBERS))
+    data = printed_by(*SLUICE, *silver, exit_code=ExitCode.DATA)
+    data_verbose = printed_by(*SLUICE, "--verbose", *silver, exit_code=ExitCode.DATA)
+    by_job = printed_by(*job, exit_code=ExitCode.DATA)
+
+    for printed in (usage, usage_verbose):
+        assert "sluice: [CONFIG_INVALID] silver 'windows': aggregate" in printed
+    for printed in (data, data_verbose):
+        assert "sluice: [QUERY_FAILED]" in printed
+        assert "[CAST_INVALID_INPUT]" in printed
+    assert stacks(usage) == stacks(data) == set()
+    assert {"Python", "JSON"} <= stacks(usage_verbose)
+    assert stacks(data_verbose) == {"Java", "Python", "JSON"}
+    assert {"Java", "JSON"} <= stacks(by_job), "Airflow keeps the log of a job whole"
+    assert "sluice --verbose" in data
+    assert "sluice --verbose" not in usage + usage_verbose + data_verbose + by_job
