@@ -147,7 +147,7 @@ def _chunks(
     missing = wanted.limit
     for within in _newest_first(ledger.high_seq(), wanted):
         found = states.within(within)
-        found = _select(found, wanted, config.landing_location)
+        found = _select(found, wanted, config)
         if missing is not None:
             found = found.slice(max(found.num_rows - missing, 0))
             missing -= found.num_rows
@@ -234,11 +234,12 @@ def _committed_up_to(checkpoint: CheckpointFacts, ledger: Ledger) -> int:
     return 0
 
 
-def _select(files: pa.Table, wanted: FileFilter, landing: str) -> pa.Table:
+def _select(files: pa.Table, wanted: FileFilter, config: PipelineConfig) -> pa.Table:
     if wanted.state is not None:
         files = files.filter(pc.equal(files["state"], wanted.state.value))
     if wanted.path is not None:
-        takes = path_filter(wanted.path, landing)
+        # A stream without a pipeline file has no landing folder to name here.
+        takes = path_filter(wanted.path, config.landing_location)
         files = files.filter(
             pa.array(map(takes, files["path"].to_pylist()), pa.bool_())
         )
