@@ -17,10 +17,10 @@ from sluice.checkpoint import CheckpointFacts
 from sluice.checkpoint.parse import ADOPTS, CommitEntry, OffsetEntry
 from sluice.delta.log import TableCommit
 from sluice.errors import Condition
-from sluice.history.queries import BRONZE, Query
 from sluice.history.taken_back import ArchivedCommits, describe_lost
 from sluice.ledger.ledger import Ledger, LedgerHead
 from sluice.model import CHAIN_START, Claim, SeqRange
+from sluice.pipeline import LandedFiles, Query
 from sluice.rules.book import find_refusal
 from sluice.rules.facts import QueryFacts, TableHead
 from sluice.rules.ledger import count_later_claims
@@ -182,7 +182,7 @@ def _facts(seen: Seen) -> QueryFacts:
     checkpoint, query_id = checkpoint_facts(seen), str(seen.query)
     rows = rows_at(seen.log, len(seen.log) - 1)
     facts = QueryFacts(
-        query=Query(BRONZE, "/checkpoint", "/bronze"),
+        query=Query("bronze", "/checkpoint", "/bronze", LandedFiles("/schemas")),
         checkpoint=checkpoint,
         table=TableHead(
             table_id="bronze",

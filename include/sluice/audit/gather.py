@@ -25,12 +25,12 @@ from sluice.history import latest_start
 from sluice.history.batch import Batch, commits_by_batch, describe_batches
 from sluice.history.batches import archived_batches
 from sluice.history.files import file_states
-from sluice.history.queries import Query, list_queries
 from sluice.ledger.events import EventKind
 from sluice.ledger.ledger import Ledger
 from sluice.model import Claim, FileState
 from sluice.options.configured import source_options
 from sluice.paths import join
+from sluice.pipeline import Query
 from sluice.rules.facts import (
     AuditedQuery,
     AuditFacts,
@@ -58,7 +58,7 @@ _LISTING = timedelta(minutes=5)
 
 def gather_facts(config: PipelineConfig) -> AuditFacts:
     """Read all four sides; no side's number is taken from another."""
-    queries = list_queries(config)
+    queries = config.queries
     bronze, *silver = [
         add_history(each, partial(archived_batches, config, each.query))
         for each in read_facts(config, queries)

@@ -14,8 +14,8 @@ from sluice.audit.render import render_page
 from sluice.audit.report import AuditReport
 from sluice.config import PipelineConfig
 from sluice.errors import Condition, FatalError, UsageError
-from sluice.history.queries import Query
 from sluice.history.tables import append_rows
+from sluice.pipeline import Query
 from sluice.rules.batch_checks import check_query
 from sluice.rules.book import PLAIN, PLAIN_WITH_TABLE
 from sluice.rules.checks import check_facts

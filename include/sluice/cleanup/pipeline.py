@@ -21,7 +21,6 @@ from sluice.errors import Condition, FatalError, UsageError
 from sluice.history import record_step
 from sluice.history.batches import archived_batches
 from sluice.history.files import FileStates
-from sluice.history.queries import list_queries
 from sluice.ledger.ledger import Ledger
 from sluice.model import FileState, LedgerFile, SeqRange, StepSummary
 from sluice.options.clean import CleanMode
@@ -115,7 +114,7 @@ class TableProver:
 
     def committed_before(self, moment: datetime) -> int:
         """Return the highest seq whose micro-batch was committed by then, or 0."""
-        bronze = list_queries(self._config)[0]
+        bronze = self._config.queries[0]
         committed = [
             parse_offset(batch.end_offsets[0])
             for batch in archived_batches(self._config, bronze)

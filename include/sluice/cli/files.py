@@ -17,6 +17,7 @@ from sluice.config import load_pipeline
 from sluice.errors import Condition, UsageError
 from sluice.history.files import FileFilter, list_files, to_json
 from sluice.model import FileState
+from sluice.options.globs import path_filter
 
 # What a person looks for; programs get everything by --json.
 _SHOWN = (
@@ -56,10 +57,13 @@ def files(
     as_json: JsonOption = False,
 ) -> None:
     """List every file ever discovered: its batch, table version, rows and error."""
+    config = load_pipeline(pipeline)
     wanted = FileFilter(
-        state=None if state is None else _parse_state(state), path=path, limit=limit
+        state=None if state is None else _parse_state(state),
+        takes=None if path is None else path_filter(path, config.landing_location),
+        limit=limit,
     )
-    rows = [to_json(each) for each in list_files(load_pipeline(pipeline), wanted)]
+    rows = [to_json(each) for each in list_files(config, wanted)]
     if as_json:
         print_json(rows)
     else:

@@ -21,8 +21,8 @@ from sluice.control.stop import request_stop
 from sluice.errors import Condition, UsageError
 from sluice.history.batch import Batch
 from sluice.history.batches import list_checkpoint_batches, query_batches, to_json
-from sluice.history.queries import Query, list_queries
 from sluice.paths import normalize
+from sluice.pipeline import Query
 
 _POLL_SECONDS = 0.5
 
@@ -201,5 +201,5 @@ def _all_known() -> Iterator[_Known]:
 def _of_pipeline(config: PipelineConfig) -> list[_Known]:
     return [
         _Known(f"{config.name}_{query.name}", query.checkpoint, (config, query))
-        for query in list_queries(config)
+        for query in config.queries
     ]

@@ -19,6 +19,7 @@ from pydantic import (
 from sluice.columns import PROCESSING_DATE, RESCUED_DATA
 from sluice.formats.registry import FORMATS, name_formats
 from sluice.paths import join, normalize
+from sluice.pipeline import LandedFiles, Query, TableRows
 
 _DURATION = re.compile(r"(\d+)\s*(second|minute|hour|day|week)s?")
 
@@ -208,6 +209,26 @@ class PipelineConfig(Block):
         """The checkpoint of the query that writes ``silver``."""
         given = silver.checkpoint
         return self._location(given, "checkpoints", self.name, silver.name)
+
+    @property
+    def queries(self) -> list[Query]:
+        """The streaming queries in the order in which data passes them."""
+        bronze = Query(
+            "bronze",
+            self.bronze_checkpoint_location,
+            self.bronze_location,
+            LandedFiles(self.schema_location),
+        )
+        return [bronze, *map(self.silver_query, self.silver)]
+
+    def silver_query(self, silver: SilverConfig) -> Query:
+        """The query that writes ``silver``."""
+        return Query(
+            silver.name,
+            self.silver_checkpoint_location(silver),
+            self.silver_location(silver),
+            TableRows(self.bronze_location),
+        )
 
     def ops_location(self, table: str) -> str:
         """The operational Delta table ``table``, shared by the pipelines of a lake."""

@@ -23,7 +23,6 @@ from sluice.checkpoint import CheckpointFacts, read_checkpoint
 from sluice.delta.log import TableCommit, read_commits
 from sluice.delta.tables import commit_until_won, equal
 from sluice.history.batch import Batch, Offsets, commits_by_batch, describe_batches
-from sluice.history.queries import Query, list_queries
 from sluice.history.rows import count_added_rows
 from sluice.history.tables import (
     BATCH_FILES_SCHEMA,
@@ -34,9 +33,10 @@ from sluice.history.tables import (
 )
 from sluice.ledger.ledger import Ledger
 from sluice.model import BatchKind, SeqRange
+from sluice.pipeline import LandedFiles, Query
 
 if TYPE_CHECKING:
-    from sluice.config import PipelineConfig
+    from sluice.pipeline import Pipeline
 
 Row = dict[str, object]
 
@@ -56,7 +56,7 @@ class QueryHistory:
     ``counts_rows`` is False where the table does not say which file a row is from.
     """
 
-    config: PipelineConfig
+    pipeline: Pipeline
     query: Query
     checkpoint: CheckpointFacts
     counts_rows: bool = True
@@ -64,9 +64,10 @@ class QueryHistory:
     @cached_property
     def ledger(self) -> Ledger | None:
         """The ledger, for the query that reads it."""
-        if not self.query.reads_ledger:
+        source = self.query.source
+        if not isinstance(source, LandedFiles):
             return None
-        return Ledger.open(self.config.schema_location)
+        return Ledger.open(source.location)
 
     @property
     def query_id(self) -> str:
@@ -76,12 +77,10 @@ class QueryHistory:
     @property
     def archive_id(self) -> str:
         """The application id under which this query's batches are archived."""
-        return f"sluice-history-{self.config.name}-{self.query.name}-{self.query_id}"
+        return f"sluice-history-{self.pipeline.name}-{self.query.name}-{self.query_id}"
 
 
-def archive_history(
-    config: PipelineConfig, *, batches: DeltaTable | None = None
-) -> None:
+def archive_history(pipeline: Pipeline, *, batches: DeltaTable | None = None) -> None:
     """Append every batch that is done and not archived yet, for all queries.
 
     ``batches`` is the table ``ops/batches`` if it is open already.
@@ -93,13 +92,13 @@ def archive_history(
         FatalError: a checkpoint or a table's log is damaged.
         RetryableError: other archivers were faster all the time.
     """
-    for query in list_queries(config):
+    for query in pipeline.queries:
         checkpoint = read_checkpoint(query.checkpoint)
         if checkpoint is None or checkpoint.query_id is None:
             continue
-        history = QueryHistory(config, query, checkpoint)
+        history = QueryHistory(pipeline, query, checkpoint)
         _archive(history, "batches", BATCHES_SCHEMA, _batch_rows, opened=batches)
-        if query.reads_ledger:
+        if isinstance(query.source, LandedFiles):
             _archive(history, "batch_files", BATCH_FILES_SCHEMA, _file_rows)
 
 
@@ -162,7 +161,7 @@ def file_rows(history: QueryHistory, done: Done) -> Iterator[Row]:
     for path, seq in seqs:
         was_read = seq == newest.get(path)
         yield {
-            "pipeline": history.config.name,
+            "pipeline": history.pipeline.name,
             "query_id": batch.query_id,
             "batch_id": batch.batch_id,
             "path": path,
@@ -183,7 +182,7 @@ def _archive(
     *,
     opened: DeltaTable | None = None,
 ) -> None:
-    location = history.config.ops_location(name)
+    location = history.pipeline.ops_location(name)
     # One that is older than another archiver's append refuses ours.
     at_first = [opened] if opened else []
 
@@ -209,9 +208,9 @@ def _archived_end(history: QueryHistory, batch_id: int) -> tuple[Offsets | None,
     if batch_id < 0:
         return None, -1
     where = equal(
-        pipeline=history.config.name, query_id=history.query_id, batch_id=batch_id
+        pipeline=history.pipeline.name, query_id=history.query_id, batch_id=batch_id
     )
-    rows = read_rows(history.config.ops_location("batches"), where)
+    rows = read_rows(history.pipeline.ops_location("batches"), where)
     if not rows:
         return None, -1
     batch = batch_from_row(rows[0])
@@ -235,7 +234,7 @@ def _claim_runs(ledger: Ledger | None) -> dict[SeqRange, str]:
 
 
 def _batch_rows(history: QueryHistory, done: Sequence[Done]) -> list[Row]:
-    return [_batch_row(history.config.name, each.batch) for each in done]
+    return [_batch_row(history.pipeline.name, each.batch) for each in done]
 
 
 def _batch_row(pipeline: str, batch: Batch) -> Row:

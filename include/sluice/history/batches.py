@@ -12,31 +12,29 @@ from sluice.delta.tables import equal
 from sluice.errors import Condition, UsageError
 from sluice.history.archive import QueryHistory, batch_from_row, find_planned
 from sluice.history.batch import Batch, describe_batches
-from sluice.history.queries import Query, list_queries
 from sluice.history.tables import read_rows
+from sluice.pipeline import Query
 
 if TYPE_CHECKING:
-    from sluice.config import PipelineConfig
+    from sluice.pipeline import Pipeline
 
 
-def list_batches(config: PipelineConfig) -> list[Batch]:
+def list_batches(pipeline: Pipeline) -> list[Batch]:
     """Return every batch of every query of a pipeline, the one in flight included."""
     return [
-        batch
-        for query in list_queries(config)
-        for batch in query_batches(config, query)
+        batch for query in pipeline.queries for batch in query_batches(pipeline, query)
     ]
 
 
-def query_batches(config: PipelineConfig, query: Query) -> list[Batch]:
+def query_batches(pipeline: Pipeline, query: Query) -> list[Batch]:
     """Return every batch of one query: earlier checkpoints first, then by batch id."""
     checkpoint = read_checkpoint(query.checkpoint)
-    archived = archived_batches(config, query)
+    archived = archived_batches(pipeline, query)
     if checkpoint is None or checkpoint.query_id is None:
         return archived
     mine = [each for each in archived if each.query_id == checkpoint.query_id]
     older = [each for each in archived if each.query_id != checkpoint.query_id]
-    history = QueryHistory(config, query, checkpoint)
+    history = QueryHistory(pipeline, query, checkpoint)
     after = max((each.batch_id for each in mine), default=-1)
     newer = [each.batch for each in find_planned(history, after=after)]
     return [*older, *(_as_of_now(each, checkpoint) for each in mine), *newer]
@@ -79,10 +77,10 @@ def _parsed(offset: str | None) -> object:
     return None if offset is None else json.loads(offset)
 
 
-def archived_batches(config: PipelineConfig, query: Query) -> list[Batch]:
+def archived_batches(pipeline: Pipeline, query: Query) -> list[Batch]:
     """Return the archived batches of one query, of all its checkpoints in turn."""
-    where = equal(pipeline=config.name, query=query.name)
-    rows = read_rows(config.ops_location("batches"), where)
+    where = equal(pipeline=pipeline.name, query=query.name)
+    rows = read_rows(pipeline.ops_location("batches"), where)
     return list(_in_order([batch_from_row(row) for row in rows]))
 
 

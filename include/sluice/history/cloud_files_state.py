@@ -7,32 +7,39 @@ joins each file with its micro-batch, table version, rows, rescued rows and erro
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from sluice.errors import Condition, UsageError
 from sluice.history.files import file_states
 from sluice.paths import join, normalize
+from sluice.pipeline import LandedFiles, Query
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
     from sluice.config import PipelineConfig
+    from sluice.pipeline import Pipeline
 
 _YAML = (".yaml", ".yml")
 
 
 @dataclass(frozen=True)
 class PlainStream:
-    """A stream without a pipeline file, in the shape that the history asks for.
+    """A stream without a pipeline file.
 
     It has no archive, so it has batch and version of what its checkpoint still knows.
     """
 
+    checkpoint: str
+    table: str
     schema_location: str
-    bronze_checkpoint_location: str
-    bronze_location: str
     name: str = "stream"
-    silver: tuple[()] = ()
+
+    @property
+    def queries(self) -> tuple[Query]:
+        """Its one query."""
+        source = LandedFiles(self.schema_location)
+        return (Query(self.name, self.checkpoint, self.table, source),)
 
     def ops_location(self, table: str) -> str:
         """Return where an operational table would be; there is none."""
@@ -57,9 +64,9 @@ def cloud_files_state(
         UsageError: no pipeline has that checkpoint, and no schema location is given.
         FatalError: ledger, checkpoint or the table's log is damaged.
     """
-    config = find_stream(source, schema_location=schema_location, table=table)
+    stream = find_stream(source, schema_location=schema_location, table=table)
     session = spark or _active_session()
-    return session.createDataFrame(file_states(config))
+    return session.createDataFrame(file_states(stream))
 
 
 def find_stream(
@@ -67,7 +74,7 @@ def find_stream(
     *,
     schema_location: str | None = None,
     table: str | None = None,
-) -> PipelineConfig:
+) -> Pipeline:
     """Return the pipeline that ``source`` names, or one made of what is given.
 
     Raises:
@@ -86,7 +93,7 @@ def find_stream(
     schemas = normalize(schema_location)
     # Where no table is named, none is found.
     written = normalize(table) if table else join(schemas, "_no_table")
-    return cast("PipelineConfig", PlainStream(schemas, checkpoint, written))
+    return PlainStream(checkpoint, written, schemas)
 
 
 def _pipeline_of(checkpoint: str) -> PipelineConfig:

@@ -9,22 +9,22 @@ from sluice.delta.tables import equal
 from sluice.history.tables import read_rows
 
 if TYPE_CHECKING:
-    from sluice.config import PipelineConfig
+    from sluice.pipeline import Pipeline
 
 
-def count_batches(config: PipelineConfig, *, after: int) -> dict[str, int]:
+def count_batches(pipeline: Pipeline, *, after: int) -> dict[str, int]:
     """Return how many batches, files, rows and rescued rows came above batch ``after``.
 
     ``-1`` counts from the first batch of the bronze checkpoint that is there now.
     """
-    checkpoint = read_checkpoint(config.bronze_checkpoint_location)
+    checkpoint = read_checkpoint(pipeline.queries[0].checkpoint)
     if checkpoint is None:
         return {"batches": 0, "files": 0, "rows": 0, "rescued_rows": 0}
-    mine = equal(pipeline=config.name, query_id=checkpoint.query_id)
+    mine = equal(pipeline=pipeline.name, query_id=checkpoint.query_id)
     where = f"{mine} and batch_id > {after}"
-    batches = read_rows(config.ops_location("batches"), where, ["batch_id"])
+    batches = read_rows(pipeline.ops_location("batches"), where, ["batch_id"])
     counted = ["rows", "rescued_rows"]
-    files = read_rows(config.ops_location("batch_files"), where, counted)
+    files = read_rows(pipeline.ops_location("batch_files"), where, counted)
     return {
         "batches": len(batches),
         "files": len(files),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,6 @@ from sluice.columns import SOURCE_FILE
 from sluice.delta.log import open_table
 from sluice.delta.tables import read_table
 from sluice.history.archive import QueryHistory
-from sluice.history.queries import list_queries
 from sluice.history.readings import (
     READINGS_SCHEMA,
     archived_readings,
@@ -36,11 +35,11 @@ from sluice.ledger.damage import damage_named
 from sluice.ledger.events import EventKind, newest_events
 from sluice.ledger.ledger import Ledger
 from sluice.model import FileState, SeqRange
-from sluice.options.globs import path_filter
 from sluice.paths import join
+from sluice.pipeline import LandedFiles
 
 if TYPE_CHECKING:
-    from sluice.config import PipelineConfig
+    from sluice.pipeline import Pipeline
 
 # So many files are put together at a time: a ledger may hold tens of millions.
 CHUNK_FILES = 500_000
@@ -59,11 +58,11 @@ _LEDGER_COLUMNS = (
 class FileFilter:
     """Which files to return: None is no condition, ``limit`` keeps the newest.
 
-    ``path`` is a glob as ``path_filter`` reads it.
+    ``takes`` says of a path whether its file is wanted (see ``path_filter``).
     """
 
     state: FileState | None = None
-    path: str | None = None
+    takes: Callable[[str], bool] | None = None
     limit: int | None = None
 
 
@@ -94,42 +93,41 @@ class FileRow:
     move_location: str | None = None
 
 
-def list_files(
-    config: PipelineConfig, wanted: FileFilter = EVERY_FILE
-) -> list[FileRow]:
+def list_files(pipeline: Pipeline, wanted: FileFilter = EVERY_FILE) -> list[FileRow]:
     """Return files of a pipeline's ledger by seq, an object each: see ``file_states``.
 
     Raises:
         FatalError: the ledger, the checkpoint or the table's log is damaged.
     """
-    found = file_states(config, wanted).to_pylist()
+    found = file_states(pipeline, wanted).to_pylist()
     return [FileRow(**row | {"state": FileState(row["state"])}) for row in found]
 
 
-def file_states(config: PipelineConfig, wanted: FileFilter = EVERY_FILE) -> pa.Table:
+def file_states(pipeline: Pipeline, wanted: FileFilter = EVERY_FILE) -> pa.Table:
     """Return the files of a pipeline's ledger in ``FILE_STATES_SCHEMA``, by seq.
 
     Raises:
         FatalError: the ledger, the checkpoint or the table's log is damaged.
     """
-    ledger = Ledger.open(config.schema_location)
+    source = pipeline.queries[0].source
+    ledger = Ledger.open(source.location) if isinstance(source, LandedFiles) else None
     if ledger is None:
         return FILE_STATES_SCHEMA.empty_table()
     with damage_named(ledger.root):
-        chunks = list(_chunks(config, ledger, wanted))
+        chunks = list(_chunks(pipeline, ledger, wanted))
     return pa.concat_tables([FILE_STATES_SCHEMA.empty_table(), *reversed(chunks)])
 
 
 class FileStates:
     """The states of a ledger's files; what holds for all of them is read once."""
 
-    def __init__(self, config: PipelineConfig, ledger: Ledger) -> None:
-        self._config, self._ledger = config, ledger
-        self._outcomes, self._newer = _read_outcomes(config, ledger)
+    def __init__(self, pipeline: Pipeline, ledger: Ledger) -> None:
+        self._pipeline, self._ledger = pipeline, ledger
+        self._outcomes, self._newer = _read_outcomes(pipeline, ledger)
 
     def within(self, within: SeqRange) -> pa.Table:
         """Return the files of a range in ``FILE_STATES_SCHEMA``, by seq."""
-        happened = _read_happened(self._config, self._ledger, within, self._newer)
+        happened = _read_happened(self._pipeline, self._ledger, within, self._newer)
         files = _read_files(self._ledger, within)
         return derive_states(files, happened, self._outcomes)
 
@@ -140,14 +138,14 @@ def to_json(row: FileRow) -> dict[str, Any]:
 
 
 def _chunks(
-    config: PipelineConfig, ledger: Ledger, wanted: FileFilter
+    pipeline: Pipeline, ledger: Ledger, wanted: FileFilter
 ) -> Iterator[pa.Table]:
     """Yield the files asked for, the newest part of the ledger first."""
-    states = FileStates(config, ledger)
+    states = FileStates(pipeline, ledger)
     missing = wanted.limit
     for within in _newest_first(ledger.high_seq(), wanted):
         found = states.within(within)
-        found = _select(found, wanted, config)
+        found = _select(found, wanted)
         if missing is not None:
             found = found.slice(max(found.num_rows - missing, 0))
             missing -= found.num_rows
@@ -157,21 +155,21 @@ def _chunks(
 
 
 def _newest_first(high: int, wanted: FileFilter) -> Iterator[SeqRange]:
-    is_all = wanted.state is None and wanted.path is None
+    is_all = wanted.state is None and wanted.takes is None
     size = min(wanted.limit or CHUNK_FILES, CHUNK_FILES) if is_all else CHUNK_FILES
     for end in range(high, 0, -size):
         yield SeqRange(max(end - size, 0), end)
 
 
-def _read_outcomes(config: PipelineConfig, ledger: Ledger) -> tuple[Outcomes, pa.Table]:
+def _read_outcomes(pipeline: Pipeline, ledger: Ledger) -> tuple[Outcomes, pa.Table]:
     """Read what is known of all files, and the readings that are not archived yet."""
-    bronze = list_queries(config)[0]
+    bronze = pipeline.queries[0]
     checkpoint = read_checkpoint(bronze.checkpoint)
     in_flight: list[InFlight] = []
     newer, ingested = READINGS_SCHEMA.empty_table(), 0
     if checkpoint is not None:
-        counts = _tells_files(bronze.table)
-        history = QueryHistory(config, bronze, checkpoint, counts)
+        counts = _has_source_file(bronze.table)
+        history = QueryHistory(pipeline, bronze, checkpoint, counts)
         planned = find_not_archived(history)
         in_flight = [
             InFlight(history.query_id, each.batch.batch_id, each.batch.seq_range)
@@ -191,13 +189,13 @@ def _read_outcomes(config: PipelineConfig, ledger: Ledger) -> tuple[Outcomes, pa
 
 
 def _read_happened(
-    config: PipelineConfig, ledger: Ledger, within: SeqRange, newer: pa.Table
+    pipeline: Pipeline, ledger: Ledger, within: SeqRange, newer: pa.Table
 ) -> Happened:
     events = join(ledger.root, "events")
     bounds = {"after": within.start, "up_to": within.end}
     replayed = newest_events(events, EventKind.REPLAYED, **bounds)
     return Happened(
-        readings=newest_readings(archived_readings(config, ledger, within), newer),
+        readings=newest_readings(archived_readings(pipeline, ledger, within), newer),
         replays=replay_readings(replayed),
         moved=newest_events(events, EventKind.ARCHIVED, **bounds),
     )
@@ -216,7 +214,7 @@ def _read_claims(ledger: Ledger) -> pa.Table:
     return read_table(table, order_by="end_seq").cast(CLAIMS_SCHEMA)
 
 
-def _tells_files(location: str) -> bool:
+def _has_source_file(location: str) -> bool:
     """Return True if a table has the column by which its rows are counted by file."""
     table = open_table(location)
     return table is None or SOURCE_FILE in {each.name for each in table.schema().fields}
@@ -234,13 +232,10 @@ def _committed_up_to(checkpoint: CheckpointFacts, ledger: Ledger) -> int:
     return 0
 
 
-def _select(files: pa.Table, wanted: FileFilter, config: PipelineConfig) -> pa.Table:
+def _select(files: pa.Table, wanted: FileFilter) -> pa.Table:
     if wanted.state is not None:
         files = files.filter(pc.equal(files["state"], wanted.state.value))
-    if wanted.path is not None:
-        # A stream without a pipeline file has no landing folder to name here.
-        takes = path_filter(wanted.path, config.landing_location)
-        files = files.filter(
-            pa.array(map(takes, files["path"].to_pylist()), pa.bool_())
-        )
+    if wanted.takes is not None:
+        is_taken = map(wanted.takes, files["path"].to_pylist())
+        files = files.filter(pa.array(is_taken, pa.bool_()))
     return files

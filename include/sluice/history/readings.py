@@ -24,8 +24,8 @@ from sluice.model import SeqRange
 from sluice.paths import join
 
 if TYPE_CHECKING:
-    from sluice.config import PipelineConfig
     from sluice.ledger.ledger import Ledger
+    from sluice.pipeline import Pipeline
 
 READINGS_SCHEMA = pa.schema(
     [
@@ -42,18 +42,16 @@ READINGS_SCHEMA = pa.schema(
 _ADDED = {"ledger_id": "string", "committed_at": "timestamp"}
 
 
-def archived_readings(
-    config: PipelineConfig, ledger: Ledger, within: SeqRange
-) -> pa.Table:
+def archived_readings(pipeline: Pipeline, ledger: Ledger, within: SeqRange) -> pa.Table:
     """Return the archived reading of each file of a range, in order of seq.
 
     Of several queries that read a file the one that began last counts. What was read
     under the numbers of an earlier ledger is found by the path.
     """
-    files = open_table(config.ops_location("batch_files"))
+    files = open_table(pipeline.ops_location("batch_files"))
     if files is None:
         return READINGS_SCHEMA.empty_table()
-    read, tables = _files_sql(config, files), {"f": files}
+    read, tables = _files_sql(pipeline, files), {"f": files}
     is_mine = f"f.ledger_id = {literal(ledger.ledger_id)}"
     is_other = f"(f.ledger_id is distinct from {literal(ledger.ledger_id)})"
     columns = ", ".join(f"f.{name}" for name in READINGS_SCHEMA.names[1:])
@@ -78,7 +76,7 @@ def archived_readings(
 
 def find_not_archived(history: QueryHistory) -> list[Done]:
     """Return the micro-batches that the checkpoint has and the archive has not."""
-    table = open_table(history.config.ops_location("batch_files"))
+    table = open_table(history.pipeline.ops_location("batch_files"))
     newest = table.transaction_version(history.archive_id) if table else None
     return find_planned(history, after=-1 if newest is None else newest)
 
@@ -122,14 +120,14 @@ def newest_readings(*tables: pa.Table) -> pa.Table:
     return joined.take(pa.array(order[is_last]))
 
 
-def _files_sql(config: PipelineConfig, files: DeltaTable) -> str:
+def _files_sql(pipeline: Pipeline, files: DeltaTable) -> str:
     known = {each.name for each in files.schema().fields}
     added = [
         f", cast(null as {kind}) as {name}"
         for name, kind in _ADDED.items()
         if name not in known
     ]
-    return f"select *{''.join(added)} from f where {equal(pipeline=config.name)}"
+    return f"select *{''.join(added)} from f where {equal(pipeline=pipeline.name)}"
 
 
 def _query(sql: str, tables: Mapping[str, DeltaTable]) -> pa.Table:

@@ -11,11 +11,11 @@ from sluice.history.tables import STEPS_SCHEMA, append_rows, read_rows
 from sluice.model import StepSummary
 
 if TYPE_CHECKING:
-    from sluice.config import PipelineConfig
+    from sluice.pipeline import Pipeline
 
 
 def record_step(
-    config: PipelineConfig,
+    pipeline: Pipeline,
     summary: StepSummary,
     *,
     started: datetime,
@@ -23,7 +23,7 @@ def record_step(
 ) -> None:
     """Keep what a step did; a step that is tried again is kept again."""
     row = {
-        "pipeline": config.name,
+        "pipeline": pipeline.name,
         "run_id": summary.run_id,
         "step": summary.step,
         "started": started,
@@ -31,13 +31,13 @@ def record_step(
         "counts": json.dumps(summary.counts),
         "notes": json.dumps(summary.notes),
     }
-    append_rows(config.ops_location("steps"), STEPS_SCHEMA, [row])
+    append_rows(pipeline.ops_location("steps"), STEPS_SCHEMA, [row])
 
 
-def read_steps(config: PipelineConfig, run_id: str) -> list[StepSummary]:
+def read_steps(pipeline: Pipeline, run_id: str) -> list[StepSummary]:
     """Return what the steps of one run did, in the order in which they finished."""
-    where = equal(pipeline=config.name, run_id=run_id)
-    rows = read_rows(config.ops_location("steps"), where)
+    where = equal(pipeline=pipeline.name, run_id=run_id)
+    rows = read_rows(pipeline.ops_location("steps"), where)
     return [
         StepSummary(
             step=str(row["step"]),
@@ -49,9 +49,9 @@ def read_steps(config: PipelineConfig, run_id: str) -> list[StepSummary]:
     ]
 
 
-def latest_start(config: PipelineConfig, step: str) -> datetime | None:
+def latest_start(pipeline: Pipeline, step: str) -> datetime | None:
     """Return when the newest recorded ``step`` of the pipeline began."""
-    where = equal(pipeline=config.name, step=step)
-    rows = read_rows(config.ops_location("steps"), where, ["started"])
+    where = equal(pipeline=pipeline.name, step=step)
+    rows = read_rows(pipeline.ops_location("steps"), where, ["started"])
     starts = [row["started"] for row in rows]
     return max((each for each in starts if isinstance(each, datetime)), default=None)

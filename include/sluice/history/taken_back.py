@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 
 from sluice.delta.log import TableCommit, open_table, read_commits
 from sluice.delta.tables import equal, query_table
+from sluice.pipeline import LandedFiles
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
 
-    from sluice.history.queries import Query
+    from sluice.pipeline import Query
 
 _SHOWN = 5
 
@@ -48,7 +49,7 @@ def find_taken_back(
     if behind:
         return behind
     commits = read_commits(query.table, after=archived.newest)
-    is_empty = query.reads_ledger and not table.file_uris()
+    is_empty = isinstance(query.source, LandedFiles) and not table.file_uris()
     return describe_lost(commits, query_id, archived, is_empty=is_empty)
 
 

@@ -9,7 +9,6 @@ from sluice.cleanup.pipeline import require_only_reader
 from sluice.config import PipelineConfig
 from sluice.discovery.moved import require_same_path
 from sluice.discovery.run import find_new
-from sluice.history.queries import list_queries
 from sluice.ledger.damage import damage_named, ledger_root
 from sluice.ledger.files import number_files
 from sluice.model import LedgerFile
@@ -43,7 +42,7 @@ def plan_run(config: PipelineConfig) -> RunPlan:
 def _plan(config: PipelineConfig) -> RunPlan:
     require_only_reader(config)
     require_nothing_begun(config)
-    (bronze,) = require_fit(config, list_queries(config)[:1])
+    (bronze,) = require_fit(config, config.queries[:1])
     checkpoint = bronze.checkpoint
     ledger = bronze.ledger.ledger if bronze.ledger else None
     snapshot = bronze.ledger.snapshot if bronze.ledger else None

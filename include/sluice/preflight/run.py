@@ -14,7 +14,6 @@ from sluice.delta.log import open_table, read_commits
 from sluice.discovery.moved import require_same_path
 from sluice.discovery.run import Discovery, discover
 from sluice.history import archive_history
-from sluice.history.queries import list_queries
 from sluice.history.replays import finish_replays, has_closed
 from sluice.ledger.damage import damage_named, ledger_root
 from sluice.ledger.ledger import Ledger
@@ -68,7 +67,7 @@ def _look(
     require_only_reader(config)
     require_nothing_begun(config)
     archive = open_table(config.ops_location("batches"))
-    bronze, *silver = require_fit(config, list_queries(config), archive)
+    bronze, *silver = require_fit(config, config.queries, archive)
     checkpoint = bronze.checkpoint
     ledger = bronze.ledger.ledger if bronze.ledger else None
     snapshot = bronze.ledger.snapshot if bronze.ledger else None

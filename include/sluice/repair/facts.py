@@ -25,7 +25,6 @@ from sluice.errors import Condition, FatalError
 from sluice.history.archive import QueryHistory
 from sluice.history.batch import Batch
 from sluice.history.batches import archived_batches
-from sluice.history.queries import Query, list_queries
 from sluice.history.readings import (
     READINGS_SCHEMA,
     archived_readings,
@@ -39,6 +38,7 @@ from sluice.ledger.events import EventKind, LedgerEvent, Replayed, newest_events
 from sluice.ledger.ledger import Ledger
 from sluice.model import LedgerFile, SeqRange
 from sluice.paths import join
+from sluice.pipeline import Query
 from sluice.repair.plan import HeldFile, HeldRange
 from sluice.versions import is_too_new
 
@@ -87,7 +87,7 @@ def held_ranges(
     config: PipelineConfig, remains: Remains, ledger: Ledger
 ) -> list[HeldRange]:
     """Return each planned micro-batch of the ledger with what the table has of it."""
-    bronze = list_queries(config)[0]
+    bronze = config.queries[0]
     history = _history(config, bronze, remains.checkpoint)
     planned = find_not_archived(history) if history else []
     newer = READINGS_SCHEMA.empty_table()

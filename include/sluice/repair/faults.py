@@ -8,8 +8,8 @@ from functools import partial
 from sluice.audit.gather import add_history, read_whole_ledger
 from sluice.config import PipelineConfig
 from sluice.history.batches import archived_batches
-from sluice.history.queries import list_queries
 from sluice.model import Finding, Severity
+from sluice.pipeline import LandedFiles
 from sluice.rules.batch_checks import check_query, check_ranges
 from sluice.rules.book import find_refusal
 from sluice.rules.facts import QueryFacts
@@ -46,7 +46,7 @@ def find_faults(config: PipelineConfig) -> Faults:
         FatalError: a table of the pipeline is damaged, which no repair mends, or a
             newer release wrote the ledger or a checkpoint.
     """
-    bronze, *silver = read_facts(config, list_queries(config))
+    bronze, *silver = read_facts(config, config.queries)
     found = _find(config, bronze)
     return Faults(
         bronze=_of(found, Mend.CHECKPOINT),
@@ -72,7 +72,7 @@ def _find_by_audit(config: PipelineConfig, facts: QueryFacts) -> _Found:
     query = add_history(facts, partial(archived_batches, config, facts.query))
     findings = list(check_query(config.called, query, ()))
     found: _Found = []
-    if facts.query.reads_ledger:
+    if isinstance(facts.query.source, LandedFiles):
         ledger, damage = read_whole_ledger(config)
         if damage is not None:
             found.append((Mend.LEDGER, damage))

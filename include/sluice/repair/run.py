@@ -26,7 +26,6 @@ from sluice.control.hold import hold_lease
 from sluice.delta.log import open_table
 from sluice.errors import Condition, RetryableError
 from sluice.history import archive_history
-from sluice.history.queries import list_queries
 from sluice.ledger.damage import ledger_root
 from sluice.repair.decide import decide_bronze
 from sluice.repair.facts import Remains, open_old, read_if_whole, read_remains
@@ -106,7 +105,7 @@ def carry_out(config: PipelineConfig, plan: RepairPlan) -> list[str]:
         _forget(config, plan.instead_of)
         return []
     with ExitStack() as leases:
-        for query in list_queries(config):
+        for query in config.queries:
             leases.enter_context(
                 hold_lease(query.checkpoint, query=query.name, run_id=repair.query_id)
             )

@@ -17,7 +17,6 @@ from sluice.config import PipelineConfig
 from sluice.errors import Condition, FatalError, RetryableError, UsageError
 from sluice.history.batches import query_batches
 from sluice.history.files import file_states
-from sluice.history.queries import list_queries
 from sluice.ledger.ledger import Ledger
 from sluice.ledger.verify import what_changed
 from sluice.model import FileState, LedgerFile
@@ -114,7 +113,7 @@ def _pairs(columns: pa.Table) -> Iterator[tuple[int, Any]]:
 
 def _committed_up_to(config: PipelineConfig) -> int:
     """Return the end of the newest micro-batch of bronze that the table has."""
-    bronze = list_queries(config)[0]
+    bronze = config.queries[0]
     checkpoint = read_checkpoint(bronze.checkpoint)
     if checkpoint is None:
         return 0

@@ -17,7 +17,6 @@ from uuid import uuid4
 from sluice.config import PipelineConfig
 from sluice.errors import SluiceError
 from sluice.history import archive_history, record_step
-from sluice.history.queries import list_queries
 from sluice.history.replays import STEP, FileRows, ReplayedFiles, finish_replays
 from sluice.history.rows import RowCounts
 from sluice.ledger.ledger import Ledger
@@ -94,7 +93,7 @@ def run_replay(
     """
     started, replay_id = datetime.now(UTC), uuid4().hex
     require_nothing_begun(config)
-    require_fit(config, list_queries(config)[:1])
+    require_fit(config, config.queries[:1])
     finish_replays(config)
     chosen = choose_files(config, selection)
     # Of its own, for what a commit says of itself is a setting of the session.

@@ -23,7 +23,6 @@ from sluice.config import PipelineConfig, list_pipelines, load_pipeline
 from sluice.control.hold import hold_lease
 from sluice.delta.tables import commit_until_won, equal
 from sluice.errors import Condition, FatalError, UsageError
-from sluice.history.queries import list_queries
 from sluice.options.configured import source_options
 from sluice.paths import control_location, join
 from sluice.resources.find import (
@@ -50,10 +49,10 @@ def delete_pipeline(config: PipelineConfig, *, run_id: str) -> list[Resource]:
     """
     checkpoint = config.bronze_checkpoint_location
     deletion = read_pending(checkpoint, PendingDeletion) or _plan(config)
-    controls = [control_location(each.checkpoint) for each in list_queries(config)]
+    controls = [control_location(each.checkpoint) for each in config.queries]
     _require_own(config, [*deletion.locations, *controls])
     with ExitStack() as leases:
-        for query in list_queries(config):
+        for query in config.queries:
             leases.enter_context(
                 hold_lease(query.checkpoint, query=query.name, run_id=run_id)
             )
@@ -67,7 +66,7 @@ def delete_pipeline(config: PipelineConfig, *, run_id: str) -> list[Resource]:
 
 
 def _plan(config: PipelineConfig) -> PendingDeletion:
-    controls = {control_location(each.checkpoint) for each in list_queries(config)}
+    controls = {control_location(each.checkpoint) for each in config.queries}
     going = [each for each in deletable(config) if each not in controls]
     return PendingDeletion(
         pipeline=config.called, begun_at=datetime.now(UTC), locations=tuple(going)
@@ -76,7 +75,7 @@ def _plan(config: PipelineConfig) -> PendingDeletion:
 
 def _finish(config: PipelineConfig, deletion: PendingDeletion) -> None:
     """Remove the leases, which were just released, and last what forbids a run."""
-    bronze, *silver = [each.checkpoint for each in list_queries(config)]
+    bronze, *silver = [each.checkpoint for each in config.queries]
     for checkpoint in silver:
         remove(control_location(checkpoint))
     end_pending(bronze, PendingDeletion)

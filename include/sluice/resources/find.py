@@ -10,7 +10,6 @@ from sluice.checkpoint.pending import PendingDeletion, read_pending
 from sluice.config import PipelineConfig
 from sluice.delta.log import open_table
 from sluice.delta.tables import equal, query_table
-from sluice.history.queries import list_queries
 from sluice.options.configured import source_options
 from sluice.paths import control_location, join
 from sluice.resources.folders import measure, siblings
@@ -78,14 +77,14 @@ def deletable(config: PipelineConfig) -> Iterator[str]:
 
 def _tables(config: PipelineConfig) -> Iterator[Resource]:
     begun = _being_deleted(config)
-    for query in list_queries(config):
+    for query in config.queries:
         is_table = "_delta_log" in _names(query.table) or query.table in begun
         yield from _recognised("table", query.table, is_ours=is_table)
 
 
 def _checkpoints(config: PipelineConfig) -> Iterator[Resource]:
     begun = _being_deleted(config)
-    for query in list_queries(config):
+    for query in config.queries:
         location = query.checkpoint
         is_checkpoint = bool(_CHECKPOINT & _names(location)) or location in begun
         yield from _recognised("checkpoint", location, is_ours=is_checkpoint)

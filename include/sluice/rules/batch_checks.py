@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from sluice.checkpoint import CheckpointFacts
 from sluice.history.batch import Batch
 from sluice.model import CHAIN_START, Finding, SeqRange, Severity
+from sluice.pipeline import LandedFiles, TableRows
 from sluice.rules.book import Check, find_refusal
 from sluice.rules.facts import AuditedQuery, LedgerFacts
 from sluice.rules.findings import Code, finding
@@ -91,7 +92,7 @@ def _check_offsets(
         if missing:
             evidence = f"offsets/{missing} are not there, up to {planned[-1]} are"
             yield finding(Code.OFFSETS_MISSING, pipeline, name, evidence)
-    if not facts.query.reads_ledger:
+    if isinstance(facts.query.source, TableRows):
         yield from _check_archived_ends(pipeline, facts)
 
 
@@ -109,8 +110,9 @@ def _check_commits(
 ) -> Iterator[Finding]:
     name = facts.query.name
     newest = checkpoint.last_planned
+    is_claimed = isinstance(facts.query.source, LandedFiles)
     # Without claims it is refused.
-    if newest is not None and facts.written > newest and facts.query.reads_ledger:
+    if newest is not None and facts.written > newest and is_claimed:
         evidence = f"the table has batch {facts.written}, the checkpoint {newest}"
         yield finding(Code.CHECKPOINT_REWOUND, pipeline, name, evidence)
     for batch in facts.live:

@@ -8,7 +8,9 @@ those before it. Each is pure, and needs no more than a look at the newest state
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import assert_never
 
+from sluice.pipeline import LandedFiles, OtherSource, Source, TableRows
 from sluice.rules.checkpoint import (
     check_begun,
     check_logs,
@@ -67,5 +69,17 @@ def find_refusal(
 ) -> Refusal | None:
     """Return the first reason why a run must not begin, None where all fits."""
     if checks is None:
-        checks = BRONZE if facts.query.reads_ledger else SILVER
+        checks = _checks_of(facts.query.source)
     return next(filter(None, (check(facts) for check in checks)), None)
+
+
+def _checks_of(source: Source) -> Sequence[Check]:
+    match source:
+        case LandedFiles():
+            return BRONZE
+        case TableRows():
+            return SILVER
+        case OtherSource():
+            return PLAIN
+        case _:
+            assert_never(source)

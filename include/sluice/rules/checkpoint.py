@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import assert_never
 
 from sluice.checkpoint import CheckpointFacts
 from sluice.errors import Condition
+from sluice.pipeline import LandedFiles, OtherSource, TableRows
 from sluice.rules.facts import QueryFacts
 from sluice.rules.findings import Code
 from sluice.rules.refusal import Refusal
@@ -30,14 +32,18 @@ def check_begun(facts: QueryFacts) -> Refusal | None:
     if _has_offsets(facts) or facts.planned_later >= 0 or not _is_used(facts):
         return None
     query = facts.query
-    harm = "reading from the start would double or lose rows"
-    remedy = (
-        "{repair} goes on after the files that the table holds; to start over instead, "
-        "remove table, checkpoint and schema folder"
-    )
-    if not query.reads_ledger:
-        harm = "every window would be emitted again"
-        remedy = "{repair} has this table recomputed from bronze"
+    match query.source:
+        case LandedFiles() | OtherSource():
+            harm = "reading from the start would double or lose rows"
+            remedy = (
+                "{repair} goes on after the files that the table holds; to start over "
+                "instead, remove table, checkpoint and schema folder"
+            )
+        case TableRows():
+            harm = "every window would be emitted again"
+            remedy = "{repair} has this table recomputed from bronze"
+        case _:
+            assert_never(query.source)
     return Refusal(
         code=Code.CHECKPOINT_LOST,
         condition=Condition.CHECKPOINT_LOST,

@@ -8,9 +8,9 @@ from datetime import datetime
 
 from sluice.checkpoint import CheckpointFacts
 from sluice.history.batch import Batch
-from sluice.history.queries import Query
 from sluice.ledger.ledger import LedgerHead
 from sluice.model import Claim, LedgerFile
+from sluice.pipeline import Query
 from sluice.rules.removals import Removals
 
 

@@ -51,7 +51,7 @@ def check_ledger(facts: QueryFacts) -> Refusal | None:
     if planned is None or (head and head.ledger.ledger_id == planned.ledger_id):
         return None
     found = head.ledger.ledger_id if head else None
-    location = facts.query.source
+    location = facts.query.source.location
     return Refusal(
         code=Code.LEDGER_MISMATCH if head else Code.LEDGER_LOST,
         condition=Condition.LEDGER_MISMATCH,
@@ -130,7 +130,7 @@ def _rewound(
         code=code,
         condition=Condition.LEDGER_REWOUND,
         query=facts.query.name,
-        evidence=f"ledger of {facts.query.source!r} {evidence}",
+        evidence=f"ledger of {facts.query.source.location!r} {evidence}",
         harm=(
             "it is older than what was read, would number files again, and some would "
             "be lost and some doubled"

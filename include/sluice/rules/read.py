@@ -9,18 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import assert_never
 
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
 from sluice import storage
 from sluice.checkpoint import CheckpointFacts, read_checkpoint
-from sluice.config import PipelineConfig
 from sluice.delta.log import open_table
 from sluice.errors import FatalError
-from sluice.history.queries import Query, list_queries
 from sluice.history.taken_back import find_taken_back, read_archived_commits
 from sluice.ledger.ledger import LedgerHead, read_ledger_head
+from sluice.pipeline import LandedFiles, OtherSource, Pipeline, Query, TableRows
 from sluice.rules.facts import QueryFacts, TableHead
 from sluice.rules.ledger import count_later_claims
 from sluice.versions import is_too_new
@@ -35,7 +35,7 @@ class Opened:
 
 
 def read_facts(
-    config: PipelineConfig,
+    pipeline: Pipeline,
     queries: Sequence[Query],
     archive: DeltaTable | None = None,
 ) -> list[QueryFacts]:
@@ -47,21 +47,29 @@ def read_facts(
         FatalError: a newer release wrote a checkpoint or the ledger.
     """
     checkpoints = [read_or_damage(each.checkpoint) for each in queries]
-    bronze = list_queries(config)[0]
+    read_from = [each.source for each in queries]
     tables = {
         location: open_or_damage(location)
-        for location in {bronze.table, *(each.table for each in queries)}
+        for location in {
+            *(each.table for each in queries),
+            *(each.location for each in read_from if isinstance(each, TableRows)),
+        }
     }
-    archive = archive or open_table(config.ops_location("batches"))
+    archive = archive or open_table(pipeline.ops_location("batches"))
     read = []
     for query, (checkpoint, damage) in zip(queries, checkpoints, strict=True):
         facts = look_at(query, checkpoint, tables[query.table])
         facts = replace(facts, damage=damage)
-        facts = _with_rows_taken_back(config, facts, tables[query.table], archive)
-        if query.reads_ledger:
-            facts = _with_ledger(config, facts)
-        else:
-            facts = _with_source(facts, tables[bronze.table])
+        facts = _with_rows_taken_back(pipeline, facts, tables[query.table], archive)
+        match query.source:
+            case LandedFiles(schema_location):
+                facts = _with_ledger(facts, schema_location)
+            case TableRows(location):
+                facts = _with_source(facts, tables[location])
+            case OtherSource():
+                pass
+            case _:
+                assert_never(query.source)
         read.append(look_again(facts))
     return read
 
@@ -114,7 +122,7 @@ def _newest(checkpoint: CheckpointFacts | None) -> int:
 
 
 def _with_rows_taken_back(
-    config: PipelineConfig,
+    pipeline: Pipeline,
     facts: QueryFacts,
     opened: Opened,
     archive: DeltaTable | None,
@@ -122,7 +130,7 @@ def _with_rows_taken_back(
     query_id = facts.checkpoint.query_id if facts.checkpoint else None
     if opened.table is None or query_id is None:
         return facts
-    archived = read_archived_commits(archive, config.name, query_id)
+    archived = read_archived_commits(archive, pipeline.name, query_id)
     try:
         found = find_taken_back(facts.query, query_id, opened.table, archived)
     except FatalError as error:
@@ -130,9 +138,9 @@ def _with_rows_taken_back(
     return replace(facts, taken_back=found)
 
 
-def _with_ledger(config: PipelineConfig, facts: QueryFacts) -> QueryFacts:
+def _with_ledger(facts: QueryFacts, schema_location: str) -> QueryFacts:
     try:
-        head = read_ledger_head(config.schema_location)
+        head = read_ledger_head(schema_location)
         if head is None:
             return facts
         later = _count_later_claims(head, facts)

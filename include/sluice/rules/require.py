@@ -9,7 +9,7 @@ from deltalake import DeltaTable
 from sluice.checkpoint.pending import PendingDeletion, PendingRepair, read_pending
 from sluice.config import PipelineConfig
 from sluice.errors import FatalError
-from sluice.history.queries import Query
+from sluice.pipeline import Query
 from sluice.rules.book import find_refusal
 from sluice.rules.facts import QueryFacts
 from sluice.rules.read import read_facts

@@ -75,7 +75,7 @@ def check_source(facts: QueryFacts) -> Refusal | None:
         condition=Condition.TABLE_REWOUND,
         query=facts.query.name,
         evidence=(
-            f"table {facts.query.source!r} {evidence} by silver's checkpoint "
+            f"table {facts.query.source.location!r} {evidence} by silver's checkpoint "
             f"{location!r}"
         ),
         harm=(
@@ -86,7 +86,7 @@ def check_source(facts: QueryFacts) -> Refusal | None:
             "restore bronze and silver from one backup, or run {repair}, which has "
             "silver recomputed"
         ),
-        context={"table": facts.query.source, "evidence": evidence},
+        context={"table": facts.query.source.location, "evidence": evidence},
     )
 
 

@@ -14,7 +14,6 @@ from sluice.control.hold import hold_lease
 from sluice.control.query import await_query
 from sluice.delta.log import open_table
 from sluice.history import archive_history, record_step
-from sluice.history.queries import silver_query
 from sluice.model import StepSummary
 from sluice.rules.require import require_fit, require_nothing_begun
 from sluice.silver.late import COUNTED, Archived, archive_batches
@@ -84,7 +83,7 @@ def _stream(
     with hold_lease(checkpoint, query=name, run_id=run_id) as hold:
         # A task may be tried again alone, long after the preflight of its run.
         require_nothing_begun(config)
-        require_fit(config, [silver_query(config, silver)])
+        require_fit(config, [config.silver_query(silver)])
         clear_unplanned(checkpoint)
         spark = spark_session(name, **storage_conf(config.locations))
         check_columns(spark.read.format("delta").load(config.bronze_location), silver)

@@ -24,6 +24,7 @@ from sluice.ledger.events import Archived, EventKind, LedgerEvent, Replayed
 from sluice.ledger.quarantine import LeftOut, QuarantinedFile
 from sluice.model import FileState, SeqRange
 from sluice.options.configured import source_options
+from sluice.options.globs import path_filter
 from support.builders import PipelineBuilder, pipeline_config
 from support.delta_rows import read_delta
 from support.frozen import unfreeze
@@ -418,7 +419,8 @@ def test_files_are_asked_for_by_path(
 ) -> None:
     """A pattern with a slash is one of whole paths, as a load path is."""
     glob = glob.replace("{landing}", pipeline.config.landing_location)
-    found = list_files(pipeline.config, FileFilter(path=glob))
+    takes = path_filter(glob, pipeline.config.landing_location)
+    found = list_files(pipeline.config, FileFilter(takes=takes))
     assert [Path(row.path).name for row in found] == expected
 
 
@@ -430,7 +432,9 @@ def test_file_whose_name_is_a_glob_is_asked_for_by_its_name(
     pipeline.land("odd [1].json")
     pipeline.run_batch()
     asked = folder.replace("{landing}", pipeline.config.landing_location)
-    found = list_files(pipeline.config, FileFilter(path=f"{asked}odd [1].json"))
+    landing = pipeline.config.landing_location
+    takes = path_filter(f"{asked}odd [1].json", landing)
+    found = list_files(pipeline.config, FileFilter(takes=takes))
     assert [Path(row.path).name for row in found] == ["odd [1].json"]
 
 
@@ -444,7 +448,8 @@ def test_limit_keeps_the_newest(
     for limit in (1, 3, 9):
         rows = list_files(pipeline.config, FileFilter(limit=limit))
         assert [row.seq for row in rows] == [1, 2, 3, 4][-limit:]
-        rows = list_files(pipeline.config, FileFilter(limit=limit, path="[abc]*"))
+        takes = path_filter("[abc]*", pipeline.config.landing_location)
+        rows = list_files(pipeline.config, FileFilter(limit=limit, takes=takes))
         assert [row.seq for row in rows] == [1, 2, 3][-limit:]
 
 

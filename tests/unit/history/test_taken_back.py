@@ -9,7 +9,6 @@ from deltalake import DeltaTable
 
 from sluice.delta.log import TableCommit, open_table
 from sluice.history import archive_history
-from sluice.history.queries import list_queries
 from sluice.history.taken_back import (
     ArchivedCommits,
     find_taken_back,
@@ -108,7 +107,7 @@ def found(pipeline: PipelineBuilder) -> str | None:
 
 def look(pipeline: PipelineBuilder, opened: DeltaTable) -> str | None:
     """Return what is found in bronze, opened before."""
-    query, query_id = list_queries(pipeline.config)[0], pipeline.bronze.query_id
+    query, query_id = pipeline.config.queries[0], pipeline.bronze.query_id
     archive = open_table(pipeline.config.ops_location("batches"))
     archived = read_archived_commits(archive, pipeline.config.name, query_id)
     return find_taken_back(query, query_id, opened, archived)

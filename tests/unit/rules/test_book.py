@@ -11,9 +11,8 @@ import pytest
 from sluice.checkpoint import CheckpointFacts
 from sluice.checkpoint.parse import ADOPTS, CommitEntry, OffsetEntry
 from sluice.errors import Condition, FatalError
-from sluice.history.queries import BRONZE as BRONZE_NAME
-from sluice.history.queries import Query
 from sluice.ledger.ledger import Ledger, LedgerHead
+from sluice.pipeline import LandedFiles, Query, TableRows
 from sluice.rules.book import SILVER_ALONE, find_refusal
 from sluice.rules.facts import QueryFacts, TableHead
 from sluice.rules.findings import Code, Mend
@@ -63,7 +62,7 @@ TWO = checkpoint(seq(2), seq(4))
 LOST = checkpoint(seq(2), seq(4), query_id=None)
 ENDS = TWO.offsets
 BRONZE = QueryFacts(
-    query=Query(BRONZE_NAME, "/checkpoint", "/bronze", "/schemas"),
+    query=Query("bronze", "/checkpoint", "/bronze", LandedFiles("/schemas")),
     checkpoint=TWO,
     table=head(1),
     ledger=ledger(4, 4),
@@ -71,7 +70,7 @@ BRONZE = QueryFacts(
 )
 READ = checkpoint(read_next(1), read_next(2))
 SILVER = QueryFacts(
-    query=Query("windows", "/silver/checkpoint", "/silver", "/bronze"),
+    query=Query("windows", "/silver/checkpoint", "/silver", TableRows("/bronze")),
     checkpoint=READ,
     table=head(1),
     source=head(None, 1),

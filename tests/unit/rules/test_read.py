@@ -11,7 +11,6 @@ import deltalake.table
 import pytest
 
 from sluice.checkpoint import read_checkpoint
-from sluice.history.queries import list_queries
 from sluice.preflight.run import preflight
 from sluice.rules.book import find_refusal
 from sluice.rules.facts import QueryFacts
@@ -32,7 +31,7 @@ def pipeline(tmp_path: Path) -> PipelineBuilder:
 
 def read_all(pipeline: PipelineBuilder) -> list[QueryFacts]:
     """Read the facts of both queries."""
-    return read_facts(pipeline.config, list_queries(pipeline.config))
+    return read_facts(pipeline.config, pipeline.config.queries)
 
 
 def test_what_is_read_fits(pipeline: PipelineBuilder) -> None:
