@@ -47,6 +47,7 @@ from sluice.reading.read import (
 )
 from sluice.schema.kept import schema_of
 from sluice.source.admit import AdmissionLimit, plan_end
+from sluice.spark.executors import require_same
 from sluice.versions import ledger_offset, release, require_known_offset
 
 Offset = dict[str, Any]
@@ -99,7 +100,8 @@ class SlicePartition(InputPartition):
 
     slices: list[FileSlice]
     ledger: Ledger
-    release: str
+    # The default is what a partition has that another release pickled without it.
+    release: str = "an older one"
 
 
 class CloudFilesStreamReader(DataSourceStreamReader, SupportsTriggerAvailableNow):
@@ -189,7 +191,7 @@ class CloudFilesStreamReader(DataSourceStreamReader, SupportsTriggerAvailableNow
         if not isinstance(partition, SlicePartition):
             message = f"expected a SlicePartition, got {type(partition).__name__}"
             raise TypeError(message)
-        _require_same_release(partition)
+        require_same({"sluice": partition.release}, [{"sluice": release()}])
         return read_slices(partition.slices, self._read_plan(partition.ledger))
 
     def _read_plan(self, ledger: Ledger) -> ReadPlan:
@@ -269,19 +271,6 @@ def plan_reading(options: CloudFilesOptions, output: pa.Schema) -> ReadPlan:
 
 def _offset(ledger: Ledger, seq: int) -> Offset:
     return ledger_offset(ledger.ledger_id, seq)
-
-
-def _require_same_release(partition: SlicePartition) -> None:
-    # An older release has planned it without one.
-    planned_by = getattr(partition, "release", "an older one")
-    if planned_by != release():
-        raise FatalError(
-            Condition.INSTALLATION_BROKEN,
-            f"a task was planned by Sluice {planned_by} and is read by {release()}, "
-            "the executor's: files would be read by other rules than the ledger's; "
-            "install the driver's release on every executor (docs/deployment.md)",
-            {"driver": planned_by, "executor": release()},
-        )
 
 
 def _require_whole(ledger: Ledger, planned: SeqRange) -> list[LedgerFile]:

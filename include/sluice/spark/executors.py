@@ -1,4 +1,4 @@
-"""Whether the executors of a cluster are what the driver is: Python and libraries.
+"""Require that executors have the driver's Python and packages.
 
 A source that is read by another version of its own code, or by another pyarrow, would
 give other rows in silence. Spark itself compares Python's minor version only.
@@ -36,7 +36,7 @@ def require_same_environment(spark: SparkSession) -> None:
     # More tasks than cores, so that an executor that is up gets one.
     tasks = 2 * context.defaultParallelism
     try:
-        found = context.parallelize(range(tasks), tasks).mapPartitions(_tell).collect()
+        found = context.parallelize(range(tasks), tasks).mapPartitions(_find).collect()
     except Py4JJavaError as error:
         if _NO_MODULE not in str(error):
             raise
@@ -46,12 +46,28 @@ def require_same_environment(spark: SparkSession) -> None:
             "and executors (docs/deployment.md)",
             {"error": str(error)},
         ) from error
-    differing = differences(environment(), found)
+    require_same(environment(), found)
+
+
+def require_same(driver: Environment, executors: Iterable[Environment]) -> None:
+    """Refuse executors with other versions than their driver's.
+
+    Raises:
+        FatalError: names each version that is missing or differs.
+    """
+    differing = sorted(
+        {
+            f"{name} {found.get(name, 'missing')} instead of {wanted}"
+            for found in executors
+            for name, wanted in driver.items()
+            if found.get(name) != wanted
+        }
+    )
     if differing:
         raise broken(
-            f"Spark's executors have not what the driver has: {'; '.join(differing)}; "
-            "install the driver's versions there, or use one image for driver and "
-            "executors (docs/deployment.md)",
+            "Spark's executors differ from the driver and could read other rows: "
+            f"{'; '.join(differing)}; install the driver's versions there, or use one "
+            "image for driver and executors (docs/deployment.md)",
             {"differences": differing},
         )
 
@@ -63,19 +79,7 @@ def environment() -> dict[str, str]:
     }
 
 
-def differences(driver: Environment, executors: Iterable[Environment]) -> list[str]:
-    """Return what differs, each once and in order of name."""
-    return sorted(
-        {
-            f"{name} {found.get(name, 'missing')} instead of {wanted}"
-            for found in executors
-            for name, wanted in driver.items()
-            if found.get(name) != wanted
-        }
-    )
-
-
-def _tell(_rows: Iterable[int]) -> Iterator[dict[str, str]]:
+def _find(_rows: Iterable[int]) -> Iterator[dict[str, str]]:
     yield environment()
 
 
