@@ -140,7 +140,7 @@ def word_of(words: type[_Word]) -> Callable[[str], _Word]:
     return parse
 
 
-def invalid(subject: str, got: str, expected: str) -> UsageError:
+def invalid_value_error(subject: str, got: str, expected: str) -> UsageError:
     """Return the error that an option has a value it cannot have."""
     return UsageError(
         Condition.OPTION_INVALID,

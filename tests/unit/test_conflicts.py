@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sluice.errors import Condition, FatalError, RetryableError
-from sluice.spark.failures import translate
+from sluice.spark.failures import delta_error
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,7 @@ from sluice.spark.failures import translate
 )
 def test_a_conflict_is_worth_another_try(message):
     """Somebody else wrote at the same time; the same call may succeed later."""
-    error = translate("/lake/silver/t", message)
+    error = delta_error("/lake/silver/t", message)
 
     assert isinstance(error, RetryableError)
     assert error.condition is Condition.COMMIT_CONFLICT
@@ -27,7 +27,7 @@ def test_a_conflict_is_worth_another_try(message):
 
 def test_anything_else_wants_a_person():
     """The first line says what it is; the plan that follows helps nobody."""
-    error = translate(
+    error = delta_error(
         "/lake/silver/t", "\n[DIVIDE_BY_ZERO] Division by zero.\nplan\nplan"
     )
 

@@ -76,7 +76,7 @@ def _walk_disk(root: str) -> Iterator[_Found]:
                     raise
                 continue
             if not stat.S_ISREG(status.st_mode):
-                continue  # a pipe or a socket: to open it may take for ever
+                continue  # a pipe or a socket: opening it may never return
             # A file that is moved or copied in may bring its old modification time; the
             # inode's time says when it got here.
             modified = storage.modified_at(status.st_mtime_ns)

@@ -29,7 +29,7 @@ from sluice.options.clean import CleanMode
 from sluice.options.configured import source_options
 from sluice.preflight.run import Preflight, preflight
 from sluice.rules.require import require_nothing_begun
-from sluice.spark.failures import all_causes, own_error, translate
+from sluice.spark.failures import all_causes, delta_error, own_error
 from sluice.spark.session import spark_session, storage_conf
 from sluice.spark.triggers import Trigger, apply_trigger, parse_trigger
 
@@ -189,4 +189,4 @@ def _failed_error(
     config: PipelineConfig, error: PySparkException | Py4JJavaError
 ) -> SluiceError:
     """Return our own error where there is one, else Spark's."""
-    return own_error(error) or translate(config.bronze_location, all_causes(error))
+    return own_error(error) or delta_error(config.bronze_location, all_causes(error))

@@ -27,7 +27,7 @@ def clear_unplanned(location: str) -> None:
 
     Spark writes a file of its logs under another name first. Before the first batch it
     starts only where both logs are empty, such a leftover counts as well, and it stays
-    for ever. The caller holds the lease: a driver that lost it and wakes up
+    without end. The caller holds the lease: a driver that lost it and wakes up
     finds its file gone, and fails.
     """
     left = [

@@ -36,20 +36,20 @@ def resources(
     config = load_pipeline(pipeline)
     found = list_resources(config)
     if not delete:
-        _tell(f"Resources of {config.name}", found, as_json=as_json)
+        _print(f"Resources of {config.name}", found, as_json=as_json)
         return
     if not yes:
-        _tell(f"Resources of {config.name}", found, as_json=False)
+        _print(f"Resources of {config.name}", found, as_json=False)
         _require_meant(config.name)
     run_id = f"delete-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     left = delete_pipeline(config, run_id=run_id)
-    _tell(f"What remains of {config.name}", left, as_json=as_json)
+    _print(f"What remains of {config.name}", left, as_json=as_json)
     if not as_json:
         gone = [each for each in found if each.fate is Fate.DELETED]
         print_line(f"deleted: {len(gone)} of {len(found)} resources")
 
 
-def _tell(title: str, found: list[Resource], *, as_json: bool) -> None:
+def _print(title: str, found: list[Resource], *, as_json: bool) -> None:
     if as_json:
         print_json(found)
         return

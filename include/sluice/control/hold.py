@@ -16,7 +16,7 @@ from sluice.control.lease import (
     EXPIRY,
     Lease,
     acquire_lease,
-    held_by,
+    held_error,
     release_lease,
     renew_lease,
 )
@@ -68,7 +68,7 @@ class Hold:
                 cut off from storage.
         """
         if self._successor is not None:
-            raise held_by(self._successor)
+            raise held_error(self._successor)
 
     def start(self) -> None:
         """Begin to renew."""

@@ -29,8 +29,8 @@ def jvm_loss_translated() -> Iterator[None]:
     try:
         yield
     except _connection_errors() as error:
-        is_told_by_it = hasattr(error, "java_exception")
-        if is_told_by_it or not _is_gone(_jvm_of(error)):
+        is_raised_by_it = hasattr(error, "java_exception")
+        if is_raised_by_it or not _is_gone(_jvm_of(error)):
             raise
         raise jvm_gone_error("Spark") from error
 

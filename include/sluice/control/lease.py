@@ -67,7 +67,7 @@ class Lease:
 
     @property
     def is_free(self) -> bool:
-        """Whether nobody holds it any more: released, or its holder is surely gone."""
+        """Whether it has no holder any more: released, or its holder is surely gone."""
         return self.released_at is not None or is_gone(self.holder)
 
     @property
@@ -118,7 +118,7 @@ def acquire_lease(
             return mine
         other = _newest(root)
         if other and other.lease and not other.lease.is_free:
-            raise held_by(other.lease)
+            raise held_error(other.lease)
 
 
 def renew_lease(mine: Lease) -> Lease:
@@ -181,7 +181,7 @@ def find_living(checkpoint: str) -> Lease | None:
     return None
 
 
-def held_by(lease: Lease) -> RetryableError:
+def held_error(lease: Lease) -> RetryableError:
     """Return the error for a checkpoint whose lease another process holds."""
     return RetryableError(
         Condition.LEASE_HELD,
@@ -201,7 +201,7 @@ def held_by(lease: Lease) -> RetryableError:
 
 
 def _await_free(root: str, expiry: timedelta) -> _Seen | None:
-    """Return the epoch to succeed to once nobody holds it, None where there is none.
+    """Return the epoch to succeed to once it has no holder, None where there is none.
 
     Raises:
         RetryableError: its holder gave a sign of life.
@@ -223,7 +223,7 @@ def _await_free(root: str, expiry: timedelta) -> _Seen | None:
         if now is None or _is_free(now):
             return now
         if now != seen and now.lease:
-            raise held_by(now.lease)
+            raise held_error(now.lease)
     _LOG.warning("no heartbeat for %g s: taking the lease in %r over", seconds, root)
     return seen
 

@@ -93,15 +93,15 @@ def _obey(number: int, _frame: FrameType | None) -> None:
     sent = signal.Signals(number)
     if _SIGNALS.finishes_first and _SIGNALS.received is None:
         _SIGNALS.received = sent
-        _tell(f"{sent.name}: the micro-batch is finished first; again to stop at once")
+        _say(f"{sent.name}: the micro-batch is finished first; again to stop at once")
         return
-    _tell(f"{sent.name}: stopped at once; the next run repeats what was cut off")
+    _say(f"{sent.name}: stopped at once; the next run repeats what was cut off")
     _SIGNALS.ends_at_once = True
     _kill_jvm()
     raise SystemExit(exit_code(number))
 
 
-def _tell(text: str) -> None:
+def _say(text: str) -> None:
     # Not by sys.stderr or a logger: the signal may have come while one was writing.
     os.write(sys.__stderr__.fileno() if sys.__stderr__ else 2, f"{text}\n".encode())
 

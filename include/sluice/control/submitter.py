@@ -1,4 +1,4 @@
-"""A job ends when the process that submitted it is gone: nobody would end it else.
+"""A job ends when the process that submitted it is gone: nothing else would end it.
 
 Killed by SIGKILL, an Airflow worker sends no signal. Its JVM and driver would go on as
 if nothing were, holding the lease, while Airflow submits the job again.

@@ -1,7 +1,7 @@
 """What a Delta table's log says, commit by commit, read without a JVM.
 
 A commit that log cleanup has removed is absent, not an error: Delta keeps 30 days. What
-must be known for ever, the newest transaction of a query, lives in the snapshot.
+must always be known, the newest transaction of a query, lives in the snapshot.
 """
 
 from __future__ import annotations

@@ -124,7 +124,7 @@ def append_once(table: DeltaTable, rows: pa.Table, transaction: Transaction) -> 
 def append_always(
     location: str, open_newest: Callable[[], DeltaTable], rows: pa.Table
 ) -> None:
-    """Append ``rows`` that nobody else could write, whatever others do meanwhile.
+    """Append ``rows`` that only this process writes, whatever others do meanwhile.
 
     A compaction between opening and writing refuses the append; then it is made again.
 

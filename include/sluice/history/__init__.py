@@ -1,4 +1,4 @@
-"""What every run did, kept for ever as Delta tables under ``ops``."""
+"""What every run did, kept without end as Delta tables under ``ops``."""
 
 from sluice.history.archive import archive_history
 from sluice.history.counts import count_batches

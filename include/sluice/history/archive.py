@@ -1,4 +1,4 @@
-"""Keep every micro-batch for ever: Spark forgets after 100, Delta's log after 30 days.
+"""Keep every micro-batch: Spark forgets after 100, Delta's log after 30 days.
 
 Two append-only tables, ``ops/batches`` and ``ops/batch_files``. A batch goes in when it
 is done: committed, or overtaken by a later one. Each append carries the batch id up to

@@ -90,7 +90,7 @@ def read_rows(
 def append_rows(
     location: str, schema: pa.Schema, rows: Sequence[Mapping[str, object]]
 ) -> None:
-    """Append rows that nobody else could write, such as what this very run did."""
+    """Append rows that only this process writes, such as what this run did."""
     append_always(
         location, lambda: open_or_create(location, schema), _arrow(rows, schema)
     )

@@ -1,7 +1,7 @@
 """Whether a table still has the rows that a query wrote: RESTORE keeps transactions.
 
 Delta remembers the newest micro-batch of a query whatever happens to the rows, so a
-table that was set back looks complete to everybody who asks it for that batch only.
+table that was set back looks complete to a reader that asks for that batch only.
 """
 
 from __future__ import annotations

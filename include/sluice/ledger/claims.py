@@ -1,7 +1,7 @@
 """The claims: one row for every micro-batch ever planned, as one chain of ranges.
 
 A driver that plans from a claimed start gets the claimed end, so a start has
-one end for ever: this is what keeps two drivers, or a checkpoint that was set back,
+one end, always: this is what keeps two drivers, or a checkpoint that was set back,
 from writing other files under an old batch id.
 """
 

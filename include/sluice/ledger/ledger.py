@@ -204,7 +204,7 @@ class Ledger:
         """Leave out all files that are known now, unless a micro-batch was planned.
 
         Return the seq of the last file left out, 0 where there is none. The first call
-        decides for ever.
+        decides, once.
         """
         if self.claimed_up_to() == CHAIN_START:
             content = msgspec.json.encode({"seq": self.high_seq()})

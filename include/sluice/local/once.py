@@ -23,7 +23,7 @@ from sluice.local.services import tail
 Event = Mapping[str, Any]
 
 _POLL_SECONDS = 0.5
-_TOLD = frozenset({"running", "success", "skipped", "failed", "up_for_retry"})
+_SHOWN_STATES = frozenset({"running", "success", "skipped", "failed", "up_for_retry"})
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ def run_by_api(
         state = api.run_state(dag_id, run_id)
         tasks = api.task_states(dag_id, run_id)
         for task, task_state in tasks.items():
-            if task_state != seen.get(task) and task_state in _TOLD:
+            if task_state != seen.get(task) and task_state in _SHOWN_STATES:
                 error = _error(logs, dag_id, run_id, task)
                 yield {"task": task, "state": task_state, "error": error}
         seen = tasks

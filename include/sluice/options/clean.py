@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from sluice.errors import Condition, UsageError
 from sluice.paths import is_local, join
-from sluice.values import invalid, word_of
+from sluice.values import invalid_value_error, word_of
 
 DEFAULT_RETENTION = timedelta(days=30)
 _LEAST_FOR_DELETE = timedelta(days=7)
@@ -72,7 +72,7 @@ def require_cleanable(
             source ``path``; DELETE after 7 days or less.
     """
     if mode is CleanMode.DELETE and retention <= _LEAST_FOR_DELETE:
-        raise invalid(
+        raise invalid_value_error(
             "cloudFiles.cleanSource.retentionDuration",
             str(retention),
             "more than 7 days",
@@ -87,7 +87,7 @@ def require_cleanable(
         )
     require_apart(path, destination)
     if _bucket(path) != _bucket(destination):
-        raise invalid(
+        raise invalid_value_error(
             "cloudFiles.cleanSource.moveDestination",
             destination,
             f"a place in the storage of the source, {_bucket(path) or 'a disk'!r}",
@@ -101,7 +101,7 @@ def require_apart(path: str, destination: str) -> None:
         UsageError: moved files would land in the source, or another's source, again.
     """
     if _is_within(destination, path) or _is_within(path, destination):
-        raise invalid(
+        raise invalid_value_error(
             "cloudFiles.cleanSource.moveDestination",
             destination,
             f"a folder that is not within the source {path!r}, nor around it: moved "

@@ -35,7 +35,7 @@ from sluice.options.filters import AgeRules
 from sluice.options.incremental import IncrementalListing
 from sluice.options.table import OPTIONS, EvolutionMode
 from sluice.paths import join, normalize
-from sluice.values import Option, invalid
+from sluice.values import Option, invalid_value_error
 
 # By the name in lower case: the name as it is spelled, and the row.
 _Rows = dict[str, tuple[str, Option]]
@@ -152,7 +152,7 @@ def _fields(values: Mapping[str, str], rows: _Rows) -> Iterator[tuple[str, Any]]
         try:
             value = row.parse(text)
         except ValueError as error:
-            raise invalid(spelled, text, str(error)) from None
+            raise invalid_value_error(spelled, text, str(error)) from None
         if row.field is not None:
             yield row.field, value
 
@@ -207,6 +207,6 @@ def _unknown_error(name: str, rows: _Rows) -> UsageError:
 @cache
 def _warn_of_max_age() -> None:
     _LOG.warning(
-        "cloudFiles.maxFileAge does nothing: every file is remembered for ever; leave "
+        "cloudFiles.maxFileAge does nothing: every file is always remembered; leave "
         "the option out"
     )

@@ -187,7 +187,7 @@ _DISCOVERY = (
     ),
     Option(
         name="cloudFiles.maxFileAge",
-        meaning="changes nothing: every file is remembered for ever",
+        meaning="changes nothing: every file is always remembered",
         parse=parse_interval,
     ),
     Option(

@@ -150,7 +150,7 @@ class SluiceSubmitOperator(SparkSubmitOperator):
 
 
 def _submitters() -> list[int]:
-    """Return the processes without which nobody waits for a submit any more.
+    """Return the processes that wait for a submit; without them it has no reader.
 
     Where Airflow has put the task into a process of its own, that is also the worker
     which supervises it: the task alone does not notice that its supervisor was killed.

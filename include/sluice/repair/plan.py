@@ -65,7 +65,7 @@ class HeldRange:
 
     def gone(self) -> Iterator[HeldFile]:
         """Yield the files that a DELETE must have taken, if the range is held."""
-        # Of a held range, a file without rows that nobody counted had none: all of a
+        # Of a held range, a file whose rows were not counted had none: all of a
         # micro-batch's rows are committed at once.
         had_none = self.is_held and self.is_one
         for file in self.files:

@@ -76,7 +76,7 @@ def _bronze_steps(config: PipelineConfig, repair: PendingRepair) -> Iterator[Ste
 
 
 def move_bronze(config: PipelineConfig, repair: PendingRepair) -> Step:
-    """Return the step after which nobody's checkpoint is where bronze's is to be."""
+    """Return the step after which the place of bronze's checkpoint is free."""
     return _move(config.bronze_checkpoint_location, repair)
 
 

@@ -67,11 +67,11 @@ def choose_files(config: PipelineConfig, selection: Selection) -> ChosenFiles:
     files = tuple(each for each in looked if isinstance(each, LedgerFile))
     left_out += [each for each in looked if isinstance(each, LeftOutFile)]
     if not files:
-        raise nothing_left(left_out)
+        raise nothing_left_error(left_out)
     return ChosenFiles(files, tuple(left_out))
 
 
-def nothing_left(left_out: Sequence[LeftOutFile]) -> RetryableError | FatalError:
+def nothing_left_error(left_out: Sequence[LeftOutFile]) -> RetryableError | FatalError:
     """Return the error for a replay of which every file is left out."""
     named = "; ".join(map(str, left_out[:_NAMED]))
     more = f"; and {len(left_out) - _NAMED} more" if left_out[_NAMED:] else ""

@@ -11,7 +11,7 @@ from operator import and_, or_
 from typing import TYPE_CHECKING, Any
 
 from delta.tables import DeltaTable
-from pyspark.sql import functions as F  # noqa: N812 - what everybody calls it
+from pyspark.sql import functions as F  # noqa: N812 - its usual name
 
 from sluice.checkpoint.watermark import EPOCH
 from sluice.columns import RESCUED_DATA, SOURCE_FILE

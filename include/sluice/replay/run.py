@@ -22,7 +22,7 @@ from sluice.history.rows import RowCounts
 from sluice.ledger.ledger import Ledger
 from sluice.model import LedgerFile, StepSummary
 from sluice.replay.commit import Replacement, commit_rows
-from sluice.replay.files import ChosenFiles, choose_files, nothing_left
+from sluice.replay.files import ChosenFiles, choose_files, nothing_left_error
 from sluice.replay.read import discard_notes, open_notes, read_files
 from sluice.replay.result import (
     ReplayResult,
@@ -152,7 +152,7 @@ def _read(
             if len(chosen.files) == len(before.files):
                 raise
             if not chosen.files:
-                raise nothing_left(chosen.left_out) from None
+                raise nothing_left_error(chosen.left_out) from None
 
 
 def _without_unreadable(chosen: ChosenFiles, notes: Ledger) -> ChosenFiles:

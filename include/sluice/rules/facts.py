@@ -34,7 +34,7 @@ class LandedFile:
 
 @dataclass(frozen=True)
 class Written:
-    """The rows of a file in the commit that added them; None where nobody counted."""
+    """The rows of a file in the commit that added them; None if not counted."""
 
     rows: int | None
     version: int

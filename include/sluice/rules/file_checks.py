@@ -74,7 +74,7 @@ def check_files(
             yield _missed(facts, ledger, each)
     waiting = [each.path for each in new if not _was_missed(each, facts, ledger)]
     known_waiting = list(_waiting(facts, ledger, reading))
-    yield from _told_waiting(facts.pipeline, known_waiting, waiting)
+    yield from _find_waiting(facts.pipeline, known_waiting, waiting)
 
 
 def _check_each(
@@ -89,12 +89,12 @@ def _check_each(
     by_seq = {file.seq: file for file in ledger.files}
     for seqs in repeated.values():
         versions = [by_seq[seq] for seq in seqs if seq not in ledger.quarantined]
-        yield from _told_replaced(facts, ledger, versions)
+        yield from _find_replaced(facts, ledger, versions)
         if versions and reading.explained.isdisjoint(seqs):
             yield from check_versions(facts, ledger, versions)
 
 
-def _told_replaced(
+def _find_replaced(
     facts: AuditFacts, ledger: LedgerFacts, versions: Iterable[LedgerFile]
 ) -> Iterator[Finding]:
     for each in versions:
@@ -133,7 +133,7 @@ def _check_file(
     if file.seq in ledger.quarantined:
         yield from _check_quarantined(facts, file, ledger.quarantined[file.seq], rows)
     elif file.seq in ledger.replaced:
-        yield from _told_replaced(facts, ledger, [file])
+        yield from _find_replaced(facts, ledger, [file])
     elif landed is not None:
         yield from _check_landed(facts, ledger, file, landed, reading)
     else:
@@ -284,7 +284,7 @@ def _waiting(facts: AuditFacts, ledger: LedgerFacts, reading: Reading) -> Iterat
             yield file.path
 
 
-def _told_waiting(pipeline: str, known: list[str], new: list[str]) -> Iterator[Finding]:
+def _find_waiting(pipeline: str, known: list[str], new: list[str]) -> Iterator[Finding]:
     paths = [*known, *new]
     if paths:
         evidence = f"{len(known)} in the ledger, {len(new)} not discovered yet: "

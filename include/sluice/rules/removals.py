@@ -31,7 +31,7 @@ class Removal:
 
     @property
     def is_restore(self) -> bool:
-        """Whether the table was set back, which nobody does to delete some rows."""
+        """Whether the table was set back, which is no way to delete some rows."""
         return self.operation == _RESTORE
 
     def __str__(self) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from py4j.protocol import Py4JJavaError
 
-from sluice.spark.setup.installation import broken
+from sluice.spark.setup.installation import installation_error
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -40,7 +40,7 @@ def require_same_environment(spark: SparkSession) -> None:
     except Py4JJavaError as error:
         if _NO_MODULE not in str(error):
             raise
-        raise broken(
+        raise installation_error(
             "Spark's executors cannot import the package 'sluice': install the wheel "
             "of the driver's version into their Python, or use one image for driver "
             "and executors (docs/deployment.md)",
@@ -64,7 +64,7 @@ def require_same(driver: Environment, executors: Iterable[Environment]) -> None:
         }
     )
     if differing:
-        raise broken(
+        raise installation_error(
             "Spark's executors differ from the driver and could read other rows: "
             f"{'; '.join(differing)}; install the driver's versions there, or use one "
             "image for driver and executors (docs/deployment.md)",

@@ -69,10 +69,10 @@ def translated(table_location: str) -> Iterator[None]:
         yield
     except (PySparkException, Py4JJavaError) as error:
         causes = all_causes(error)
-        raise own_error(error) or translate(table_location, causes) from error
+        raise own_error(error) or delta_error(table_location, causes) from error
 
 
-def translate(table_location: str, message: str) -> SluiceError:
+def delta_error(table_location: str, message: str) -> SluiceError:
     """Return the error for a write to ``table_location`` that failed."""
     found = next((name for name in _CONFLICTS if name in message), None)
     if found:
@@ -93,7 +93,7 @@ def translate(table_location: str, message: str) -> SluiceError:
             "written: run again, with more memory if need be",
             {"table": table_location},
         )
-    # The first line of each cause says what it is; the plan that follows helps nobody.
+    # The first line of each cause says what it is; the plan that follows is no help.
     texts = (text.strip() for text in message.split(_CAUSED_BY))
     reasons = "; caused by: ".join(text.split("\n", maxsplit=1)[0] for text in texts)
     return FatalError(

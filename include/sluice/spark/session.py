@@ -18,7 +18,11 @@ from sluice.spark.disk import require_disk_jars
 from sluice.spark.executors import require_same_environment
 from sluice.spark.s3 import S3_LOG_STORE, is_on_s3, require_s3_jars, s3_settings
 from sluice.spark.setup.class_archive import class_archives
-from sluice.spark.setup.installation import broken, share_folder, source_folder
+from sluice.spark.setup.installation import (
+    installation_error,
+    share_folder,
+    source_folder,
+)
 from sluice.spark.setup.java import java_home
 from sluice.spark.tuning import (
     DISK_LOG_STORE,
@@ -58,7 +62,7 @@ def spark_session(app_name: str, **conf: str) -> SparkSession:
             raise
         if was_killed(error):
             raise jvm_gone_error("Spark") from error
-        raise broken(
+        raise installation_error(
             "Spark's JVM ended before it was ready; its own message stands above, and "
             "`sluice doctor` says if Java or a jar is the cause",
             {"settings": dict(spark_conf.getAll())},
@@ -188,7 +192,7 @@ def _require_classes(*, on_s3: bool) -> None:
 def _require_class(name: str, place: str, properties: Path, set_up: str) -> None:
     jvm: Any = SparkContext._jvm  # noqa: SLF001
     if not jvm.org.apache.spark.util.Utils.classIsLoadable(name):
-        raise broken(
+        raise installation_error(
             f"spark-submit was started without the jars for {place}: class {name!r} is "
             "missing, and without it two drivers could overwrite each other; submit "
             f"with `--properties-file {properties}`, which `{set_up}` writes",

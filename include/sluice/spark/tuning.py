@@ -21,7 +21,7 @@ _DELTA = {
 _TUNED = {
     # Delta's default of 50 partitions makes each commit take seconds for small logs.
     "spark.databricks.delta.snapshotPartitions": "1",
-    # A stateful query keeps the number of its first run for ever.
+    # A stateful query always keeps the number of its first run.
     "spark.sql.shuffle.partitions": "2",
     # Beyond the threshold Spark lists paths in a job of one task per path.
     "spark.sql.sources.parallelPartitionDiscovery.threshold": "1000000",
@@ -96,7 +96,7 @@ def java_options(archives: Sequence[Path]) -> list[str]:
 def daemon_options(archives: Sequence[Path]) -> list[str]:
     """Return the options of a cluster's master and workers.
 
-    Drivers connect to the master; nobody submits through a port of its own.
+    Drivers connect to the master; none submits through a port of its own.
     """
     fast_start = [*_FAST_START, *archive_options(archives)]
     return [*fast_start, "-Dspark.master.rest.enabled=false"]

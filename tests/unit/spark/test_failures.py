@@ -4,7 +4,7 @@ import pytest
 from pyspark.errors import PySparkException
 
 from sluice.errors import Condition, FatalError, RetryableError
-from sluice.spark.failures import all_causes, causes, own_error, translate
+from sluice.spark.failures import all_causes, causes, delta_error, own_error
 
 WORKER = """[PYTHON_EXCEPTION] An exception was thrown from the Python worker: Traceback
   File "read.py", line 1, in _read_slice
@@ -66,7 +66,7 @@ def test_another_driver_or_a_killed_process_is_worth_another_try(text: str) -> N
     """What was cut off is repeated by the next run, so nobody need look at it."""
     told = all_causes(chain("[STREAM_FAILED] Query terminated", text))
 
-    assert type(translate("/table", told)) is RetryableError
+    assert type(delta_error("/table", told)) is RetryableError
 
 
 @pytest.mark.parametrize(
@@ -76,4 +76,4 @@ def test_failure_that_may_last_is_fatal(text: str) -> None:
     """To try again by itself would hide it."""
     told = all_causes(chain("[STREAM_FAILED] Query terminated", text))
 
-    assert type(translate("/table", told)) is FatalError
+    assert type(delta_error("/table", told)) is FatalError

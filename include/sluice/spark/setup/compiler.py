@@ -12,7 +12,7 @@ import pyspark
 from py4j.protocol import Py4JJavaError
 
 from sluice.spark.setup.gateway import bare_gateway
-from sluice.spark.setup.installation import broken
+from sluice.spark.setup.installation import installation_error
 
 # The oldest date that a zip file can hold: one source gives one jar, byte by byte.
 _EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -43,7 +43,7 @@ def _compile(
     try:
         compiler.compile(_files(gateway, sources))
     except Py4JJavaError as error:
-        raise broken(
+        raise installation_error(
             f"Spark's compiler refuses {[each.name for each in sources]}: "
             f"{error.java_exception.getMessage()}; they belong to the Spark of this "
             "version of Sluice: run `make setup`",

@@ -20,7 +20,7 @@ def source_folder() -> Path:
     return Path(__file__).resolve().parents[3]
 
 
-def broken(message: str, context: Mapping[str, object]) -> FatalError:
+def installation_error(message: str, context: Mapping[str, object]) -> FatalError:
     """Return the error for an installation that must be mended before anything runs."""
     return FatalError(Condition.INSTALLATION_BROKEN, message, context)
 

@@ -10,7 +10,7 @@ from typing import Any
 from py4j.protocol import Py4JJavaError
 
 from sluice.spark.setup.gateway import bare_gateway
-from sluice.spark.setup.installation import broken
+from sluice.spark.setup.installation import installation_error
 
 # The password that every Java gives its list of authorities; it protects nothing.
 _STORE_PASSWORD = "changeit"
@@ -98,7 +98,7 @@ def _not_fetched(coordinates: Sequence[str], log: Path) -> Exception:
     """Return the error that says what Ivy said."""
     said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
     warnings = "\n".join(said[-25:])
-    return broken(
+    return installation_error(
         f"jars {list(coordinates)} could not be fetched; look at the network, or name "
         "your mirror's settings as spark.jars.ivySettings in spark-defaults.conf, and "
         f"run `make setup` again; Ivy said:\n{warnings}",

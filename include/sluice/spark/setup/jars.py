@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sluice.spark.setup.installation import broken, share_folder
+from sluice.spark.setup.installation import installation_error, share_folder
 
 LOCK = Path(__file__).with_name("jars.lock")
 
@@ -115,7 +115,7 @@ def _refuse(wrong: Sequence[JarState], remedy: str) -> None:
         f"found {state.found or 'no file'}"
         for state in wrong
     )
-    raise broken(
+    raise installation_error(
         f"jar missing or changed: {named}; {remedy}",
         {"jars": [state.jar.coordinate for state in wrong]},
     )

@@ -13,7 +13,11 @@ from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 
-from sluice.spark.setup.installation import broken, share_folder, write_text_atomically
+from sluice.spark.setup.installation import (
+    installation_error,
+    share_folder,
+    write_text_atomically,
+)
 
 SUPPORTED_MAJORS = (17, 21, 25)
 
@@ -125,7 +129,7 @@ def require_java(found: list[Java]) -> Java:
     if chosen is None:
         wanted = ", ".join(map(str, SUPPORTED_MAJORS))
         rejected = [f"{java.home} (Java {java.major})" for java in found]
-        raise broken(
+        raise installation_error(
             f"Java for Spark is missing: expected one of {wanted}, found {rejected}; "
             "run `make setup`, which brings one",
             {"found": rejected},

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from sluice.spark.setup.installation import broken
+from sluice.spark.setup.installation import installation_error
 from sluice.spark.setup.jars import jars_folder, locked_jars
 
 
@@ -43,7 +43,7 @@ class JavaClasses:
         """Return the jar, or raise where set-up has not compiled it."""
         jar = self.jar
         if not jar.is_file():
-            raise broken(
+            raise installation_error(
                 f"jar {str(jar)!r} is missing: {self.purpose}; {self.set_up}, which "
                 "compiles it",
                 {"jars": [jar.name]},
