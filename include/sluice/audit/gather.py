@@ -16,7 +16,6 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from sluice.audit.landing import read_landing
 from sluice.checkpoint import CheckpointFacts
-from sluice.columns import SOURCE_FILE
 from sluice.config import PipelineConfig
 from sluice.delta.log import TableCommit, open_table, read_commits
 from sluice.delta.tables import equal, query_table, read_table
@@ -25,6 +24,7 @@ from sluice.history import latest_start
 from sluice.history.batch import Batch, commits_by_batch, describe_batches
 from sluice.history.batches import archived_batches
 from sluice.history.files import file_states
+from sluice.history.rows import rows_by_file
 from sluice.ledger.events import EventKind
 from sluice.ledger.ledger import Ledger
 from sluice.model import Claim, FileState
@@ -65,7 +65,7 @@ def gather_facts(config: PipelineConfig) -> AuditFacts:
     ]
     ledger, ledger_damage = read_whole_ledger(config)
     no_rows: dict[str | None, int] = {}
-    bronze, table_rows = _read_table(bronze, _rows_by_file, no_rows)
+    bronze, table_rows = _read_table(bronze, rows_by_file, no_rows)
     bronze, keys = _read_table(
         bronze, partial(_duplicates, keys=config.bronze.unique_key), Duplicates()
     )
@@ -214,25 +214,16 @@ def _looked_at(config: PipelineConfig, ledger: Ledger) -> datetime | None:
 
 def _read_table(
     facts: AuditedQuery,
-    read: Callable[[AuditedQuery, DeltaTable], _Found],
+    read: Callable[[DeltaTable], _Found],
     absent: _Found,
 ) -> tuple[AuditedQuery, _Found]:
     """Read rows of the query's table, or keep what made that impossible."""
     if facts.table is None or not facts.is_readable:
         return facts, absent
     try:
-        return facts, read(facts, DeltaTable(facts.query.table))
+        return facts, read(DeltaTable(facts.query.table))
     except (DeltaError, pa.ArrowException, OSError) as error:
         return replace(facts, table_damage=str(error)), absent
-
-
-def _rows_by_file(facts: AuditedQuery, table: DeltaTable) -> dict[str | None, int]:
-    missing = _missing_columns(table, [SOURCE_FILE])
-    if missing:
-        message = f"table {facts.query.table!r} has no column {SOURCE_FILE!r}"
-        raise DeltaError(message)
-    sql = f'select "{SOURCE_FILE}" as path, count(*) as n from t group by 1'
-    return {row["path"]: row["n"] for row in _query(table, sql)}
 
 
 def _foreign_paths(
@@ -251,18 +242,16 @@ def _foreign_paths(
     return unknown - frozenset(mine["path"].to_pylist())
 
 
-def _duplicates(
-    _facts: AuditedQuery, table: DeltaTable, *, keys: Sequence[str]
-) -> Duplicates:
+def _duplicates(table: DeltaTable, *, keys: Sequence[str]) -> Duplicates:
     missing = _missing_columns(table, keys)
     if not keys or missing:
         return Duplicates(missing=missing)
     columns = ", ".join(f'"{key}"' for key in keys)
-    rows = _query(
+    rows = query_table(
         table,
         f"select {columns}, count(*) as n, count(*) over () as keys from t "
         f"group by {columns} having count(*) > 1 order by {columns} limit {_EXAMPLES}",
-    )
+    ).to_pylist()
     examples = (
         json.dumps({**{key: str(row[key]) for key in keys}, "rows": row["n"]})
         for row in rows
@@ -273,9 +262,3 @@ def _duplicates(
 def _missing_columns(table: DeltaTable, columns: Sequence[str]) -> tuple[str, ...]:
     known = {each.name for each in table.schema().fields}
     return tuple(each for each in columns if each not in known)
-
-
-def _query(table: DeltaTable, sql: str) -> list[dict[str, Any]]:
-    """Run SQL over ``t``, the table's newest version; reads the columns it names."""
-    rows: list[dict[str, Any]] = query_table(table, sql).to_pylist()
-    return rows

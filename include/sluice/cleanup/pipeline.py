@@ -9,18 +9,18 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sluice.checkpoint import LedgerOffset, parse_offset
 from sluice.cleanup.proof import Committed, Unproven
 from sluice.cleanup.readers import find_other_reader
 from sluice.cleanup.run import Cleaning, clean_source
 from sluice.columns import PROCESSING_DATE, SOURCE_FILE
 from sluice.config import PipelineConfig
 from sluice.delta.log import open_table
-from sluice.delta.tables import any_of, query_table
+from sluice.delta.tables import any_of
 from sluice.errors import Condition, FatalError, UsageError
 from sluice.history import record_step
 from sluice.history.batches import archived_batches
 from sluice.history.files import FileStates
+from sluice.history.rows import rows_by_file
 from sluice.ledger.ledger import Ledger
 from sluice.model import FileState, LedgerFile, SeqRange, StepSummary
 from sluice.options.clean import CleanMode
@@ -115,19 +115,15 @@ class TableProver:
     def committed_before(self, moment: datetime) -> int:
         """Return the highest seq whose micro-batch was committed by then, or 0."""
         bronze = self._config.queries[0]
-        committed = [
-            parse_offset(batch.end_offsets[0])
+        ends = [
+            batch.end_seq
             for batch in archived_batches(self._config, bronze)
-            if batch.table_version is not None
+            # The numbers of another ledger mean other files.
+            if batch.ledger_id == self._ledger.ledger_id
+            and batch.end_seq is not None
+            and batch.table_version is not None
             and batch.committed_at is not None
             and batch.committed_at <= moment
-        ]
-        ends = [
-            offset.seq
-            for offset in committed
-            if isinstance(offset, LedgerOffset)
-            # The numbers of another ledger mean other files.
-            and offset.ledger_id == self._ledger.ledger_id
         ]
         return max(ends, default=0)
 
@@ -159,16 +155,11 @@ class TableProver:
         differ = dict.fromkeys((row["seq"] for row in rows), Unproven.ROWS_DIFFER)
         return differ | compared
 
-    def _count_rows(self, paths: Sequence[str], narrowed: str) -> dict[str, int]:
+    def _count_rows(self, paths: Sequence[str], narrowed: str) -> dict[str | None, int]:
         table = open_table(self._config.bronze_location)
         if table is None or not paths:
             return {}
-        counted = query_table(
-            table,
-            f"select {SOURCE_FILE} as path, count(*) as n from t "
-            f"where {any_of(SOURCE_FILE, paths)} and {narrowed} group by 1",
-        )
-        return {row["path"]: row["n"] for row in counted.to_pylist()}
+        return rows_by_file(table, f"{any_of(SOURCE_FILE, paths)} and {narrowed}")
 
 
 def _committed(row: Mapping[str, Any]) -> Committed:

@@ -11,7 +11,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sluice.checkpoint import CheckpointFacts, LedgerOffset, read_checkpoint
-from sluice.columns import SOURCE_FILE
 from sluice.delta.log import open_table
 from sluice.delta.tables import read_table
 from sluice.history.archive import QueryHistory
@@ -23,6 +22,7 @@ from sluice.history.readings import (
     newest_readings,
     replay_readings,
 )
+from sluice.history.rows import has_source_file
 from sluice.history.states import (
     FILE_STATES_SCHEMA,
     Happened,
@@ -168,7 +168,7 @@ def _read_outcomes(pipeline: Pipeline, ledger: Ledger) -> tuple[Outcomes, pa.Tab
     in_flight: list[InFlight] = []
     newer, ingested = READINGS_SCHEMA.empty_table(), 0
     if checkpoint is not None:
-        counts = _has_source_file(bronze.table)
+        counts = _counts_rows(bronze.table)
         history = QueryHistory(pipeline, bronze, checkpoint, counts)
         planned = find_not_archived(history)
         in_flight = [
@@ -214,10 +214,10 @@ def _read_claims(ledger: Ledger) -> pa.Table:
     return read_table(table, order_by="end_seq").cast(CLAIMS_SCHEMA)
 
 
-def _has_source_file(location: str) -> bool:
+def _counts_rows(location: str) -> bool:
     """Return True if a table has the column by which its rows are counted by file."""
     table = open_table(location)
-    return table is None or SOURCE_FILE in {each.name for each in table.schema().fields}
+    return table is None or has_source_file(table)
 
 
 def _committed_up_to(checkpoint: CheckpointFacts, ledger: Ledger) -> int:

@@ -1,4 +1,4 @@
-"""Rows per landed file, from the two columns of bronze's data files that name them."""
+"""Rows per landed file: of a whole table, and of the data files of one commit."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from deltalake.exceptions import DeltaError
 
 from sluice.columns import RESCUED_DATA, SOURCE_FILE
-from sluice.delta.tables import table_filesystem
+from sluice.delta.tables import query_table, table_filesystem
 from sluice.errors import Condition, FatalError
 
 if TYPE_CHECKING:
+    from deltalake import DeltaTable
+
     from sluice.delta.log import AddedFile
 
 
@@ -25,6 +28,25 @@ class RowCounts:
 
     rows: Counter[str]
     rescued: Counter[str]
+
+
+def has_source_file(table: DeltaTable) -> bool:
+    """Return True if a table names the landed file of each row."""
+    return SOURCE_FILE in {each.name for each in table.schema().fields}
+
+
+def rows_by_file(table: DeltaTable, where: str = "true") -> dict[str | None, int]:
+    """Count the rows that meet ``where`` by landed file.
+
+    Raises:
+        DeltaError: the table does not name the file of a row.
+    """
+    if not has_source_file(table):
+        message = f"table {table.table_uri!r} has no column {SOURCE_FILE!r}"
+        raise DeltaError(message)
+    sql = f'select "{SOURCE_FILE}", count(*) from t where {where} group by 1'
+    paths, counts = query_table(table, sql).to_pydict().values()
+    return dict(zip(paths, counts, strict=True))
 
 
 def count_added_rows(

@@ -13,14 +13,10 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from sluice import storage
-from sluice.checkpoint import (
-    CheckpointFacts,
-    read_checkpoint,
-)
-from sluice.columns import SOURCE_FILE
+from sluice.checkpoint import CheckpointFacts
 from sluice.config import PipelineConfig
 from sluice.delta.log import TableCommit, open_table, read_commits
-from sluice.delta.tables import equal, query_table
+from sluice.delta.tables import equal
 from sluice.errors import Condition, FatalError
 from sluice.history.archive import QueryHistory
 from sluice.history.batch import Batch
@@ -33,6 +29,7 @@ from sluice.history.readings import (
     newest_readings,
     replay_readings,
 )
+from sluice.history.rows import rows_by_file
 from sluice.history.tables import read_rows
 from sluice.ledger.events import EventKind, LedgerEvent, Replayed, newest_events
 from sluice.ledger.ledger import Ledger
@@ -40,6 +37,7 @@ from sluice.model import LedgerFile, SeqRange
 from sluice.paths import join
 from sluice.pipeline import Query
 from sluice.repair.plan import HeldFile, HeldRange
+from sluice.rules.read import read_or_damage
 from sluice.versions import is_too_new
 
 _LOG = logging.getLogger(__name__)
@@ -63,24 +61,10 @@ def read_remains(config: PipelineConfig) -> Remains:
     """Read what is left of the bronze query; scans one column of its table."""
     table = open_table(config.bronze_location)
     return Remains(
-        checkpoint=read_if_whole(config.bronze_checkpoint_location),
+        checkpoint=read_or_damage(config.bronze_checkpoint_location)[0],
         table=table,
-        rows=_rows_by_file(table),
+        rows=rows_by_file(table) if table else {},
     )
-
-
-def read_if_whole(location: str) -> CheckpointFacts | None:
-    """Read a checkpoint, None where there is none or a file of it is damaged.
-
-    Raises:
-        FatalError: a newer release wrote it.
-    """
-    try:
-        return read_checkpoint(location)
-    except FatalError as error:
-        if is_too_new(error):
-            raise
-        return None
 
 
 def held_ranges(
@@ -213,13 +197,6 @@ def _history(
     if checkpoint is None or checkpoint.query_id is None:
         return None
     return QueryHistory(config, bronze, checkpoint)
-
-
-def _rows_by_file(table: DeltaTable | None) -> dict[str | None, int]:
-    if table is None:
-        return {}
-    sql = f'select "{SOURCE_FILE}" as path, count(*) as n from t group by 1'
-    return {row["path"]: row["n"] for row in query_table(table, sql).to_pylist()}
 
 
 def _committed(batches: Iterable[Batch]) -> dict[str, int]:

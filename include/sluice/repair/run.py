@@ -28,9 +28,10 @@ from sluice.errors import Condition, RetryableError
 from sluice.history import archive_history
 from sluice.ledger.damage import ledger_root
 from sluice.repair.decide import decide_bronze
-from sluice.repair.facts import Remains, open_old, read_if_whole, read_remains
+from sluice.repair.facts import Remains, open_old, read_remains
 from sluice.repair.faults import Faults, find_faults
 from sluice.repair.steps import list_steps, move_bronze
+from sluice.rules.read import read_or_damage
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,7 +159,7 @@ def _is_stale(config: PipelineConfig, pending: PendingRepair) -> bool:
         return True
     if pending.end is None or move_bronze(config, pending)[0] not in pending.done:
         return False
-    checkpoint = read_if_whole(config.bronze_checkpoint_location)
+    checkpoint, _ = read_or_damage(config.bronze_checkpoint_location)
     if checkpoint is None:
         return False
     return checkpoint.query_id not in {None, pending.query_id} or any(

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from deltalake import write_deltalake
+from deltalake import DeltaTable, write_deltalake
+from deltalake.exceptions import DeltaError
 
 from sluice.delta.log import read_commits
 from sluice.errors import Condition, FatalError
-from sluice.history.rows import RowCounts, count_added_rows
+from sluice.history.rows import RowCounts, count_added_rows, rows_by_file
 
 
 def count(table: str, **columns: list[str | None]) -> RowCounts | None:
@@ -51,3 +52,23 @@ def test_table_that_sluice_did_not_write_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FatalError) as caught:
         count(str(tmp_path / "t"), other=["a"])
     assert caught.value.condition is Condition.TABLE_UNREADABLE
+
+
+def test_rows_of_a_table_are_counted_by_file(tmp_path: Path) -> None:
+    """Rows that name no file are counted too: the audit asks where they are from."""
+    table = str(tmp_path / "t")
+    count(table, _source_file=["a", "b", None])
+    count(table, _source_file=["a", None, None])
+
+    found = rows_by_file(DeltaTable(table), "_source_file is distinct from 'b'")
+
+    assert found == {"a": 2, None: 3}
+
+
+def test_table_without_the_column_is_named(tmp_path: Path) -> None:
+    """The engine's own message names neither the table nor what is wrong with it."""
+    table = str(tmp_path / "t")
+    write_deltalake(table, pa.table({"other": ["a"]}))
+
+    with pytest.raises(DeltaError, match=f"{table}.* has no column '_source_file'"):
+        rows_by_file(DeltaTable(table))
