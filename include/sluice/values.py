@@ -13,25 +13,10 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 from sluice.errors import Condition, UsageError
-from sluice.times import parse_utc
+from sluice.times import parse_duration, parse_utc
 
 _BYTES = re.compile(r"(\d+)\s*([kmgt]?)b?", re.IGNORECASE)
 _BYTE_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
-_INTERVAL = re.compile(r"(?:interval\s+)?(\d+)\s*([a-z]+)", re.IGNORECASE)
-_INTERVAL_UNITS = {
-    "s": "seconds",
-    "sec": "seconds",
-    "second": "seconds",
-    "m": "minutes",
-    "min": "minutes",
-    "minute": "minutes",
-    "h": "hours",
-    "hour": "hours",
-    "d": "days",
-    "day": "days",
-    "w": "weeks",
-    "week": "weeks",
-}
 _Word = TypeVar("_Word", bound=StrEnum)
 
 
@@ -77,18 +62,16 @@ def parse_bytes(text: str) -> int:
 
 
 def parse_interval(text: str) -> timedelta:
-    """Parse ``30s``, ``1 day`` or ``interval 2 weeks``: a whole number and one unit.
+    """Parse a duration that is more than nothing.
 
     Raises:
-        ValueError: anything else; months and years have no fixed length.
+        ValueError: anything else.
     """
-    match = _INTERVAL.fullmatch(text.strip())
-    word = match[2].lower() if match else ""
-    unit = _INTERVAL_UNITS.get(word) or _INTERVAL_UNITS.get(word.removesuffix("s"))
-    if not match or unit is None or int(match[1]) == 0:
-        message = "a number and a unit up to weeks, such as 30s or 1 day"
+    interval = parse_duration(text)
+    if not interval:
+        message = "more than nothing, such as '30s'"
         raise ValueError(message)
-    return timedelta(**{unit: int(match[1])})
+    return interval
 
 
 def parse_moment(text: str) -> datetime:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 import shlex
-from datetime import timedelta
 from typing import Annotated, Literal
 
 from pydantic import (
@@ -20,26 +18,15 @@ from sluice.columns import PROCESSING_DATE, RESCUED_DATA
 from sluice.formats.registry import FORMATS, name_formats
 from sluice.paths import join, normalize
 from sluice.pipeline import LandedFiles, Query, TableRows
-
-_DURATION = re.compile(r"(\d+)\s*(second|minute|hour|day|week)s?")
-
-
-def parse_duration(text: str) -> timedelta:
-    """Parse ``10 minutes`` and the like: a whole number and one unit up to weeks.
-
-    Raises:
-        ValueError: anything else, naming the units.
-    """
-    match = _DURATION.fullmatch(text.strip().lower())
-    if not match:
-        message = f"expected a duration such as '10 minutes' or '1 hour', got {text!r}"
-        raise ValueError(message)
-    return timedelta(**{f"{match[2]}s": int(match[1])})
+from sluice.times import spark_duration
 
 
 def _require_duration(text: str) -> str:
-    parse_duration(text)
-    return text
+    try:
+        return spark_duration(text)
+    except ValueError as error:
+        message = f"expected {error}, got {text!r}"
+        raise ValueError(message) from None
 
 
 def _require_format(name: str) -> str:

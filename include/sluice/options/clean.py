@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import timedelta
 from enum import StrEnum
 
@@ -12,17 +11,6 @@ from sluice.values import invalid_value_error, word_of
 
 DEFAULT_RETENTION = timedelta(days=30)
 _LEAST_FOR_DELETE = timedelta(days=7)
-_PART = re.compile(r"(\d+)\s*(second|minute|hour|day|week|month|year)s?")
-# A file may stay longer than asked, never shorter: the longest month and year.
-_UNITS = {
-    "second": timedelta(seconds=1),
-    "minute": timedelta(minutes=1),
-    "hour": timedelta(hours=1),
-    "day": timedelta(days=1),
-    "week": timedelta(weeks=1),
-    "month": timedelta(days=31),
-    "year": timedelta(days=366),
-}
 
 
 class CleanMode(StrEnum):
@@ -44,22 +32,6 @@ def parse_clean_mode(text: str) -> CleanMode:
     if text.strip().lower() == "false":
         return CleanMode.OFF
     return word_of(CleanMode)(text)
-
-
-def parse_retention(text: str) -> timedelta:
-    """Parse an interval as ``14 days``, ``2 weeks`` or ``1 month 12 hours``.
-
-    A month counts 31 days, a year 366.
-
-    Raises:
-        ValueError: anything else.
-    """
-    plain = text.strip().lower().removeprefix("interval ").strip()
-    parts = _PART.findall(plain)
-    if not parts or _PART.sub("", plain).strip():
-        message = "an interval such as '14 days'"
-        raise ValueError(message)
-    return sum((int(count) * _UNITS[unit] for count, unit in parts), timedelta())
 
 
 def require_cleanable(

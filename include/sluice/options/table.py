@@ -9,11 +9,13 @@ with ``sluice.`` are our own.
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import partial
 
 from sluice.columns import CORRUPT_RECORD, METADATA, RESCUED_DATA
-from sluice.options.clean import parse_clean_mode, parse_retention
+from sluice.options.clean import parse_clean_mode
 from sluice.options.incremental import IncrementalListing
 from sluice.paths import normalize
+from sluice.times import parse_duration
 from sluice.values import (
     Option,
     parse_bytes,
@@ -236,7 +238,7 @@ _CLEANING = (
         name="cloudFiles.cleanSource.retentionDuration",
         default="30 days",
         meaning="how long after its commit a file stays",
-        parse=parse_retention,
+        parse=partial(parse_duration, months=True),
         field="clean_retention",
     ),
     Option(

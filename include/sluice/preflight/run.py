@@ -9,7 +9,6 @@ from sluice.checkpoint.watermark import closed_up_to
 from sluice.checkpoint.write import give_query_id
 from sluice.cleanup.pipeline import require_only_reader
 from sluice.config import PipelineConfig, SilverConfig
-from sluice.config.pipeline import parse_duration
 from sluice.delta.log import open_table, read_commits
 from sluice.discovery.moved import require_same_path
 from sluice.discovery.run import Discovery, discover
@@ -20,6 +19,7 @@ from sluice.ledger.ledger import Ledger
 from sluice.options.configured import source_options
 from sluice.rules.facts import QueryFacts
 from sluice.rules.require import require_fit, require_nothing_begun
+from sluice.times import parse_duration
 
 
 @dataclass(frozen=True, kw_only=True)

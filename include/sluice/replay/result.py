@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sluice.config import PipelineConfig, SilverConfig
-from sluice.config.pipeline import parse_duration
 from sluice.history.replays import FileRows, Span, split_closed
 from sluice.replay.select import LeftOutFile
+from sluice.times import parse_duration
 
 Starts = Mapping[str, frozenset[datetime]]
 """By silver table the starts of windows."""

@@ -15,7 +15,6 @@ from pyspark.sql import functions as F  # noqa: N812 - its usual name
 
 from sluice.checkpoint import read_checkpoint
 from sluice.checkpoint.watermark import closed_up_to
-from sluice.config.pipeline import parse_duration
 from sluice.delta.log import open_table
 from sluice.errors import Condition, FatalError
 from sluice.history import record_step
@@ -29,6 +28,7 @@ from sluice.silver.transform import (
 )
 from sluice.spark.failures import translated
 from sluice.spark.session import spark_session, storage_conf
+from sluice.times import parse_duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

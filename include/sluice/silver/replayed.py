@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from sluice.config.pipeline import parse_duration
 from sluice.delta.log import open_table
 from sluice.errors import Condition, RetryableError
 from sluice.history.replays import (
@@ -32,6 +31,7 @@ from sluice.history.replays import (
 )
 from sluice.silver.backfill import Recomputation, closed_windows, recompute
 from sluice.silver.interval import Interval, join_intervals
+from sluice.times import parse_duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

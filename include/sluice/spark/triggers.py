@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from sluice.errors import Condition, UsageError
+from sluice.times import spark_duration
 
 if TYPE_CHECKING:
     from pyspark.sql.streaming.readwriter import DataStreamWriter
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 
 EXAMPLES = ("available-now", "once", "processing-time=30s", "default")
-_INTERVAL = re.compile(r"(\d+) ?(ms|s|m|h|millisecond|second|minute|hour)s?")
-_UNITS = {"ms": "millisecond", "s": "second", "m": "minute", "h": "hour"}
 _REFUSED = {
     "continuous": "continuous processing has no aggregations, no exactly-once and no "
     "Delta source or sink",
@@ -98,10 +97,10 @@ def _kebab(text: str) -> str:
 
 
 def _interval(text: str, interval: str) -> str:
-    match = _INTERVAL.fullmatch(interval.strip())
-    if not match:
-        raise _unsupported_error(text, f"{interval!r} is no interval such as 30s or 5m")
-    return f"{match[1]} {_UNITS.get(match[2], match[2])}s"
+    try:
+        return spark_duration(interval)
+    except ValueError as error:
+        raise _unsupported_error(text, f"{interval!r} is not {error}") from None
 
 
 def _unsupported_error(text: str, reason: str) -> UsageError:

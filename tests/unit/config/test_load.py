@@ -115,12 +115,12 @@ def test_key_given_twice_is_refused(tmp_path: Path) -> None:
 
 def test_bad_duration_names_key_and_value(tmp_path: Path) -> None:
     """The message holds all that is needed to mend it."""
-    error = refusal(tmp_path, f"name: o\n{SILVER}    watermark: 10 min\n")
+    error = refusal(tmp_path, f"name: o\n{SILVER}    watermark: 10 mins ago\n")
 
     assert error.condition is Condition.CONFIG_INVALID
     assert error.context["keys"] == ["silver.0.watermark"]
     assert "orders.yaml:6: " in error.message
-    assert "got '10 min'" in error.message
+    assert "got '10 mins ago'" in error.message
 
 
 @pytest.mark.parametrize(
