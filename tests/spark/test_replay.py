@@ -24,6 +24,7 @@ from sluice.bronze.run import run_bronze
 from sluice.cli.replay import replay as replay_command
 from sluice.errors import Condition, FatalError, RetryableError
 from sluice.history.replays import finish_replays
+from sluice.intervals import parse_interval
 from sluice.ledger.events import EventKind, Replayed
 from sluice.ledger.quarantine import QuarantinedFile
 from sluice.replay import commit as replay_commit
@@ -31,7 +32,6 @@ from sluice.replay.reload import reload_interval
 from sluice.replay.result import ReplayResult
 from sluice.replay.run import run_replay
 from sluice.replay.select import LeftOutReason, Selection
-from sluice.silver.interval import parse_interval
 from support.builders import (
     BRONZE_SCHEMA,
     PipelineBuilder,

@@ -15,7 +15,7 @@ from sluice.cli.output import (
     print_rows,
 )
 from sluice.config import PipelineConfig, load_pipeline
-from sluice.silver.interval import Interval, parse_interval
+from sluice.intervals import Interval, parse_interval
 
 
 def backfill(

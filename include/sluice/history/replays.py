@@ -20,6 +20,7 @@ import msgspec
 from sluice import storage
 from sluice.delta.log import TableCommit, open_table, read_commits
 from sluice.errors import Condition, FatalError
+from sluice.intervals import Interval, split_closed
 from sluice.ledger.events import EventKind, LedgerEvent, Replayed
 from sluice.ledger.ledger import Ledger
 from sluice.paths import join
@@ -29,9 +30,6 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 STEP = "replay"
-Span = tuple[datetime, datetime]
-"""Windows that start in [first, second), in UTC."""
-
 _FILES = "bronze"
 # A replay that has not committed after so long was killed before it could.
 _GIVEN_UP_AFTER = timedelta(days=7)
@@ -66,14 +64,16 @@ class TouchedWindows(msgspec.Struct, frozen=True, kw_only=True):
     run_id: str
     at: datetime
     after_version: int
-    spans: tuple[Span, ...]
+    spans: tuple[Interval, ...]
 
 
 _Part = TypeVar("_Part", ReplayedFiles, TouchedWindows)
 
 
 def begin_replay(
-    config: PipelineConfig, replay: ReplayedFiles, touched: Mapping[str, Sequence[Span]]
+    config: PipelineConfig,
+    replay: ReplayedFiles,
+    touched: Mapping[str, Sequence[Interval]],
 ) -> None:
     """Write down what is to follow the commit; ``touched`` is by silver table.
 
@@ -142,20 +142,6 @@ def keep_touched(config: PipelineConfig, silver: str, touched: TouchedWindows) -
         _put(config, silver, touched)
     else:
         storage.delete(_root(config), _key(silver, touched.replay_id))
-
-
-def split_closed(
-    spans: Sequence[Span], duration: timedelta, closed_up_to: datetime
-) -> tuple[list[Span], list[Span]]:
-    """Part windows by whether they end at or before ``closed_up_to``.
-
-    Bounds of spans are starts of windows, which Spark counts from 1970 on.
-    """
-    epoch = datetime(1970, 1, 1, tzinfo=UTC)
-    first_open = epoch + (closed_up_to - epoch) // duration * duration
-    closed = [(start, min(end, first_open)) for start, end in spans]
-    waiting = [(max(start, first_open), end) for start, end in spans]
-    return [s for s in closed if s[0] < s[1]], [s for s in waiting if s[0] < s[1]]
 
 
 def commit_metadata(config: PipelineConfig, replay: ReplayedFiles) -> str:

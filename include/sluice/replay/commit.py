@@ -16,14 +16,14 @@ from sluice.delta.tables import commit_until_won
 from sluice.errors import Condition, RetryableError, SluiceError
 from sluice.history.replays import (
     ReplayedFiles,
-    Span,
     abandon_replay,
     begin_replay,
     commit_metadata,
     find_commit,
     transaction_id,
 )
-from sluice.replay.result import Starts, to_spans
+from sluice.intervals import Interval
+from sluice.replay.result import Starts, touched_intervals
 from sluice.replay.rows import Outgoing, read_outgoing, replace_rows
 from sluice.spark.failures import translated
 
@@ -135,10 +135,10 @@ def _settings(spark: SparkSession, metadata: Mapping[str, str]) -> Iterator[None
             spark.conf.unset(name)
 
 
-def _touched(replacement: Replacement, outgoing: Outgoing) -> dict[str, list[Span]]:
+def _touched(replacement: Replacement, outgoing: Outgoing) -> dict[str, list[Interval]]:
     """Return by silver table the windows with rows that come or go."""
     return {
-        silver.name: to_spans(
+        silver.name: touched_intervals(
             replacement.starts[silver.name] | outgoing.starts[silver.name], silver
         )
         for silver in replacement.config.silver

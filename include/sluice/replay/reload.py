@@ -9,10 +9,10 @@ from pyspark.sql import functions as F  # noqa: N812 - its usual name
 from sluice.columns import SOURCE_FILE
 from sluice.config import PipelineConfig, SilverConfig
 from sluice.delta.log import open_table
+from sluice.intervals import Interval
 from sluice.replay.result import ReplayResult
 from sluice.replay.run import run_replay
 from sluice.replay.select import Selection
-from sluice.silver.interval import Interval
 from sluice.silver.transform import (
     EVENT_TIME,
     check_columns,

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sluice.config import PipelineConfig, SilverConfig
-from sluice.history.replays import FileRows, Span, split_closed
+from sluice.history.replays import FileRows
+from sluice.intervals import Interval, count_windows, join_intervals, split_closed
 from sluice.replay.select import LeftOutFile
 from sluice.times import parse_duration
 
@@ -86,25 +87,21 @@ def describe_windows(
     )
 
 
-def to_spans(starts: Iterable[datetime], silver: SilverConfig) -> list[Span]:
-    """Return as few spans as hold exactly the windows that begin at ``starts``."""
+def touched_intervals(
+    starts: Iterable[datetime], silver: SilverConfig
+) -> list[Interval]:
+    """Return as few intervals as hold exactly the windows that begin at ``starts``."""
     duration = parse_duration(silver.window.duration)
-    spans: list[Span] = []
-    for start in sorted(starts):
-        if spans and spans[-1][1] == start:
-            spans[-1] = (spans[-1][0], start + duration)
-        else:
-            spans.append((start, start + duration))
-    return spans
+    return join_intervals(Interval(start, start + duration) for start in starts)
 
 
 def _describe(
     silver: SilverConfig, starts: frozenset[datetime], closed: datetime
 ) -> ReplayedTable:
     duration = parse_duration(silver.window.duration)
-    _, waiting = split_closed(to_spans(starts, silver), duration, closed)
+    _, waiting = split_closed(touched_intervals(starts, silver), duration, closed)
     return ReplayedTable(
         table=silver.name,
         windows=len(starts),
-        windows_open=sum((end - start) // duration for start, end in waiting),
+        windows_open=count_windows(waiting, duration),
     )

@@ -18,8 +18,8 @@ from sluice.checkpoint.watermark import closed_up_to
 from sluice.delta.log import open_table
 from sluice.errors import Condition, FatalError
 from sluice.history import record_step
+from sluice.intervals import Interval
 from sluice.model import StepSummary
-from sluice.silver.interval import Interval
 from sluice.silver.transform import (
     EVENT_TIME,
     aggregate_windows,

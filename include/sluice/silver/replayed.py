@@ -23,18 +23,16 @@ from sluice.delta.log import open_table
 from sluice.errors import Condition, RetryableError
 from sluice.history.replays import (
     STEP,
-    Span,
     TouchedWindows,
     keep_touched,
     list_touched,
-    split_closed,
 )
+from sluice.intervals import Interval, count_windows, join_intervals, split_closed
 from sluice.silver.backfill import Recomputation, closed_windows, recompute
-from sluice.silver.interval import Interval, join_intervals
 from sluice.times import parse_duration
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
     from datetime import datetime
 
     from sluice.config import PipelineConfig, SilverConfig
@@ -61,8 +59,7 @@ def recompute_replayed(
     due, rest = _split(touched, silver, closed)
     if not due or open_table(config.silver_location(silver)) is None:
         return []
-    intervals = [Interval(start, end) for start, end in due]
-    joined = tuple(join_intervals(intervals, at_most=_MAX_INTERVALS))
+    joined = tuple(join_intervals(due, at_most=_MAX_INTERVALS))
     asked = Recomputation(config, silver, joined, run_id, STEP)
     try:
         found = recompute(asked, closed)
@@ -74,22 +71,18 @@ def recompute_replayed(
     for each in rest:
         keep_touched(config, silver.name, each)
     # Counted as the replay does: once each, however many groups they have.
-    count = _count(join_intervals(intervals, at_most=len(intervals)), silver)
+    duration = parse_duration(silver.window.duration)
+    count = count_windows(join_intervals(due), duration)
     rows = f"{found.windows_replaced} rows"
     return [f"replay: {count} windows of {silver.name!r} recomputed, {rows}"]
 
 
-def _count(intervals: Iterable[Interval], silver: SilverConfig) -> int:
-    duration = parse_duration(silver.window.duration)
-    return sum((each.end - each.start) // duration for each in intervals)
-
-
 def _split(
     touched: Sequence[TouchedWindows], silver: SilverConfig, closed: datetime
-) -> tuple[list[Span], list[TouchedWindows]]:
+) -> tuple[list[Interval], list[TouchedWindows]]:
     """Return the windows that are closed, and of each replay those that are not."""
     duration = parse_duration(silver.window.duration)
-    due: list[Span] = []
+    due: list[Interval] = []
     rest = []
     for each in touched:
         ready, waiting = split_closed(each.spans, duration, closed)

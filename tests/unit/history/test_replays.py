@@ -20,8 +20,8 @@ from sluice.history.replays import (
     has_closed,
     keep_touched,
     list_touched,
-    split_closed,
 )
+from sluice.intervals import Interval
 from sluice.ledger.events import EventKind, Replayed
 from sluice.preflight.run import preflight
 from support.builders import PipelineBuilder, pipeline_config
@@ -53,10 +53,12 @@ def a_replay(pipeline: PipelineBuilder, **values: object) -> ReplayedFiles:
     return ReplayedFiles(**given | values)
 
 
-def minutes(*bounds: int) -> list[tuple[datetime, datetime]]:
-    """Return spans from pairs of minutes."""
+def minutes(*bounds: int) -> list[Interval]:
+    """Return intervals from pairs of minutes."""
     pairs = zip(bounds[::2], bounds[1::2], strict=True)
-    return [(START + first * MINUTE, START + last * MINUTE) for first, last in pairs]
+    return [
+        Interval(START + first * MINUTE, START + last * MINUTE) for first, last in pairs
+    ]
 
 
 def commit(pipeline: PipelineBuilder, replay: ReplayedFiles) -> None:
@@ -199,33 +201,7 @@ def test_a_damaged_record_is_named(pipeline, tmp_path) -> None:
     assert caught.value.condition is Condition.LEDGER_UNREADABLE
 
 
-@pytest.mark.parametrize(
-    ("spans", "closed_up_to", "closed", "waiting"),
-    [
-        ((0, 5), 5, (0, 5), ()),
-        ((0, 5), 4, (), (0, 5)),
-        ((0, 15), 12, (0, 10), (10, 15)),
-        ((0, 5, 10, 20), 15, (0, 5, 10, 15), (15, 20)),
-        ((0, 5), 100, (0, 5), ()),
-    ],
-)
-def test_windows_are_parted_by_the_watermark(
-    spans, closed_up_to: int, closed, waiting
-) -> None:
-    """A window is closed by the watermark at its end.
-
-    0         5         10        15        20
-    |---------|---------|---------|---------|
-    closed up to 12: the windows of 0 and 5; that of 10 ends at 15.
-    """
-    found = split_closed(minutes(*spans), FIVE, START + closed_up_to * MINUTE)
-
-    assert found == (minutes(*closed), minutes(*waiting))
-
-
-def change(
-    touched: TouchedWindows, spans: list[tuple[datetime, datetime]]
-) -> TouchedWindows:
+def change(touched: TouchedWindows, spans: list[Interval]) -> TouchedWindows:
     """Return ``touched`` with other windows left."""
     return TouchedWindows(
         replay_id=touched.replay_id,

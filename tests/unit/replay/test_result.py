@@ -1,4 +1,4 @@
-"""The windows of a replay, as spans and as counts."""
+"""The windows of a replay, as intervals and as counts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sluice.replay.result import describe_windows, to_spans
+from sluice.replay.result import describe_windows, touched_intervals
 from support.builders import pipeline_config
 
 CONFIG = pipeline_config(Path("/lake"), silver=True)
@@ -19,20 +19,20 @@ FIVE = timedelta(minutes=5)
 
 
 @given(st.frozensets(st.integers(0, 40)))
-def test_spans_hold_exactly_the_windows_and_never_touch(
+def test_intervals_hold_exactly_the_windows_and_never_touch(
     numbers: frozenset[int],
 ) -> None:
-    """Whatever windows there are: none is lost, none comes in, and spans are few."""
+    """Whatever windows there are: none is lost, none comes in; they are few."""
     starts = frozenset(START + number * FIVE for number in numbers)
-    spans = to_spans(starts, SILVER)
+    found = touched_intervals(starts, SILVER)
 
     held = {
-        first + number * FIVE
-        for first, last in spans
-        for number in range((last - first) // FIVE)
+        each.start + number * FIVE
+        for each in found
+        for number in range((each.end - each.start) // FIVE)
     }
     assert held == starts
-    assert all(one[1] < after[0] for one, after in pairwise(spans))
+    assert all(one.end < after.start for one, after in pairwise(found))
 
 
 def test_windows_are_open_until_the_watermark_passes_their_end() -> None:

@@ -1,19 +1,21 @@
-"""The interval of a backfill: windows whose start lies in [start, end)."""
+"""Intervals of time in which windows start: what a backfill or a replay recomputes."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+
+import msgspec
 
 from sluice.errors import Condition, UsageError
 from sluice.times import parse_utc
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-@dataclass(frozen=True)
-class Interval:
-    """A window belongs to the interval in which it starts; both bounds are in UTC."""
+
+class Interval(msgspec.Struct, frozen=True, array_like=True):
+    """The windows that start in [start, end), which are in UTC."""
 
     start: datetime
     end: datetime
@@ -34,7 +36,9 @@ class Interval:
             )
 
 
-def join_intervals(intervals: Sequence[Interval], *, at_most: int) -> list[Interval]:
+def join_intervals(
+    intervals: Iterable[Interval], *, at_most: int | None = None
+) -> list[Interval]:
     """Return intervals in order that cover the given ones, none touching another.
 
     Where there would be more than ``at_most``, those with the least between them become
@@ -48,6 +52,8 @@ def join_intervals(intervals: Sequence[Interval], *, at_most: int) -> list[Inter
             joined[-1] = Interval(joined[-1].start, end)
         else:
             joined.append(each)
+    if at_most is None or len(joined) <= at_most:
+        return joined
     gaps = [after.start - one.end for one, after in pairwise(joined)]
     widest = sorted(range(len(gaps)), key=lambda index: gaps[index], reverse=True)
     ends = [*sorted(widest[: at_most - 1]), len(joined) - 1]
@@ -56,6 +62,28 @@ def join_intervals(intervals: Sequence[Interval], *, at_most: int) -> list[Inter
         Interval(joined[first].start, joined[last].end)
         for first, last in zip(starts, ends, strict=True)
     ]
+
+
+def split_closed(
+    intervals: Iterable[Interval], duration: timedelta, closed_up_to: datetime
+) -> tuple[list[Interval], list[Interval]]:
+    """Part windows by whether they end at or before ``closed_up_to``.
+
+    Bounds are starts of windows, which Spark counts from 1970 on.
+    """
+    first_open = _EPOCH + (closed_up_to - _EPOCH) // duration * duration
+    closed, waiting = [], []
+    for each in intervals:
+        if each.start < first_open:
+            closed.append(Interval(each.start, min(each.end, first_open)))
+        if each.end > first_open:
+            waiting.append(Interval(max(each.start, first_open), each.end))
+    return closed, waiting
+
+
+def count_windows(intervals: Iterable[Interval], duration: timedelta) -> int:
+    """Return how many windows of ``duration`` start in ``intervals``."""
+    return sum((each.end - each.start) // duration for each in intervals)
 
 
 def parse_interval(start: str, end: str) -> Interval:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from sluice.errors import Condition, ExitCode, UsageError
-from sluice.silver.interval import Interval, join_intervals, parse_interval
+from sluice.intervals import Interval, join_intervals, parse_interval, split_closed
 
 MIDNIGHT = datetime(2025, 1, 1, tzinfo=UTC)
 
@@ -70,3 +70,28 @@ def minutes(*bounds: int) -> list[Interval]:
 def test_intervals_are_joined_where_least_lies_between(given, at_most, joined):
     """A condition of thousands of intervals would be slower than the rows it saves."""
     assert join_intervals(minutes(*given), at_most=at_most) == minutes(*joined)
+
+
+@pytest.mark.parametrize(
+    ("intervals", "closed_up_to", "closed", "waiting"),
+    [
+        ((0, 5), 5, (0, 5), ()),
+        ((0, 5), 4, (), (0, 5)),
+        ((0, 15), 12, (0, 10), (10, 15)),
+        ((0, 5, 10, 20), 15, (0, 5, 10, 15), (15, 20)),
+        ((0, 5), 100, (0, 5), ()),
+    ],
+)
+def test_windows_are_parted_by_the_watermark(
+    intervals, closed_up_to: int, closed, waiting
+) -> None:
+    """A window is closed by the watermark at its end.
+
+    0         5         10        15        20
+    |---------|---------|---------|---------|
+    closed up to 12: the windows of 0 and 5; that of 10 ends at 15.
+    """
+    closed_at = MIDNIGHT + timedelta(minutes=closed_up_to)
+    found = split_closed(minutes(*intervals), timedelta(minutes=5), closed_at)
+
+    assert found == (minutes(*closed), minutes(*waiting))
