@@ -364,12 +364,12 @@ def test_new_field_fails_where_asked(stream: Stream) -> None:
     assert "['channel']" in error.message
 
 
-def test_unknown_option_is_refused_with_the_nearest(stream: Stream) -> None:
+def test_wrong_option_is_refused_when_the_stream_is_loaded(stream: Stream) -> None:
     """A limit that is misspelled would be no limit."""
     stream.land("a.json", order(1))
 
     with pytest.raises(PySparkException) as caught:
-        stream.run(maxFilePerTrigger=1)
+        stream.read(None, maxFilePerTrigger=1)
 
     assert "OPTION_UNKNOWN" in str(caught.value)
     assert "'cloudFiles.maxFilesPerTrigger'" in str(caught.value)

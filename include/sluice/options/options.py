@@ -40,6 +40,8 @@ from sluice.values import Option, invalid_value_error
 # By the name in lower case: the name as it is spelled, and the row.
 _Rows = dict[str, tuple[str, Option]]
 DEFAULT_MAX_FILES = 1000
+# A name that begins so is one of ours or a mistake; others may be meant for Spark.
+_PREFIXES = ("cloudfiles.", "sluice.")
 _LOG = logging.getLogger("sluice")
 
 
@@ -77,6 +79,7 @@ class CloudFilesOptions:
     discovered_up_to: int | None = None
     pipeline: str | None = None
     schema_location_given: bool = True
+    passed_over: tuple[str, ...] = ()
 
     @property
     def age_rules(self) -> AgeRules:
@@ -91,6 +94,9 @@ class CloudFilesOptions:
 def parse_options(given: Mapping[str, str]) -> CloudFilesOptions:
     """Check the options of a stream and return what they say.
 
+    A name without a prefix of ours that the format does not know is passed over, as
+    Auto Loader does: public code carries ``inferSchema``, ``mergeSchema`` and others.
+
     Raises:
         UsageError: an option is unknown, wrong, missing, or not built yet.
     """
@@ -98,7 +104,7 @@ def parse_options(given: Mapping[str, str]) -> CloudFilesOptions:
     kind = _format(values.get("cloudfiles.format"))
     own, rows = _by_name(kind.options), _by_name(OPTIONS)
     if values.get("cloudfiles.validateoptions", "true").lower() != "false":
-        _require_known(values, rows | own)
+        _require_known(given, rows | own)
     if "cloudfiles.maxfileage" in values:
         _warn_of_max_age()
     fields = dict(_fields(values, rows))
@@ -110,6 +116,7 @@ def parse_options(given: Mapping[str, str]) -> CloudFilesOptions:
         **{"schema_location": ""} | fields,
         format=kind(**dict(_fields(values, own))),
         schema_location_given="schema_location" in fields,
+        passed_over=tuple(name for name in given if name.lower() not in rows | own),
     )
     require_cleanable(
         options.path,
@@ -180,12 +187,22 @@ def default_location(options: CloudFilesOptions) -> str:
     return join(lake, "schemas", f"_path_{digest[:16]}")
 
 
-def _require_known(values: Mapping[str, str], rows: _Rows) -> None:
-    for name, value in values.items():
-        if name not in rows:
-            raise _unknown_error(name, rows)
-        _, row = rows[name]
-        if row.only not in {None, value.lower()}:
+def warn_of_passed_over(options: CloudFilesOptions) -> None:
+    """Log the options that do nothing here, in one warning."""
+    if options.passed_over:
+        _LOG.warning(
+            "cloudFiles: format %r knows no option %s: passed over (docs/options.md)",
+            options.format.name,
+            ", ".join(map(repr, options.passed_over)),
+        )
+
+
+def _require_known(given: Mapping[str, str], rows: _Rows) -> None:
+    for name, value in given.items():
+        _, row = rows.get(name.lower(), ("", None))
+        if row is None:
+            _require_foreign(name, rows)
+        elif row.only not in {None, value.lower()}:
             raise UsageError(
                 Condition.OPTION_UNSUPPORTED,
                 f"cloudFiles: option {row.name!r} is known from Auto Loader "
@@ -194,10 +211,14 @@ def _require_known(values: Mapping[str, str], rows: _Rows) -> None:
             )
 
 
-def _unknown_error(name: str, rows: _Rows) -> UsageError:
-    close = get_close_matches(name, rows, n=1)
+def _require_foreign(name: str, rows: _Rows) -> None:
+    """Refuse an unknown name that has a prefix of ours: it is a mistake."""
+    lowered = name.lower()
+    if not lowered.startswith(_PREFIXES):
+        return
+    close = get_close_matches(lowered, rows, n=1)
     hint = f"did you mean {rows[close[0]][0]!r}?" if close else "see docs/options.md"
-    return UsageError(
+    raise UsageError(
         Condition.OPTION_UNKNOWN,
         f"cloudFiles: unknown option {name!r}; {hint}",
         {"option": name},

@@ -38,7 +38,11 @@ from sluice.ledger.damage import damage_named
 from sluice.ledger.ledger import Ledger
 from sluice.ledger.superseded import record_superseded
 from sluice.model import CHAIN_START, LedgerFile, SeqRange
-from sluice.options.options import CloudFilesOptions, parse_options
+from sluice.options.options import (
+    CloudFilesOptions,
+    parse_options,
+    warn_of_passed_over,
+)
 from sluice.options.table import EvolutionMode
 from sluice.reading.partition import FileSlice, plan_partitions
 from sluice.reading.read import (
@@ -69,6 +73,16 @@ METADATA_TYPE = StructType(
 class CloudFilesDataSource(DataSource):
     """``spark.readStream.format("cloudFiles")``, with Auto Loader's option names."""
 
+    def __init__(self, options: dict[str, str]) -> None:
+        """Check ``options``; Spark calls this at ``load`` where no schema is given.
+
+        Raises:
+            UsageError: an option is unknown, wrong, missing, or not built yet.
+        """
+        super().__init__(options)
+        self._parsed = parse_options(options)
+        warn_of_passed_over(self._parsed)
+
     @classmethod
     def name(cls) -> str:
         """Return the name that Spark finds the format by."""
@@ -76,7 +90,7 @@ class CloudFilesDataSource(DataSource):
 
     def schema(self) -> StructType:
         """Return the kept or inferred schema; called when the user gives none."""
-        options = parse_options(self.options)
+        options = self._parsed
         rescued = options.rescued_column or RESCUED_DATA
         # A field that is called like a column of ours is rescued, as any unknown one.
         taken = {rescued, METADATA}
@@ -88,7 +102,7 @@ class CloudFilesDataSource(DataSource):
 
     def streamReader(self, schema: StructType) -> DataSourceStreamReader:
         """Return the reader of a stream in ``schema``, the user's or the kept one."""
-        return CloudFilesStreamReader(parse_options(self.options), schema)
+        return CloudFilesStreamReader(self._parsed, schema)
 
 
 @dataclass

@@ -11,7 +11,11 @@ from sluice.errors import Condition, UsageError
 from sluice.formats.registry import FORMATS, format_class
 from sluice.options.filters import AgeRules
 from sluice.options.incremental import IncrementalListing
-from sluice.options.options import _warn_of_max_age, parse_options
+from sluice.options.options import (
+    _warn_of_max_age,
+    parse_options,
+    warn_of_passed_over,
+)
 from sluice.options.table import OPTIONS, EvolutionMode
 from sluice.values import Option
 
@@ -59,8 +63,9 @@ def test_names_are_read_in_any_case() -> None:
     [
         ("cloudFiles.maxFilePerTrigger", "'cloudFiles.maxFilesPerTrigger'"),
         ("cloudFiles.schemaLocaton", "'cloudFiles.schemaLocation'"),
-        ("maxFilesPerTriger", "'maxFilesPerTrigger'"),
-        ("xyzzy", "docs/options.md"),
+        ("CLOUDFILES.schemaLocaton", "'cloudFiles.schemaLocation'"),
+        ("sluice.badFile", "'sluice.badFiles'"),
+        ("cloudFiles.qqqqqqqqqqqqqqqqqqqqq", "docs/options.md"),
     ],
 )
 def test_unknown_option_names_the_nearest(name: str, nearest: str) -> None:
@@ -68,13 +73,30 @@ def test_unknown_option_names_the_nearest(name: str, nearest: str) -> None:
     error = refusal(**{name: "1"})
 
     assert error.condition is Condition.OPTION_UNKNOWN
-    assert error.context == {"option": name.lower()}
+    assert error.context == {"option": name}
     assert nearest in error.message
+
+
+def test_unknown_option_without_a_prefix_is_passed_over(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Public code carries options of other readers, and Auto Loader lets them be."""
+    options = parse_options(GIVEN | {"inferSchema": "true", "mergeSchema": "true"})
+    warn_of_passed_over(options)
+
+    assert options.passed_over == ("inferSchema", "mergeSchema")
+    (record,) = caplog.records
+    assert "'inferSchema', 'mergeSchema'" in record.getMessage()
+    caplog.clear()
+    warn_of_passed_over(parse_options(GIVEN))
+    assert not caplog.records
 
 
 def test_unknown_option_is_let_through_on_request() -> None:
     """``validateOptions=false`` is Auto Loader's own way out."""
-    options = parse_options(GIVEN | {"cloudFiles.validateOptions": "false", "x": "1"})
+    options = parse_options(
+        GIVEN | {"cloudFiles.validateOptions": "false", "cloudFiles.x": "1"}
+    )
 
     assert options.path == "/in"
 
@@ -234,4 +256,4 @@ def test_max_file_age_is_accepted_and_does_nothing(
         ]
 
     assert options == [parse_options(GIVEN)] * 2
-    assert caplog.text.count("every file is remembered for ever") == 1
+    assert caplog.text.count("every file is always remembered") == 1
