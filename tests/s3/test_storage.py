@@ -132,7 +132,7 @@ def test_file_is_read_from_any_place(bucket: str) -> None:
         assert stream.tell() == 8_500_006
         stream.seek(0)
         assert b"".join(iter(lambda: stream.read(1 << 20), b"")) == content
-    with open_decompressed(f"{bucket}/packed.gz") as stream:
+    with open_decompressed(f"{bucket}/packed.gz", "gzip") as stream:
         assert stream.read() == content
 
 

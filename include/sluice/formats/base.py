@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import BinaryIO, ClassVar
 
@@ -16,6 +17,7 @@ import msgspec
 import pyarrow as pa
 
 from sluice.columns import CORRUPT_RECORD, FILE_PATH
+from sluice.formats.streams import codec_of
 from sluice.values import Option
 
 
@@ -23,12 +25,29 @@ class Split(StrEnum):
     """How tasks may share the bytes of one file.
 
     - ``NEVER``: one task reads all of it;
-    - ``LINES``: ranges may begin at any byte, and a record belongs to the range in
-      which its line begins.
+    - ``RANGES``: ranges may begin at any byte, and the format says to which of them a
+      record belongs.
     """
 
     NEVER = "never"
-    LINES = "lines"
+    RANGES = "ranges"
+
+
+@dataclass(frozen=True)
+class FileRange:
+    """The bytes ``[start, end)`` of one landed file, for one task.
+
+    - ``path``, ``size``, ``modified``: the file as it was discovered;
+    - ``stream``: what it holds, at its beginning, decompressed where the format lets
+      files be compressed; it can be sought unless it was.
+    """
+
+    path: str
+    size: int
+    modified: datetime
+    stream: BinaryIO
+    start: int
+    end: int
 
 
 class Format(ABC):
@@ -38,6 +57,8 @@ class Format(ABC):
     """What ``cloudFiles.format`` calls it."""
     options: ClassVar[tuple[Option, ...]] = ()
     """Its own rows of the table of options; ``field`` names a field of the class."""
+    compressible: ClassVar[bool] = True
+    """Whether a file may be compressed as a whole, as its name then says."""
 
     @property
     @abstractmethod
@@ -54,13 +75,19 @@ class Format(ABC):
         """
 
     @abstractmethod
-    def parse(
-        self, stream: BinaryIO, columns: pa.Schema, *, start: int, end: int
-    ) -> Iterator[ParsedBlock]:
-        """Yield the records of ``[start, end)`` of a decompressed file, in order.
+    def parse(self, part: FileRange, columns: pa.Schema) -> Iterator[ParsedBlock]:
+        """Yield the records of a range in order.
 
         What has no column, or does not fit it, comes back as a rescued record.
         """
+
+    def codec_of(self, path: str) -> str | None:
+        """Return the codec of the file at ``path``, None where it is not compressed."""
+        return codec_of(path) if self.compressible else None
+
+    def can_split(self, path: str) -> bool:
+        """Return True if several tasks may share the file at ``path``."""
+        return self.split is Split.RANGES and self.codec_of(path) is None
 
 
 @dataclass(frozen=True)

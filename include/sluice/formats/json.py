@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import BinaryIO
 
 import msgspec
 import pyarrow as pa
@@ -12,7 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.json
 import pyarrow.types as pt
 
-from sluice.formats.base import Format, ParsedBlock, Split
+from sluice.formats.base import FileRange, Format, ParsedBlock, Split
 from sluice.formats.json_infer import decode_records, infer_schema
 from sluice.formats.json_values import read_records, read_unknown_fields
 from sluice.formats.streams import line_blocks, read_heads
@@ -47,7 +46,7 @@ class JsonFormat(Format):
     @property
     def split(self) -> Split:
         """By lines, but for documents."""
-        return Split.NEVER if self.multi_line else Split.LINES
+        return Split.NEVER if self.multi_line else Split.RANGES
 
     def infer(self, paths: Sequence[str], *, max_bytes: int, typed: bool) -> pa.Schema:
         """Return the columns of the objects in a sample, sorted by name."""
@@ -56,14 +55,12 @@ class JsonFormat(Format):
         records = (each for head in heads for each in decode_records(split(head)))
         return infer_schema(records, typed=typed)
 
-    def parse(
-        self, stream: BinaryIO, columns: pa.Schema, *, start: int, end: int
-    ) -> Iterator[ParsedBlock]:
+    def parse(self, part: FileRange, columns: pa.Schema) -> Iterator[ParsedBlock]:
         """Yield the objects whose lines begin in ``[start, end)``, or of a document."""
         if self.multi_line:
-            yield from parse_document(stream.read(), columns)
+            yield from parse_document(part.stream.read(), columns)
             return
-        for block in line_blocks(stream, start, end):
+        for block in line_blocks(part.stream, part.start, part.end):
             yield from parse_block(block, columns)
 
 

@@ -24,10 +24,9 @@ def codec_of(path: str) -> str | None:
     return CODECS.get(path.rsplit(".", 1)[-1].lower())
 
 
-def open_decompressed(path: str) -> BinaryIO:
-    """Open a file for reading what it holds, decompressed as its ending says."""
+def open_decompressed(path: str, codec: str | None) -> BinaryIO:
+    """Open a file for reading what it holds; ``codec`` is what it is compressed by."""
     stream = storage.open_input(path)
-    codec = codec_of(path)
     if codec is None:
         return stream
     return cast("BinaryIO", BufferedReader(pa.CompressedInputStream(stream, codec)))
@@ -44,7 +43,7 @@ def read_heads(paths: Sequence[str], max_bytes: int) -> Iterator[bytes]:
 
 def _read_head(path: str, max_bytes: int) -> bytes:
     try:
-        with open_decompressed(path) as stream:
+        with open_decompressed(path, codec_of(path)) as stream:
             return stream.read(max_bytes)
     except OSError as error:
         _LOG.warning("schema inference passes over %r: %s", path, error)

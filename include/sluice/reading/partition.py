@@ -6,8 +6,7 @@ import heapq
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from sluice.formats.base import Split
-from sluice.formats.streams import codec_of
+from sluice.formats.base import Format
 from sluice.model import LedgerFile
 
 # Opening a file costs about as much as reading this many bytes (measured on a disk).
@@ -35,24 +34,29 @@ def plan_partitions(
     *,
     max_bytes: int,
     min_partitions: int,
-    split: Split,
+    source_format: Format,
 ) -> list[list[FileSlice]]:
     """Pack ``files`` into partitions of about ``max_bytes`` each.
 
     There are at least ``min_partitions`` where each would be worth starting a task.
     Every byte of every file is in exactly one slice, in order of seq in a partition.
-    ``split`` says how the format's files may be cut; a compressed file never is.
+    ``source_format`` says which files may be cut.
     """
-    longest = None if split is Split.NEVER else max_bytes
-    slices = [each for file in files for each in _split(file, longest)]
+    slices = [
+        each
+        for file in files
+        for each in _split(
+            file, max_bytes if source_format.can_split(file.path) else file.size
+        )
+    ]
     total = sum(each.cost for each in slices)
     wanted = min(min_partitions, max(total // WORTH_A_TASK, 1))
     count = min(max(-(-total // max_bytes), wanted), len(slices))
     return [sorted(packed) for packed in _pack(slices, count) if packed]
 
 
-def _split(file: LedgerFile, max_bytes: int | None) -> Iterator[FileSlice]:
-    if max_bytes is None or codec_of(file.path) or file.size <= max_bytes:
+def _split(file: LedgerFile, max_bytes: int) -> Iterator[FileSlice]:
+    if file.size <= max_bytes:
         yield FileSlice(file, 0, file.size)
         return
     for start in range(0, file.size, max_bytes):

@@ -12,8 +12,8 @@ import pyarrow as pa
 from sluice import storage
 from sluice.columns import CORRUPT_RECORD, METADATA, RESCUED_DATA
 from sluice.errors import Condition, FatalError, RetryableError
-from sluice.formats.base import Format, ParsedBlock, rescued_json
-from sluice.formats.streams import codec_of, open_decompressed
+from sluice.formats.base import FileRange, Format, ParsedBlock, rescued_json
+from sluice.formats.streams import open_decompressed
 from sluice.ledger.ledger import Ledger
 from sluice.ledger.quarantine import LeftOut, QuarantinedFile
 from sluice.ledger.verify import what_changed
@@ -120,9 +120,11 @@ def _read_slice(each: FileSlice, plan: ReadPlan) -> Iterator[pa.Table]:
 
 
 def _parse(each: FileSlice, plan: ReadPlan) -> Iterator[ParsedBlock]:
-    end = each.end if codec_of(each.file.path) is None else sys.maxsize
-    with open_decompressed(each.file.location) as stream:
-        yield from plan.format.parse(stream, plan.columns, start=each.start, end=end)
+    file, codec = each.file, plan.format.codec_of(each.file.path)
+    end = each.end if codec is None else sys.maxsize
+    with open_decompressed(file.location, codec) as stream:
+        part = FileRange(file.path, file.size, file.modified, stream, each.start, end)
+        yield from plan.format.parse(part, plan.columns)
 
 
 def _require_unchanged(each: FileSlice, plan: ReadPlan) -> None:

@@ -54,7 +54,7 @@ def read_files(
         files,
         max_bytes=options.max_partition_bytes,
         min_partitions=options.min_partitions,
-        split=options.format.split,
+        source_format=options.format,
     )
     count = len(partitions)
     read = _reader(partitions, plan)

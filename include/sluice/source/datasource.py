@@ -191,7 +191,7 @@ class CloudFilesStreamReader(DataSourceStreamReader, SupportsTriggerAvailableNow
             find_archived(self._options, ledger, files),
             max_bytes=self._options.max_partition_bytes,
             min_partitions=self._options.min_partitions,
-            split=self._options.format.split,
+            source_format=self._options.format,
         )
         planned_by = release()
         return [SlicePartition(slices, ledger, planned_by) for slices in packed]

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sluice.formats.base import Split
+from sluice.formats.json import JsonFormat
 from sluice.model import LedgerFile
 from sluice.reading.partition import FILE_COST, FileSlice, plan_partitions
 
@@ -28,7 +28,7 @@ FILES = st.lists(
 def plan(files: list[LedgerFile], max_bytes: int = 2 * MB, least: int = 2):
     """Pack files as a stream would."""
     return plan_partitions(
-        files, max_bytes=max_bytes, min_partitions=least, split=Split.LINES
+        files, max_bytes=max_bytes, min_partitions=least, source_format=JsonFormat()
     )
 
 
@@ -88,7 +88,10 @@ def test_compressed_and_whole_documents_are_not_split() -> None:
     assert [(each.start, each.end) for each in partition] == [(0, 9 * MB)]
 
     (document,) = plan_partitions(
-        [file(1, 9 * MB)], max_bytes=MB, min_partitions=2, split=Split.NEVER
+        [file(1, 9 * MB)],
+        max_bytes=MB,
+        min_partitions=2,
+        source_format=JsonFormat(multi_line=True),
     )
     assert [(each.start, each.end) for each in document] == [(0, 9 * MB)]
 

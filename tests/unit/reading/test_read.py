@@ -13,7 +13,6 @@ import pyarrow as pa
 import pytest
 
 from sluice.errors import Condition, FatalError, RetryableError
-from sluice.formats.base import Split
 from sluice.formats.json import JsonFormat
 from sluice.ledger.ledger import Ledger
 from sluice.ledger.quarantine import LeftOut
@@ -143,7 +142,10 @@ def test_slices_of_a_file_are_the_file(tmp_path: Path, pieces: int) -> None:
     """However a file is split, each row comes once."""
     file = land(tmp_path, "a", LINES[:-1])
     packed = plan_partitions(
-        [file], max_bytes=-(-file.size // pieces), min_partitions=1, split=Split.LINES
+        [file],
+        max_bytes=-(-file.size // pieces),
+        min_partitions=1,
+        source_format=JsonFormat(),
     )
 
     found = [row["i"] for partition in packed for row in read(*partition)]
@@ -312,9 +314,9 @@ def test_rewrite_that_breaks_the_reading_is_told_as_such(
     file = land(tmp_path, name, gzip.compress(LINES) if name == "a.gz" else LINES)
     opened = module.open_decompressed
 
-    def late(path: str) -> BinaryIO:
+    def late(path: str, codec: str | None) -> BinaryIO:
         rewritten(file, b'{"new": 1}' if name == "a" else LINES)
-        return opened(path)
+        return opened(path, codec)
 
     monkeypatch.setattr(module, "open_decompressed", late)
 
