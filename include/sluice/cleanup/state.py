@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
-from sluice import storage
-from sluice.errors import Condition, FatalError
 from sluice.ledger.ledger import Ledger
 from sluice.options.clean import CleanMode
+from sluice.records import load_record, save_record
 
 _KEY = "cleaning.json"
 
@@ -37,20 +36,10 @@ def read_progress(ledger: Ledger) -> Progress:
     Raises:
         FatalError: the object is damaged.
     """
-    content = storage.read(ledger.root, _KEY)
-    if content is None:
-        return Progress()
-    try:
-        return msgspec.json.decode(content, type=Progress)
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
-        raise FatalError(
-            Condition.LEDGER_UNREADABLE,
-            f"ledger {ledger.root!r}: {_KEY!r} is damaged: {error}; remove it, and all "
-            "files of the ledger are looked at again",
-            {"ledger": ledger.root},
-        ) from error
+    remedy = "remove it, and all files of the ledger are looked at again"
+    return load_record(ledger.root, _KEY, Progress, remedy=remedy) or Progress()
 
 
 def write_progress(ledger: Ledger, progress: Progress) -> None:
     """Keep how far cleaning has come."""
-    storage.put(ledger.root, _KEY, msgspec.json.encode(progress))
+    save_record(ledger.root, _KEY, progress)

@@ -277,7 +277,7 @@ def _encode(lease: Lease) -> bytes:
 def _decode(content: bytes) -> Lease | None:
     try:
         return msgspec.json.decode(content, type=Lease)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         return None
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-import msgspec
-
 from sluice import storage
 from sluice.control.lease import STOP_KEY, Lease, find_living, read_lease
+from sluice.records import load_record, save_record
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,7 @@ def request_stop(checkpoint: str, *, requested_by: str) -> Lease | None:
     if lease is None:
         return None
     request = StopRequest(lease.epoch, datetime.now(UTC), requested_by)
-    storage.put(lease.root, STOP_KEY, msgspec.json.encode(request))
+    save_record(lease.root, STOP_KEY, request)
     # A driver first releases its lease and then removes the request: whichever of the
     # two comes last sees the other.
     now = read_lease(checkpoint)
@@ -45,14 +44,8 @@ def request_stop(checkpoint: str, *, requested_by: str) -> Lease | None:
 
 def read_stop(lease: Lease) -> StopRequest | None:
     """Return the request that the holder of ``lease`` has to obey, if there is one."""
-    content = storage.read(lease.root, STOP_KEY)
-    if content is None:
-        return None
-    try:
-        request = msgspec.json.decode(content, type=StopRequest)
-    except msgspec.MsgspecError:
-        return None
-    return request if request.epoch == lease.epoch else None
+    request = load_record(lease.root, STOP_KEY, StopRequest)
+    return request if request and request.epoch == lease.epoch else None
 
 
 def withdraw_stop(lease: Lease) -> None:

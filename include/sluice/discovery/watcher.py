@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from sluice import storage
+from sluice.records import load_record, save_record
 
 _KEY = "watch.json"
 LIFETIME = timedelta(seconds=30)
@@ -32,7 +32,7 @@ class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
 
 def beat(root: str, heartbeat: Heartbeat) -> None:
     """Say beside the ledger at ``root`` that its landing folder is watched."""
-    storage.put(root, _KEY, msgspec.json.encode(heartbeat))
+    save_record(root, _KEY, heartbeat)
 
 
 def read_heartbeat(
@@ -42,12 +42,8 @@ def read_heartbeat(
 
     One that expires later than any that was written could has a wrong clock.
     """
-    content = storage.read(root, _KEY)
-    if content is None:
-        return None
-    try:
-        found = msgspec.json.decode(content, type=Heartbeat)
-    except msgspec.DecodeError:
+    found = load_record(root, _KEY, Heartbeat)
+    if found is None:
         return None
     alive = now < found.expires <= now + 2 * LIFETIME
     fits = (found.ledger, found.selection) == (ledger_id, selection)

@@ -19,11 +19,11 @@ import msgspec
 
 from sluice import storage
 from sluice.delta.log import TableCommit, open_table, read_commits
-from sluice.errors import Condition, FatalError
 from sluice.intervals import Interval, split_closed
 from sluice.ledger.events import EventKind, LedgerEvent, Replayed
 from sluice.ledger.ledger import Ledger
 from sluice.paths import join
+from sluice.records import load_records, save_record
 
 if TYPE_CHECKING:
     from sluice.config import PipelineConfig
@@ -239,23 +239,9 @@ def _key(part: str, replay_id: str) -> str:
 def _put(
     config: PipelineConfig, part: str, content: ReplayedFiles | TouchedWindows
 ) -> None:
-    key = _key(part, content.replay_id)
-    storage.put(_root(config), key, msgspec.json.encode(content))
+    save_record(_root(config), _key(part, content.replay_id), content)
 
 
 def _read_parts(config: PipelineConfig, part: str, kind: type[_Part]) -> list[_Part]:
-    root = _root(config)
-    contents = {key: storage.read(root, key) for key in storage.list_keys(root, part)}
-    return [_decode(root, key, each, kind) for key, each in contents.items() if each]
-
-
-def _decode(root: str, key: str, content: bytes, kind: type[_Part]) -> _Part:
-    try:
-        return msgspec.json.decode(content, type=kind)
-    except msgspec.DecodeError as error:
-        raise FatalError(
-            Condition.LEDGER_UNREADABLE,
-            f"record {join(root, key)!r} of a replay is not what was written: {error}; "
-            "remove it and repeat the replay: 'sluice replay'",
-            {"path": join(root, key)},
-        ) from error
+    remedy = "remove it and repeat the replay: 'sluice replay'"
+    return load_records(_root(config), kind, folder=part, remedy=remedy)

@@ -13,8 +13,12 @@ from enum import StrEnum
 import msgspec
 
 from sluice import storage
-from sluice.errors import Condition, FatalError
-from sluice.paths import join
+from sluice.records import load_records
+
+_REMEDY = (
+    "restore it from backup, or remove it to have the file read again if no "
+    "micro-batch has passed it"
+)
 
 
 class LeftOut(StrEnum):
@@ -47,21 +51,7 @@ def read_left_out(root: str) -> dict[int, QuarantinedFile]:
     """Return the files that are left out, by seq.
 
     Raises:
-        FatalError: a record is not what was written.
+        FatalError: a record is damaged.
     """
-    contents = {key: storage.read(root, key) for key in storage.list_keys(root)}
-    found = [_decode(root, key, each) for key, each in contents.items() if each]
+    found = load_records(root, QuarantinedFile, remedy=_REMEDY)
     return {file.seq: file for file in found}
-
-
-def _decode(root: str, key: str, content: bytes) -> QuarantinedFile:
-    try:
-        return msgspec.json.decode(content, type=QuarantinedFile)
-    except msgspec.DecodeError as error:
-        raise FatalError(
-            Condition.LEDGER_UNREADABLE,
-            f"ledger record {join(root, key)!r} is not the JSON of a file that is left "
-            f"out: {error}; restore it from backup, or remove it to have the file read "
-            "again if no micro-batch has passed it",
-            {"path": join(root, key)},
-        ) from error

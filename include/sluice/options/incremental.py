@@ -14,8 +14,8 @@ from enum import StrEnum
 
 import msgspec
 
-from sluice import storage
 from sluice.model import LedgerFile
+from sluice.records import load_record, save_record
 
 _KEY = "listing.json"
 # As Auto Loader: every eighth listing is full where no backfillInterval says when.
@@ -63,20 +63,16 @@ class ListingState(msgspec.Struct, frozen=True, kw_only=True):
 
 def load_state(root: str, ledger_id: str, selection: str) -> ListingState | None:
     """Return what was kept beside the ledger at ``root``; None where it is no use."""
-    content = storage.read(root, _KEY)
-    if content is None:
+    # Where it is damaged a full listing makes a new one.
+    state = load_record(root, _KEY, ListingState)
+    if state is None or (state.ledger, state.selection) != (ledger_id, selection):
         return None
-    try:
-        state = msgspec.json.decode(content, type=ListingState)
-    except msgspec.DecodeError:
-        return None  # damaged: a full listing makes a new one
-    fits = (state.ledger, state.selection) == (ledger_id, selection)
-    return state if fits else None
+    return state
 
 
 def save_state(root: str, state: ListingState) -> None:
     """Keep ``state`` beside the ledger at ``root``."""
-    storage.put(root, _KEY, msgspec.json.encode(state))
+    save_record(root, _KEY, state)
 
 
 def plan_listing(

@@ -240,9 +240,12 @@ def test_epoch_that_was_used_and_removed_meanwhile_is_not_won(checkpoint: str) -
     assert objects(checkpoint) == ["lease/3.json"]
 
 
-def test_damaged_lease_is_watched_and_then_succeeded(checkpoint: str) -> None:
+@pytest.mark.parametrize("content", [b"", b'{"run_id": "\xff"}'])
+def test_damaged_lease_is_watched_and_then_succeeded(
+    checkpoint: str, content: bytes
+) -> None:
     """A crash of the machine may leave an empty object; nobody has to repair it."""
-    storage.put(control_location(checkpoint), "lease/7.json", b"")
+    storage.put(control_location(checkpoint), "lease/7.json", content)
     assert acquire(checkpoint).epoch == 8
     assert objects(checkpoint) == ["lease/8.json"]
 
