@@ -49,12 +49,14 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     environment fetches two Delta jars.
     """
     # Imported late, for pytest loads this plugin in runs that need no Spark.
-    from sluice.spark.disk import DISK_CLASSES  # noqa: PLC0415
     from sluice.spark.session import spark_session  # noqa: PLC0415
-    from sluice.spark.setup.prepare import prepare_classes, prepare_jars  # noqa: PLC0415
+    from sluice.spark.setup.prepare import (  # noqa: PLC0415
+        prepare_jars,
+        prepare_session_classes,
+    )
 
     prepare_jars()
-    prepare_classes(DISK_CLASSES)
+    prepare_session_classes()
     session = spark_session(
         "tests",
         **{

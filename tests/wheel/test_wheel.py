@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from sluice.spark.source import SOURCE_CLASSES
 from support.clean_environment import ROOT, CleanEnvironment, make_environment
 from support.standalone import plain_cluster
 
@@ -43,24 +44,25 @@ def ingest(spark, folder):
         .load(f"{folder}/landing")
     )
     query = (
-        stream.select("id").writeStream.format("delta")
+        stream.select("id", "_metadata.file_name").writeStream.format("delta")
         .option("checkpointLocation", f"{folder}/state")
         .trigger(availableNow=True)
         .start(f"{folder}/table")
     )
     query.awaitTermination()
+    return "ordinary" if "_metadata" in stream.columns else "hidden"
 
 
 jars, *places = sys.argv[1:]
-for number, place in enumerate(places):
-    folder = Path.cwd() / str(number)
+for place in places:
+    folder = Path.cwd() / "".join(filter(str.isalnum, place))
     (folder / "landing").mkdir(parents=True)
     spark = started(place)
     for name in ("1", "2"):
         (folder / "landing" / f"{name}.json").write_text('{"id": "%s"}' % name)
-        ingest(spark, folder)
+        metadata = ingest(spark, folder)
     rows = spark.read.format("delta").load(f"{folder}/table").orderBy("id").collect()
-    print(place, type(spark).__module__, [row.id for row in rows])
+    print(place, type(spark).__module__, [row.id for row in rows], metadata)
     spark.stop()
 """
 
@@ -90,19 +92,26 @@ def test_wheel_brings_neither_airflow_nor_the_command_line(
 def test_format_is_found_without_registration(
     clean: CleanEnvironment, tmp_path: Path
 ) -> None:
-    """Auto Loader code runs as it is: in one process, by Connect, and on a cluster."""
-    jars = ",".join(map(str, (clean.folder / "share/sluice/jars").glob("delta-*.jar")))
+    """Auto Loader code runs as it is: in one process, by Connect, and on a cluster.
+
+    With the jar of set-up ``_metadata`` is hidden; without it the code runs as well.
+    """
+    delta = ",".join(map(str, (clean.folder / "share/sluice/jars").glob("delta-*.jar")))
     (tmp_path / "plain.py").write_text(SCRIPT)
 
     with plain_cluster(clean.spark_home, clean.variables(), tmp_path) as cluster:
-        places = ["local[2]", "connect", cluster.master]
-        done = clean.run("plain.py", jars, *places, cwd=tmp_path)
+        jars = f"{delta},{SOURCE_CLASSES.jar}"
+        runs = [(jars, "local[2]", "connect", cluster.master), (delta, "local[1]")]
+        done = [clean.run("plain.py", *run, cwd=tmp_path) for run in runs]
 
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == [
-        "local[2] pyspark.sql.session ['1', '2']",
-        "connect pyspark.sql.connect.session ['1', '2']",
-        f"{cluster.master} pyspark.sql.session ['1', '2']",
+    assert [each.returncode for each in done] == [0, 0], done[0].stderr + done[1].stderr
+    assert [each.stdout.splitlines() for each in done] == [
+        [
+            "local[2] pyspark.sql.session ['1', '2'] hidden",
+            "connect pyspark.sql.connect.session ['1', '2'] hidden",
+            f"{cluster.master} pyspark.sql.session ['1', '2'] hidden",
+        ],
+        ["local[1] pyspark.sql.session ['1', '2'] ordinary"],
     ]
     assert len(list(tmp_path.glob("work/app-*/[0-9]*"))) == 1, "the cluster's executor"
 

@@ -111,7 +111,8 @@ _READING = (
     Option(
         name="sluice.metadataColumn",
         default="true",
-        meaning=f"add a column {METADATA} where no schema is given",
+        meaning=f"an inferred schema has a column {METADATA}; where it can be hidden, "
+        "only if this is given",
         parse=parse_flag,
         field="metadata_column",
     ),

@@ -8,9 +8,7 @@ its name by a hard link, as delta-rs does.
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from sluice.spark.setup.jars import LOCK, require_jars
+from sluice.spark.setup.jars import LOCK
 from sluice.spark.setup.java_classes import JavaClasses
 
 DISK_CLASSES = JavaClasses(
@@ -20,12 +18,3 @@ DISK_CLASSES = JavaClasses(
     purpose="it makes commits on a disk exclusive",
     set_up="run `make setup`",
 )
-
-
-def require_disk_jars() -> tuple[Path, ...]:
-    """Return what every session has on its class path: Delta's jars and our own.
-
-    Raises:
-        FatalError: a jar is missing or changed.
-    """
-    return (*require_jars(), DISK_CLASSES.require())

@@ -14,9 +14,9 @@ from pyspark.errors import PySparkRuntimeError
 from pyspark.sql import SparkSession
 
 from sluice.control.jvm_loss import jvm_gone_error, was_killed
-from sluice.spark.disk import require_disk_jars
 from sluice.spark.executors import require_same_environment
 from sluice.spark.s3 import S3_LOG_STORE, is_on_s3, require_s3_jars, s3_settings
+from sluice.spark.session_jars import require_session_jars
 from sluice.spark.setup.class_archive import class_archives
 from sluice.spark.setup.installation import (
     installation_error,
@@ -24,6 +24,7 @@ from sluice.spark.setup.installation import (
     source_folder,
 )
 from sluice.spark.setup.java import java_home
+from sluice.spark.source import SOURCE_CLASSES
 from sluice.spark.tuning import (
     DISK_LOG_STORE,
     class_path,
@@ -38,6 +39,9 @@ from sluice.spark.tuning import (
     session_settings,
     spark_settings,
 )
+
+SPARK_CLASS_PATH = "SPARK_DIST_CLASSPATH"
+"""The variable with jars that Spark's launcher adds to every class path."""
 
 
 def spark_session(app_name: str, **conf: str) -> SparkSession:
@@ -88,7 +92,7 @@ def storage_conf(locations: Iterable[str]) -> dict[str, str]:
 def submit_conf() -> dict[str, str]:
     """Return the settings that ``spark-submit`` needs before it starts the JVM."""
     options = java_options(class_archives())
-    return spark_settings(require_disk_jars(), options, sys.executable)
+    return spark_settings(require_session_jars(), options, sys.executable)
 
 
 def submit_environment(master: str = "local[*]") -> dict[str, str]:
@@ -101,6 +105,7 @@ def submit_environment(master: str = "local[*]") -> dict[str, str]:
         "PYSPARK_DRIVER_PYTHON": sys.executable,
         "SPARK_LAUNCHER_OPTS": " ".join(launcher_options(class_archives())),
         "PYTHONPATH": _python_path(os.environ.get("PYTHONPATH", "")),
+        SPARK_CLASS_PATH: _class_path(os.environ.get(SPARK_CLASS_PATH, "")),
     }
     if is_on_loopback(master):
         environment["SPARK_LOCAL_IP"] = "127.0.0.1"
@@ -117,7 +122,7 @@ def daemon_environment(master: str) -> dict[str, str]:
     return {
         **submit_environment(master),
         # That of the driver, or the archives would be refused.
-        "SPARK_DAEMON_CLASSPATH": class_path(require_disk_jars()),
+        "SPARK_DAEMON_CLASSPATH": class_path(require_session_jars()),
         options: " ".join([*own, os.environ.get(options, "")]).strip(),
     }
 
@@ -210,6 +215,15 @@ def _master_settings(master: str) -> dict[str, str]:
 def _filled(spark_conf: SparkConf, settings: Mapping[str, str]) -> SparkConf:
     """Set ``settings`` on ``spark_conf`` and return it."""
     return spark_conf.setAll(list(settings.items()))
+
+
+def _class_path(given: str) -> str:
+    """Return ``given`` without the jar that plain sessions get from set-up.
+
+    Our sessions have it by name, and a longer class path has no archive of classes.
+    """
+    own = str(SOURCE_CLASSES.jar)
+    return os.pathsep.join(each for each in given.split(os.pathsep) if each != own)
 
 
 def _python_path(given: str) -> str:

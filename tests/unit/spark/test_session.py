@@ -21,7 +21,7 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Put names in the place of what set-up installs."""
     monkeypatch.setattr(session, "java_home", lambda: Path("/java"))
     monkeypatch.setattr(
-        session, "require_disk_jars", lambda: (Path("/jars/delta.jar"),)
+        session, "require_session_jars", lambda: (Path("/jars/delta.jar"),)
     )
     monkeypatch.setattr(session, "class_archives", lambda: (Path("/base.jsa"),))
 
@@ -40,6 +40,14 @@ def test_workers_import_what_the_driver_imports(
     source = str(source_folder())
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(["/mine", source]))
     assert submit_environment()["PYTHONPATH"] == os.pathsep.join([source, "/mine"])
+
+
+def test_our_sessions_have_our_classes_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A class path that is longer than the archive's has no archive of classes."""
+    own = str(session.SOURCE_CLASSES.jar)
+    given = os.pathsep.join(["/hadoop/*", own])
+    monkeypatch.setenv("SPARK_DIST_CLASSPATH", given)
+    assert submit_environment()["SPARK_DIST_CLASSPATH"] == "/hadoop/*"
 
 
 def test_spark_is_the_one_of_this_interpreter(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pyspark
 
-from sluice.spark.disk import DISK_CLASSES
+from sluice.spark.session_jars import SESSION_CLASSES
 from sluice.spark.setup.installation import share_folder
 from sluice.spark.setup.jars import locked_jars
 from sluice.spark.setup.java import java_home, spark_java
@@ -41,7 +41,8 @@ def archive_paths() -> tuple[Path, Path]:
     """
     launcher = Path(java_home(), "bin", "java").read_text(encoding="utf-8")
     parts = [spark_java().release, launcher, pyspark.__version__, pyspark.__file__]
-    parts += [jar.sha256 for jar in locked_jars()] + [DISK_CLASSES.jar.name]
+    parts += [jar.sha256 for jar in locked_jars()]
+    parts += [each.jar.name for each in SESSION_CLASSES]
     digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
     return share_folder() / f"base-{digest}.jsa", share_folder() / f"top-{digest}.jsa"
 

@@ -2,63 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from pathlib import Path
 
 from pyspark.sql import DataFrame, SparkSession, functions
-from pyspark.sql.datasource import DataSource, DataSourceStreamReader, InputPartition
-from pyspark.sql.streaming.datasource import ReadLimit
 
 from sluice.spark.session import spark_session
-
-
-class _Rows(DataSourceStreamReader):
-    """One micro-batch of rows, a minute apart."""
-
-    def initialOffset(self) -> dict[str, int]:  # noqa: N802 - Spark's name
-        return {"seq": 0}
-
-    def latestOffset(  # noqa: N802 - Spark's name
-        self, start: dict[str, int], limit: ReadLimit
-    ) -> dict[str, int]:
-        return {"seq": 100}
-
-    def partitions(
-        self, start: dict[str, int], end: dict[str, int]
-    ) -> list[InputPartition]:
-        return [InputPartition((start["seq"], end["seq"]))]
-
-    def read(self, partition: InputPartition) -> Iterator[tuple[int, str, float]]:
-        first, last = partition.value
-        yield from ((60 * seq, f"m{seq % 3}", float(seq)) for seq in range(first, last))
-
-
-class _TrainingSource(DataSource):
-    """A Python source like cloudFiles, without its files."""
-
-    @classmethod
-    def name(cls) -> str:
-        return "sluice_training"
-
-    def schema(self) -> str:
-        return "second bigint, method string, amount double"
-
-    def streamReader(self, schema: object) -> DataSourceStreamReader:  # noqa: N802
-        return _Rows()
 
 
 def main(folder: str) -> None:
     """Stream into bronze, window into silver, read both, merge and count."""
     spark = spark_session("sluice-training")
-    spark.dataSource.register(_TrainingSource)
     bronze, silver = f"{folder}/bronze", f"{folder}/silver"
-    rows = spark.readStream.format("sluice_training").load()
-    _append(_stamped(rows), bronze, partition="day")
+    _append(_stamped(_landed(spark, folder)), bronze, partition="day")
     _append(_windows(spark.readStream.format("delta").load(bronze)), silver)
     read = spark.read.format("delta").load(bronze)
     read.groupBy("method").agg(functions.count("*"), functions.sum("amount")).collect()
     _windows(read).orderBy("window_start").limit(5).collect()
     _merge(spark, silver)
     spark.stop()
+
+
+def _landed(spark: SparkSession, folder: str) -> DataFrame:
+    """Land a file of a hundred rows, a minute apart, and return its stream."""
+    landing = Path(folder, "landing")
+    landing.mkdir()
+    rows = (
+        {"second": 60 * each, "method": f"m{each % 3}", "amount": float(each)}
+        for each in range(100)
+    )
+    Path(landing, "1.json").write_text("\n".join(map(json.dumps, rows)))
+    reader = spark.readStream.format("cloudFiles").option("cloudFiles.format", "json")
+    reader = reader.option("cloudFiles.schemaLocation", f"{folder}/schemas")
+    schema = "second bigint, method string, amount double"
+    return reader.schema(schema).load(str(landing)).select("*", "_metadata.file_path")
 
 
 def _stamped(rows: DataFrame) -> DataFrame:

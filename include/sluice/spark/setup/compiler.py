@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,15 @@ from sluice.spark.setup.installation import installation_error
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
-def compile_jar(sources: Sequence[Path], class_path: Sequence[Path], jar: Path) -> None:
+def compile_jar(
+    sources: Sequence[Path],
+    class_path: Sequence[Path],
+    services: Mapping[str, str],
+    jar: Path,
+) -> None:
     """Compile ``sources`` against Spark's jars and ``class_path`` into ``jar``.
 
+    ``services`` names the class of each interface that Java's ``ServiceLoader`` finds.
     No JDK is needed, for Spark compiles its own queries so. A reader sees the whole jar
     or none.
     """
@@ -29,7 +35,7 @@ def compile_jar(sources: Sequence[Path], class_path: Sequence[Path], jar: Path) 
         classes, draft = Path(folder, "classes"), Path(folder, jar.name)
         with bare_gateway() as gateway:
             _compile(gateway, sources, [*class_path, *_spark_jars()], classes)
-        _pack(classes, draft)
+        _pack(classes, services, draft)
         draft.replace(jar)
 
 
@@ -63,8 +69,11 @@ def _spark_jars() -> list[Path]:
     return sorted(Path(pyspark.__file__).with_name("jars").glob("*.jar"))
 
 
-def _pack(classes: Path, jar: Path) -> None:
+def _pack(classes: Path, services: Mapping[str, str], jar: Path) -> None:
     with zipfile.ZipFile(jar, "w", zipfile.ZIP_DEFLATED) as archive:
+        for interface, name in services.items():
+            entry = zipfile.ZipInfo(f"META-INF/services/{interface}", _EPOCH)
+            archive.writestr(entry, f"{name}\n")
         for file in sorted(classes.rglob("*.class")):
             name = file.relative_to(classes).as_posix()
             archive.writestr(zipfile.ZipInfo(name, _EPOCH), file.read_bytes())

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from sluice.spark.disk import DISK_CLASSES
 from sluice.spark.session import properties_file
+from sluice.spark.session_jars import SESSION_CLASSES
 from sluice.spark.setup.class_archive import class_archives
 from sluice.spark.setup.jars import JarState, jar_states, jars_folder, locked_jars
 from sluice.spark.setup.java import SUPPORTED_MAJORS, Java, choose_java, find_javas
@@ -51,7 +51,7 @@ def doctor_checks(lake: Path | None = None) -> list[Check]:
         check_python(sys.version_info[:3]),
         check_java(list(find_javas(os.environ))),
         *map(check_jar, jar_states(locked_jars(), jars_folder())),
-        check_classes(DISK_CLASSES.jar),
+        *(check_classes(each.jar) for each in SESSION_CLASSES),
         *(check_version(name, found) for name, found in installed.items()),
         check_same_version(installed["pyspark"], client),
         check_worker_python(os.environ, sys.executable),
@@ -88,7 +88,7 @@ def check_jar(state: JarState) -> Check:
 
 
 def check_classes(jar: Path) -> Check:
-    """Check that set-up has compiled the classes that make commits exclusive."""
+    """Check that set-up has compiled Java classes of every session."""
     found = "compiled" if jar.is_file() else "no file"
     return Check(f"jar {jar.name}", jar.is_file(), found, f"{SET_UP} again")
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+
+import pyspark
 
 from sluice.spark.setup.installation import installation_error
 from sluice.spark.setup.jars import jars_folder, locked_jars
@@ -22,6 +25,8 @@ class JavaClasses:
     """What goes wrong without them, for the error."""
     set_up: str
     """The command that compiles them."""
+    services: Mapping[str, str] = field(default_factory=dict)
+    """By interface the class that Spark finds by it, without being configured."""
 
     @property
     def sources(self) -> list[Path]:
@@ -36,6 +41,8 @@ class JavaClasses:
         parts += [
             jar.sha256.encode() for lock in self.locks for jar in locked_jars(lock)
         ]
+        # The classes extend Spark's own, which may change with each release.
+        parts += [pyspark.__version__.encode(), repr(dict(self.services)).encode()]
         digest = hashlib.sha256(b"\n".join(parts)).hexdigest()[:12]
         return jars_folder() / f"{self._stem}{digest}.jar"
 

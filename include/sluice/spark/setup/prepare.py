@@ -12,15 +12,16 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from sluice.errors import ExitCode, SluiceError
-from sluice.spark.disk import DISK_CLASSES
 from sluice.spark.s3 import S3_CLASSES, S3_LOCK, require_s3_jars, s3_settings
 from sluice.spark.session import (
+    SPARK_CLASS_PATH,
     conf_folder,
     properties_file,
     s3_properties_file,
     submit_conf,
     submit_environment,
 )
+from sluice.spark.session_jars import SESSION_CLASSES
 from sluice.spark.setup.class_archive import class_archives, make_archives
 from sluice.spark.setup.compiler import compile_jar
 from sluice.spark.setup.installation import write_text_atomically
@@ -34,6 +35,7 @@ from sluice.spark.setup.jars import (
 )
 from sluice.spark.setup.java import java_home
 from sluice.spark.setup.java_classes import JavaClasses
+from sluice.spark.source import SOURCE_CLASSES
 from sluice.spark.tuning import merge_settings, render_properties
 
 
@@ -50,12 +52,16 @@ def main() -> int:
 
 
 def prepare_interpreter() -> str:
-    """Let plain scripts start Spark's workers with this Python and say how.
+    """Give plain scripts this Python for Spark's workers, and our classes; say how.
 
     PySpark starts them with ``python3`` of the PATH unless a variable says otherwise,
-    and in that Python's packages Spark would look for our format in vain.
+    and in that Python's packages Spark would look for our format in vain. The classes
+    come last on Spark's class path. A variable that is set already stays.
     """
-    line = 'import os, sys; os.environ.setdefault("PYSPARK_PYTHON", sys.executable)\n'
+    given = {SPARK_CLASS_PATH: repr(str(SOURCE_CLASSES.jar))}
+    given["PYSPARK_PYTHON"] = "sys.executable"
+    calls = [f"os.environ.setdefault({key!r}, {text})" for key, text in given.items()]
+    line = f"import os, sys; {'; '.join(calls)}\n"
     file = Path(sysconfig.get_path("purelib")) / "sluice_workers.pth"
     write_text_atomically(file, line)
     return str(file)
@@ -72,10 +78,16 @@ def prepare_classes(classes: JavaClasses) -> str:
     jar = classes.jar
     if not jar.is_file():
         needed = [require_jars(lock, classes.set_up) for lock in classes.locks]
-        compile_jar(classes.sources, [each for jars in needed for each in jars], jar)
+        class_path = [each for jars in needed for each in jars]
+        compile_jar(classes.sources, class_path, classes.services, jar)
         for old in classes.older_jars():
             old.unlink()
     return str(jar)
+
+
+def prepare_session_classes() -> str:
+    """Compile the Java classes of every session and say where."""
+    return ", ".join(map(prepare_classes, SESSION_CLASSES))
 
 
 def prepare_s3_configuration() -> str:
@@ -114,7 +126,7 @@ _STEPS: Mapping[str, Callable[[], str]] = {
     "Python workers": prepare_interpreter,
     "Java": lambda: str(java_home()),
     "Delta jars": prepare_jars,
-    "Disk classes": lambda: prepare_classes(DISK_CLASSES),
+    "Java classes": prepare_session_classes,
     "Spark configuration": prepare_configuration,
     "Class archive": prepare_class_archive,
 }

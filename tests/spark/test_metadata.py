@@ -1,0 +1,160 @@
+"""The hidden column ``_metadata`` and ``rescuedDataColumn``, on a real Spark."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame, Row, SparkSession
+
+from sluice.source.datasource import METADATA_TYPE
+
+pytestmark = pytest.mark.needs_java
+
+DDL = "id int"
+NO_METADATA = {"inferred": None, "explicit": DDL}
+
+
+@dataclass
+class Folder:
+    """A landing folder, and the tables that streams of it write."""
+
+    spark: SparkSession
+    root: Path
+
+    def land(self, *numbers: object) -> Path:
+        """Write a file of one record a line."""
+        path = self.root / "landing" / f"{numbers[0]}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("\n".join(json.dumps({"id": each}) for each in numbers))
+        os.utime(path, (1_767_225_600, 1_767_225_600))
+        return path
+
+    def load(self, schema: str | None, **options: str) -> DataFrame:
+        """Return a stream of the folder."""
+        reader = (
+            self.spark.readStream.format("cloudFiles")
+            .option("cloudFiles.format", "json")
+            .option("cloudFiles.inferColumnTypes", "true")
+            .option("cloudFiles.schemaLocation", str(self.root / "schemas"))
+            .options(**options)
+        )
+        if schema is not None:
+            reader = reader.schema(schema)
+        return reader.load(str(self.root / "landing"))
+
+    def write(self, frame: DataFrame, table: str = "table") -> str:
+        """Append to a Delta table what has landed, and return the plan of the query."""
+        query = (
+            frame.writeStream.format("delta")
+            .option("checkpointLocation", str(self.root / f"{table}-checkpoint"))
+            .option("mergeSchema", "true")
+            .trigger(availableNow=True)
+            .start(str(self.root / table))
+        )
+        query.awaitTermination()
+        plan: str = query._jsq.explainInternal(False)
+        return plan
+
+    def rows(self, table: str = "table") -> list[Row]:
+        """Return the rows of a table by id."""
+        found = self.spark.read.format("delta").load(str(self.root / table))
+        return found.orderBy("id").collect()
+
+    def ends(self, table: str = "table") -> list[int]:
+        """Return the seq at which each micro-batch ended, from the offset log."""
+        folder = self.root / f"{table}-checkpoint" / "offsets"
+        logs = sorted(folder.glob("[0-9]*"), key=lambda path: int(path.name))
+        return [json.loads(log.read_text().splitlines()[2])["seq"] for log in logs]
+
+
+@pytest.fixture
+def folder(spark: SparkSession, tmp_path: Path) -> Folder:
+    """Return a landing folder with one file."""
+    made = Folder(spark, tmp_path)
+    made.land(1)
+    return made
+
+
+def names(rows: Iterable[Row]) -> dict[int, str | None]:
+    """Return the file name of each row by its id."""
+    return {row.id: row._metadata and row._metadata.file_name for row in rows}
+
+
+@pytest.mark.parametrize("kind", NO_METADATA)
+def test_metadata_is_hidden_and_there_when_named(folder: Folder, kind: str) -> None:
+    """As on Databricks, whether the schema is inferred or given."""
+    frame = folder.load(NO_METADATA[kind])
+    fields = METADATA_TYPE.names
+
+    assert "_metadata" not in frame.columns
+    assert frame.select("*").columns == frame.columns
+    assert frame.select("*", "_metadata").columns == [*frame.columns, "_metadata"]
+    assert frame.select("_metadata").schema["_metadata"].dataType == METADATA_TYPE
+    assert frame.select("_metadata.*").columns == fields
+    assert frame.select("_METADATA.File_Path").columns == ["File_Path"]
+    assert frame.select(frame.metadataColumn("_metadata")).columns == ["_metadata"]
+    assert frame.filter("_metadata.file_size > 1").columns == frame.columns
+    assert frame.drop("_metadata").columns == frame.columns
+
+
+def test_metadata_is_an_ordinary_column_where_asked(folder: Folder) -> None:
+    """By the option, or by a schema that names it; then nothing is hidden."""
+    optional = folder.load(None, **{"sluice.metadataColumn": "true"})
+    declared = folder.load(f"{DDL}, _metadata struct<file_name: string>")
+
+    assert optional.columns == ["id", "_rescued_data", "_metadata"]
+    assert declared.columns == ["id", "_metadata"]
+    folder.write(declared)
+    assert folder.rows() == [Row(id=1, _metadata=Row(file_name="1.json"))]
+
+
+def test_one_stream_reads_with_metadata_and_without(folder: Folder) -> None:
+    """A restart may name the column or stop to; offsets and files stay the same."""
+    path = Path(folder.root, "landing", "1.json")
+    frame = folder.load(DDL)
+    wide = frame.select("*", "_metadata")
+
+    assert "_metadata" not in folder.write(frame)
+    folder.land(2)
+    assert "_metadata" in folder.write(wide)
+    folder.land(3)
+    folder.write(frame)
+    folder.write(wide, "other")
+
+    assert names(folder.rows()) == {1: None, 2: "2.json", 3: None}
+    assert names(folder.rows("other")) == {1: "1.json", 2: "2.json", 3: "3.json"}
+    assert folder.ends() == folder.ends("other") == [1, 2, 3]
+    modified = datetime(2026, 1, 1, tzinfo=UTC)
+    (first, *_) = folder.rows("other")
+    assert first._metadata.file_modification_time.astimezone(UTC) == modified
+    assert first._metadata.file_path == str(path)
+
+
+def test_rescued_data_column_is_added_to_an_explicit_schema(folder: Folder) -> None:
+    """Else a value that does not fit would be null, and lost."""
+    path = folder.land("bad")
+    ours = folder.load(DDL, rescuedDataColumn="_rescued")
+    inferred = folder.load(None, rescuedDataColumn="_rescued")
+    prefixed = folder.load(DDL, **{"cloudFiles.rescuedDataColumn": "_rescued"})
+    declared = folder.load("_rescued string, id int", rescuedDataColumn="_rescued")
+
+    assert ours.columns == inferred.columns == prefixed.columns == ["id", "_rescued"]
+    assert declared.columns == ["_rescued", "id"]
+    folder.write(ours.select("*", "_metadata.file_name"))
+    bad, good = folder.rows()
+    assert good == Row(id=1, _rescued=None, file_name="1.json")
+    assert (bad.id, bad.file_name) == (None, "bad.json")
+    assert json.loads(bad._rescued) == {"id": "bad", "_file_path": str(path)}
+
+
+def test_options_are_checked_at_load_with_an_explicit_schema(folder: Folder) -> None:
+    """At the start of the query Spark's worker would put its own error over ours."""
+    with pytest.raises(PySparkException, match="OPTION_UNKNOWN"):
+        folder.load(DDL, **{"cloudFiles.maxFilePerTrigger": "1"})
