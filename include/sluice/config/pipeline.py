@@ -15,7 +15,7 @@ from pydantic import (
 )
 
 from sluice.columns import PROCESSING_DATE, RESCUED_DATA
-from sluice.formats.registry import FORMATS, name_formats
+from sluice.formats.registry import FORMATS, name_formats, spell_format
 from sluice.paths import join, normalize
 from sluice.pipeline import LandedFiles, Query, TableRows
 from sluice.times import spark_duration
@@ -30,10 +30,11 @@ def _require_duration(text: str) -> str:
 
 
 def _require_format(name: str) -> str:
-    if name not in FORMATS:
+    spelled = spell_format(name)
+    if spelled is None:
         message = f"expected a format that is built, {name_formats()}"
         raise ValueError(message)
-    return name
+    return spelled
 
 
 Duration = Annotated[str, AfterValidator(_require_duration)]

@@ -74,11 +74,22 @@ class Format(ABC):
         passed over with a warning.
         """
 
+    def require_columns(self, columns: pa.Schema) -> None:  # noqa: B027 - most take all
+        """Refuse columns that no file of the format can fill, before one is read.
+
+        Raises:
+            UsageError: there is such a column.
+        """
+
     @abstractmethod
     def parse(self, part: FileRange, columns: pa.Schema) -> Iterator[ParsedBlock]:
         """Yield the records of a range in order.
 
         What has no column, or does not fit it, comes back as a rescued record.
+
+        Raises:
+            OSError: the file cannot be read; a ``BadFileError`` where the file itself
+                is the reason.
         """
 
     def codec_of(self, path: str) -> str | None:

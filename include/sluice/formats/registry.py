@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 # What a pipeline file means where it names none comes first.
 _MODULES = {
     "json": "sluice.formats.json",
+    "text": "sluice.formats.text",
+    "binaryFile": "sluice.formats.binary_file",
 }
 FORMATS = tuple(_MODULES)
 
@@ -22,6 +24,12 @@ FORMATS = tuple(_MODULES)
 def format_class(name: str) -> type[Format]:
     """Return the class of the format called ``name``, one of ``FORMATS``."""
     return cast("type[Format]", import_module(_MODULES[name]).FORMAT)
+
+
+def spell_format(name: str) -> str | None:
+    """Return the name in ``FORMATS`` that ``name`` is in any case, None for no name."""
+    spelled = {each.lower(): each for each in FORMATS}
+    return spelled.get(name.lower())
 
 
 def default_format() -> Format:

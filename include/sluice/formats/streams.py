@@ -12,11 +12,36 @@ from typing import BinaryIO, cast
 import pyarrow as pa
 
 from sluice import storage
+from sluice.values import Option, parse_bytes
 
 BLOCK_BYTES = 8 << 20
 CODECS = {"gz": "gzip", "bz2": "bz2", "zst": "zstd", "lz4": "lz4", "br": "brotli"}
 """The endings of compressed files, in lower case, and their codecs in pyarrow."""
+DEFAULT_CONTENT_BYTES = 512 << 20
+_MOST_CONTENT_BYTES = (1 << 31) - 1
 _LOG = logging.getLogger(__name__)
+
+
+class BadFileError(OSError):
+    """A file as a whole cannot be read in its format; the message is the reason."""
+
+
+def _parse_limit(text: str) -> int:
+    limit = parse_bytes(text)
+    if limit > _MOST_CONTENT_BYTES:
+        message = f"at most {_MOST_CONTENT_BYTES} bytes, which is all a value can hold"
+        raise ValueError(message)
+    return limit
+
+
+CONTENT_LIMIT = Option(
+    name="sluice.maxContentBytes",
+    default="512m",
+    meaning="the most bytes of a file that becomes one value; a larger one is bad",
+    parse=_parse_limit,
+    field="max_content_bytes",
+)
+"""How much of its memory a worker gives to a file that is one row."""
 
 
 def codec_of(path: str) -> str | None:
@@ -30,6 +55,23 @@ def open_decompressed(path: str, codec: str | None) -> BinaryIO:
     if codec is None:
         return stream
     return cast("BinaryIO", BufferedReader(pa.CompressedInputStream(stream, codec)))
+
+
+def read_content(stream: BinaryIO, limit: int, *, size: int | None = None) -> bytes:
+    """Return all that a stream holds; ``size`` is how much that is, if it is known.
+
+    Raises:
+        BadFileError: it is more than ``limit`` bytes.
+    """
+    expected = limit if size is None else size
+    if expected <= limit:
+        content = stream.read(expected + 1)
+        if len(content) <= limit:
+            return content
+    raise BadFileError(
+        f"it holds more than the {limit} bytes that option 'sluice.maxContentBytes' "
+        "allows one value to have"
+    )
 
 
 def read_heads(paths: Sequence[str], max_bytes: int) -> Iterator[bytes]:

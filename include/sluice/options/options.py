@@ -21,10 +21,10 @@ from sluice.columns import CORRUPT_RECORD
 from sluice.errors import Condition, UsageError
 from sluice.formats.base import Format
 from sluice.formats.registry import (
-    FORMATS,
     default_format,
     format_class,
     name_formats,
+    spell_format,
 )
 from sluice.options.clean import (
     DEFAULT_RETENTION,
@@ -136,13 +136,14 @@ def _format(name: str | None) -> type[Format]:
             "cloudFiles: option 'cloudFiles.format' is required; set it to "
             f"{name_formats()}",
         )
-    if name.lower() not in FORMATS:
+    spelled = spell_format(name)
+    if spelled is None:
         raise UsageError(
             Condition.OPTION_UNSUPPORTED,
             f"cloudFiles: format {name!r} is not built yet; set cloudFiles.format to "
             f"{name_formats()}",
         )
-    return format_class(name.lower())
+    return format_class(spelled)
 
 
 def _by_name(options: Iterable[Option]) -> _Rows:

@@ -21,6 +21,8 @@ from sluice.reading.partition import FileSlice
 
 # Fewer, larger batches cost Spark less; small files are joined up to this many rows.
 _BATCH_ROWS = 10_000
+# Rows may be whole files: what waits to be joined stays small whatever they hold.
+_BATCH_BYTES = 32 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +53,7 @@ class ReadPlan:
             if each.name not in filled
         ]
         object.__setattr__(self, "columns", pa.schema(columns))
+        self.format.require_columns(self.columns)
 
 
 def read_slices(
@@ -68,16 +71,17 @@ def read_slices(
         RetryableError: the system would not let a file be read.
     """
     waiting: list[pa.Table] = []
-    rows = 0
+    rows = size = 0
     seen: set[int] = set()
     for each in slices:
         seen.add(each.file.seq)
         for table in _read_slice(each, plan):
             waiting.append(table)
             rows += table.num_rows
-            if rows >= _BATCH_ROWS:
+            size += table.nbytes
+            if rows >= _BATCH_ROWS or size >= _BATCH_BYTES:
                 yield from _batches(waiting)
-                waiting, rows = [], 0
+                waiting, rows, size = [], 0, 0
     yield from _batches(waiting)
     _require_unrecorded(seen, plan)
 

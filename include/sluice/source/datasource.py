@@ -126,7 +126,8 @@ class CloudFilesStreamReader(DataSourceStreamReader, SupportsTriggerAvailableNow
 
     def __init__(self, options: CloudFilesOptions, schema: StructType) -> None:
         self._options = options
-        self._output: pa.Schema = to_arrow_schema(schema, timezone="UTC")
+        output = to_arrow_schema(schema, timezone="UTC")
+        self._plan = plan_reading(options, output)
         self._target = options.discovered_up_to
         self._commits = 0
 
@@ -212,7 +213,7 @@ class CloudFilesStreamReader(DataSourceStreamReader, SupportsTriggerAvailableNow
         quarantines = self._options.bad_files == "quarantine"
         keeps_versions = self._options.allow_overwrites
         return replace(
-            plan_reading(self._options, self._output),
+            self._plan,
             ledger=ledger if quarantines or keeps_versions else None,
             quarantines=quarantines,
             keeps_versions=keeps_versions,

@@ -12,9 +12,11 @@ import pytest
 
 from sluice.audit import counting
 from sluice.audit.counting import COUNTERS, count_records
+from sluice.formats.binary_file import BinaryFileFormat
 from sluice.formats.json import JsonFormat
 from sluice.formats.registry import FORMATS, format_class
 from sluice.formats.streams import CODECS
+from sluice.formats.text import TextFormat
 from sluice.model import LedgerFile
 from sluice.reading.partition import FileSlice
 from sluice.reading.read import ReadPlan, read_slices
@@ -99,3 +101,39 @@ def test_as_many_records_are_counted_as_rows_are_read(
         stream.write(b'{"i": 1}\n' * 1000)
 
     assert count_records(str(path), JsonFormat()) == rows_read(path) == 1000
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "records"),
+    [
+        (b"", {}, 0),
+        (b"a\r\nb\rc\n\n  ", {}, 5),
+        (b"a\r\n", {}, 1),
+        (b"a\r\n\r", {}, 2),
+        (b"a\rb\n", {"line_sep": b"\n"}, 1),
+        (b"a||b|||", {"line_sep": b"||"}, 3),
+        (b"a\nb", {"whole_text": True}, 1),
+        (b"", {"whole_text": True}, 0),
+    ],
+)
+def test_lines_of_text_are_counted(
+    content: bytes,
+    options: dict[str, object],
+    records: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Blank ones too, as Spark has them, wherever the blocks of the reading fall."""
+    path = tmp_path / "a.txt"
+    path.write_bytes(content)
+    for block_bytes in (1, 3, 1 << 20):
+        monkeypatch.setattr(counting, "_BLOCK_BYTES", block_bytes)
+        assert count_records(str(path), TextFormat(**options)) == records
+
+
+def test_file_is_one_record_unless_it_is_empty(tmp_path: Path) -> None:
+    """Whatever is in it: its ending names no codec here."""
+    (tmp_path / "a.gz").write_bytes(b"x")
+    (tmp_path / "b.gz").write_bytes(b"")
+    assert count_records(str(tmp_path / "a.gz"), BinaryFileFormat()) == 1
+    assert count_records(str(tmp_path / "b.gz"), BinaryFileFormat()) == 0

@@ -24,6 +24,11 @@ GIVEN = {"path": "/in", "cloudFiles.format": "json", "cloudFiles.schemaLocation"
 
 DOCS = Path(__file__).parents[3] / "docs/options.md"
 ROWS = [*OPTIONS, *(row for name in FORMATS for row in format_class(name).options)]
+# Each table of options, and what holds the values where nothing is given.
+TABLES = [
+    (OPTIONS, parse_options(GIVEN)),
+    *((format_class(name).options, format_class(name)()) for name in FORMATS),
+]
 # They depend on whether a schema is given, so that leaving them out is a value too.
 OPEN = {"evolution_mode", "rescued_column"}
 
@@ -212,6 +217,32 @@ def test_discovery_options_are_read_as_documented() -> None:
     )
 
 
+@pytest.mark.parametrize("spelled", ["binaryFile", "binaryfile", "BINARYFILE"])
+def test_format_is_read_in_any_case(spelled: str) -> None:
+    """As Spark reads it."""
+    options = parse_options(GIVEN | {"cloudFiles.format": spelled})
+
+    assert options.format == format_class("binaryFile")()
+
+
+@pytest.mark.parametrize(
+    ("source_format", "name", "value"),
+    [
+        ("text", "encoding", "latin1"),
+        ("text", "lineSep", ""),
+        ("binaryFile", "sluice.maxContentBytes", "2g"),
+        ("json", "sluice.maxContentBytes", "1g"),
+    ],
+)
+def test_option_of_a_format_is_refused_by_name(
+    source_format: str, name: str, value: str
+) -> None:
+    """What is not built, or not this format's, would be passed over in silence."""
+    error = refusal(**{"cloudFiles.format": source_format, name: value})
+
+    assert name in error.message
+
+
 def test_docs_name_the_options_of_the_table() -> None:
     """An option that only one of the two knows is refused, or cannot be found."""
     _, *tables = re.split(r"^\| option \|.*$", DOCS.read_text(), flags=re.MULTILINE)
@@ -232,12 +263,16 @@ def test_docs_name_the_formats() -> None:
 
 
 @pytest.mark.parametrize(
-    "row", [each for each in ROWS if each.default and each.only is None]
+    ("row", "holder"),
+    [
+        (row, holder)
+        for rows, holder in TABLES
+        for row in rows
+        if row.default and row.only is None
+    ],
 )
-def test_default_is_what_leaving_it_out_means(row: Option) -> None:
+def test_default_is_what_leaving_it_out_means(row: Option, holder: object) -> None:
     """The table that a reader sees and the value that applies are two places."""
-    options = parse_options(GIVEN)
-    holder = options if row in OPTIONS else options.format
     kept = getattr(holder, row.field or "", None)
 
     assert row.default is not None

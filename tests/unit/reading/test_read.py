@@ -13,6 +13,7 @@ import pyarrow as pa
 import pytest
 
 from sluice.errors import Condition, FatalError, RetryableError
+from sluice.formats.binary_file import BinaryFileFormat
 from sluice.formats.json import JsonFormat
 from sluice.ledger.ledger import Ledger
 from sluice.ledger.quarantine import LeftOut
@@ -413,3 +414,31 @@ def test_plan_survives_pickling(tmp_path: Path) -> None:
     )
 
     assert pickle.loads(pickle.dumps(plan)) == plan
+
+
+def test_rows_that_are_whole_files_are_not_piled_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ten thousand rows of a megabyte each would be joined in one batch."""
+    monkeypatch.setattr(module, "_BATCH_BYTES", 3000)
+    files = [land(tmp_path, name, bytes(1000)) for name in "abcdefg"]
+    output = pa.schema([("content", pa.binary())])
+    plan = ReadPlan(format=BinaryFileFormat(), output=output)
+
+    batches = list(read_slices(map(whole, files), plan))
+
+    assert [batch.num_rows for batch in batches] == [3, 3, 1]
+
+
+def test_file_beyond_a_limit_is_a_bad_file(tmp_path: Path) -> None:
+    """The error names file, size and option, and quarantine goes on without it."""
+    file = land(tmp_path, "a.bin", bytes(5))
+    small = BinaryFileFormat(max_content_bytes=4)
+
+    error = refusal(
+        whole(file), format=small, output=pa.schema([("content", pa.binary())])
+    )
+
+    assert error.condition is Condition.BAD_FILE
+    assert error.context["path"] == file.path
+    assert "sluice.maxContentBytes" in str(error)
