@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import gzip
+import json
 from pathlib import Path
 
 import pytest
 from pyspark.errors import PySparkException
 from pyspark.sql import Row, SparkSession
+
+from sluice.errors import Condition
+from sluice.spark.failures import own_error
 
 pytestmark = pytest.mark.needs_java
 
@@ -99,3 +103,83 @@ def test_columns_that_no_file_has_are_refused(
 
     with pytest.raises(PySparkException, match=r"SCHEMA_UNSUPPORTED.*'wrong'"):
         stream(spark, tmp_path, source_format, "wrong int")
+
+
+# A type of a file, and the types of columns that Spark reads it as.
+WIDER = {
+    "tinyint": ["tinyint", "smallint", "int", "bigint", "double", "decimal(12,2)"],
+    "int": ["int", "bigint", "double", "decimal(10,0)"],
+    "bigint": ["bigint", "decimal(22,2)"],
+    "float": ["float", "double"],
+    "boolean": ["boolean"],
+    "decimal(5,2)": ["decimal(5,2)", "decimal(7,4)", "decimal(22,2)"],
+    "date": ["date", "timestamp_ntz"],
+    "timestamp": ["timestamp", "timestamp_ntz"],
+    "timestamp_ntz": ["timestamp_ntz", "timestamp"],
+    "string": ["string", "binary"],
+    "array<int>": ["array<int>", "array<bigint>"],
+    "struct<a:int,b:string>": ["struct<a:bigint,b:string>", "struct<b:string,z:int>"],
+    "map<string,int>": ["map<string,int>", "map<string,bigint>"],
+}
+
+VALUES = {
+    "boolean": "n % 2 = 0",
+    "decimal(5,2)": "IF(n % 7 = 0, NULL, n / 8)",
+    "date": "date_add(DATE'1969-12-01', int(n))",
+    "timestamp": "timestamp_micros(n * 1234567891 - 5)",
+    "timestamp_ntz": "timestamp_micros(n * 1234567891 - 5)",
+    "array<int>": "IF(n % 5 = 0, NULL, array(n, NULL, 3))",
+    "struct<a:int,b:string>": "IF(n % 5 = 0, NULL, named_struct('a', n, 'b', 'x'))",
+    "map<string,int>": "map(string(n), n)",
+}
+NARROW = f"c{sum(map(len, WIDER.values())) - 3}"
+# A part of a file that Spark splits too.
+SPLIT = {"sluice.maxPartitionBytes": "2k"}
+
+
+def test_parquet_is_as_spark_reads_it(spark: SparkSession, tmp_path: Path) -> None:
+    """Every type that Spark widens, over row groups and two files."""
+    pairs = [(kind, wide) for kind, kinds in WIDER.items() for wide in kinds]
+    made = ", ".join(
+        f"{VALUES.get(kind, 'n - 50')} AS c{number}"
+        for number, (kind, _) in enumerate(pairs)
+    )
+    typed = [
+        f"CAST(c{number} AS {kind}) AS c{number}"
+        for number, (kind, _) in enumerate(pairs)
+    ]
+    rows = spark.sql(f"SELECT {made} FROM (SELECT id AS n FROM range(100))")
+    folder = str(tmp_path / "landing")
+    rows.selectExpr(*typed).repartition(2).write.parquet(folder)
+    schema = ", ".join(f"c{number} {wide}" for number, (_, wide) in enumerate(pairs))
+    own = spark.read.schema(schema).parquet(folder)
+
+    found = stream(
+        spark, tmp_path, "Parquet", f"{schema}, _rescued_data string", **SPLIT
+    )
+
+    # One struct of the schema lacks a field of the files.
+    rescued = [json.loads(row._rescued_data) for row in found if row._rescued_data]
+    assert {tuple(each) for each in rescued} == {(NARROW, "_file_path")}
+    assert len(rescued) == 80
+    found = [Row(**{name: row[name] for name in own.columns}) for row in found]
+    assert sorted(map(str, found)) == sorted(map(str, own.collect()))
+
+
+def test_foreign_file_goes_to_quarantine(spark: SparkSession, tmp_path: Path) -> None:
+    """The attempt that finds it fails by name, the next one reads the others."""
+    folder = tmp_path / "landing"
+    spark.range(3).coalesce(1).write.parquet(str(folder))
+    (folder / "json.parquet").write_bytes(b'{"id": 1}\n')
+
+    options = {"sluice.badFiles": "quarantine"}
+    with pytest.raises(PySparkException) as caught:
+        stream(spark, tmp_path, "parquet", **options)
+    error = own_error(caught.value)
+    assert error is not None
+    assert error.condition is Condition.BAD_FILE
+    assert f"{str(folder / 'json.parquet')!r} cannot be read" in error.message
+
+    rows = stream(spark, tmp_path, "parquet", **options)
+
+    assert sorted(row.id for row in rows) == [0, 1, 2]

@@ -13,6 +13,7 @@ from pathlib import PurePosixPath
 from typing import Any, Protocol
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from sluice import storage
 from sluice.paths import is_local
@@ -99,6 +100,12 @@ def _count_text(path: str, options: _TextOptions) -> int:
     return count + bool(rest)
 
 
+def _count_parquet(path: str, _options: object) -> int:
+    """Return how many rows the footer names."""
+    with _open_as_it_is(path) as stream:
+        return int(pq.read_metadata(stream).num_rows)
+
+
 def _count_file(path: str, _options: object) -> int:
     """Count the file itself, unless it is empty."""
     with _open_as_it_is(path) as stream:
@@ -120,6 +127,7 @@ def _open_as_it_is(path: str) -> pa.NativeFile:
 
 COUNTERS: Mapping[str, Callable[[str, Any], int]] = {
     "json": _count_json,
+    "parquet": _count_parquet,
     "text": _count_text,
     "binaryFile": _count_file,
 }

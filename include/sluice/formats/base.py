@@ -38,6 +38,7 @@ class FileRange:
     """The bytes ``[start, end)`` of one landed file, for one task.
 
     - ``path``, ``size``, ``modified``: the file as it was discovered;
+    - ``rescues``: False where no query asks for what does not fit;
     - ``stream``: what it holds, at its beginning, decompressed where the format lets
       files be compressed; it can be sought unless it was.
     """
@@ -48,6 +49,7 @@ class FileRange:
     stream: BinaryIO
     start: int
     end: int
+    rescues: bool = True
 
 
 class Format(ABC):

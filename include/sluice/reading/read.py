@@ -44,6 +44,7 @@ class ReadPlan:
     keeps_versions: bool = False
     run_id: str = ""
     columns: pa.Schema = field(init=False)
+    rescues: bool = field(init=False)
 
     def __post_init__(self) -> None:
         filled = {METADATA, self.rescued_column, self.corrupt_column}
@@ -53,6 +54,8 @@ class ReadPlan:
             if each.name not in filled
         ]
         object.__setattr__(self, "columns", pa.schema(columns))
+        rescues = self.rescued_column in self.output.names or self.fail_on_new_fields
+        object.__setattr__(self, "rescues", rescues)
         self.format.require_columns(self.columns)
 
 
@@ -127,7 +130,15 @@ def _parse(each: FileSlice, plan: ReadPlan) -> Iterator[ParsedBlock]:
     file, codec = each.file, plan.format.codec_of(each.file.path)
     end = each.end if codec is None else sys.maxsize
     with open_decompressed(file.location, codec) as stream:
-        part = FileRange(file.path, file.size, file.modified, stream, each.start, end)
+        part = FileRange(
+            file.path,
+            file.size,
+            file.modified,
+            stream,
+            each.start,
+            end,
+            rescues=plan.rescues,
+        )
         yield from plan.format.parse(part, plan.columns)
 
 

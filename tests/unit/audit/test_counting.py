@@ -8,12 +8,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from sluice.audit import counting
 from sluice.audit.counting import COUNTERS, count_records
 from sluice.formats.binary_file import BinaryFileFormat
 from sluice.formats.json import JsonFormat
+from sluice.formats.parquet import ParquetFormat
 from sluice.formats.registry import FORMATS, format_class
 from sluice.formats.streams import CODECS
 from sluice.formats.text import TextFormat
@@ -137,3 +139,13 @@ def test_file_is_one_record_unless_it_is_empty(tmp_path: Path) -> None:
     (tmp_path / "b.gz").write_bytes(b"")
     assert count_records(str(tmp_path / "a.gz"), BinaryFileFormat()) == 1
     assert count_records(str(tmp_path / "b.gz"), BinaryFileFormat()) == 0
+
+
+def test_rows_of_parquet_are_counted_by_the_footer(tmp_path: Path) -> None:
+    """Compression is the format's own, whatever the file is called."""
+    path = tmp_path / "a.gz"
+    pq.write_table(pa.table({"i": range(1000)}), path, row_group_size=300)
+    assert count_records(str(path), ParquetFormat()) == 1000
+    path.write_bytes(b"no parquet")
+    with pytest.raises(ValueError, match="magic"):
+        count_records(str(path), ParquetFormat())

@@ -1,0 +1,287 @@
+"""Parquet to Arrow: row groups by pyarrow, columns by name."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from enum import StrEnum
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pyarrow.types as pt
+
+from sluice import storage
+from sluice.formats.base import FileRange, Format, ParsedBlock, Record, Split
+from sluice.formats.parquet_values import (
+    fits,
+    has_unknown,
+    merge_types,
+    shape_each,
+    spark_type,
+    to_json,
+    unknown_part,
+)
+from sluice.formats.streams import BadFileError
+from sluice.values import Option, parse_flag, word_of
+
+_BATCH_ROWS, _BATCH_BYTES = 10_000, 32 << 20
+# Spark 3 changed the calendar, and with it every day and moment before these.
+_FIRST_GREGORIAN_DAY = -141_427
+_FIRST_STABLE_SECOND = -2_208_988_800
+_LOG = logging.getLogger(__name__)
+
+
+class RebaseMode(StrEnum):
+    """How old dates are read of a file that does not name the Spark that wrote it."""
+
+    CORRECTED = "CORRECTED"
+    EXCEPTION = "EXCEPTION"
+    LEGACY = "LEGACY"
+
+
+@dataclass(frozen=True)
+class ParquetFormat(Format):
+    """Rows of row groups; a group belongs to the range that holds its middle."""
+
+    name = "parquet"
+    options = (
+        Option(
+            name="mergeSchema",
+            meaning="changes nothing: inference merges the schemas of its sample",
+            parse=parse_flag,
+        ),
+        Option(
+            name="datetimeRebaseMode",
+            default="CORRECTED",
+            meaning="how dates and times before 1582 and 1900 are read",
+            parse=word_of(RebaseMode),
+            field="datetime_rebase",
+        ),
+        Option(
+            name="int96RebaseMode",
+            default="CORRECTED",
+            meaning="how times before 1900 are read that are kept as INT96",
+            parse=word_of(RebaseMode),
+            field="int96_rebase",
+        ),
+    )
+    compressible = False
+    datetime_rebase: RebaseMode = RebaseMode.CORRECTED
+    int96_rebase: RebaseMode = RebaseMode.CORRECTED
+
+    @property
+    def split(self) -> Split:
+        """By row groups."""
+        return Split.RANGES
+
+    def infer(self, paths: Sequence[str], *, max_bytes: int, typed: bool) -> pa.Schema:
+        """Return the columns of the files' footers, which have their own types.
+
+        Of names that differ in case only the first one is a column.
+        """
+        del max_bytes, typed
+        kinds: dict[str, pa.DataType] = {}
+        names: dict[str, str] = {}
+        with ThreadPoolExecutor(max_workers=8) as readers:
+            for schema in readers.map(_read_schema, paths):
+                for name, kind in schema:
+                    if names.setdefault(name.lower(), name) == name:
+                        kinds[name] = merge_types(kinds.get(name, pa.null()), kind)
+        return pa.schema(
+            (name, pa.string() if pt.is_null(kind) else kind)
+            for name, kind in kinds.items()
+        )
+
+    def parse(self, part: FileRange, columns: pa.Schema) -> Iterator[ParsedBlock]:
+        """Yield the rows of the row groups whose middle is in ``[start, end)``."""
+        try:
+            yield from self._parse(part, columns)
+        except pa.ArrowMemoryError:
+            raise
+        except (pa.ArrowException, ValueError, OverflowError) as error:
+            raise BadFileError(
+                f"it is no Parquet file that can be read: {error}"
+            ) from error
+
+    def _parse(self, part: FileRange, columns: pa.Schema) -> Iterator[ParsedBlock]:
+        file = _open(part.stream)
+        found = file.schema_arrow
+        _require_distinct(found.names)
+        known = [
+            each.name
+            for each in columns
+            if each.name in found.names
+            and (part.rescues or fits(found.field(each.name).type, each.type))
+        ]
+        names = found.names if part.rescues else known
+        for number in range(file.metadata.num_row_groups):
+            group = file.metadata.row_group(number)
+            if not part.start <= _middle(group) < part.end:
+                continue
+            each_row = max(group.total_byte_size // max(group.num_rows, 1), 1)
+            for batch in file.iter_batches(
+                max(min(_BATCH_ROWS, _BATCH_BYTES // each_row), 1),
+                row_groups=[number],
+                columns=names,
+                use_threads=False,
+            ):
+                self._require_calendar(batch, file.metadata.metadata or {})
+                yield _block(batch, columns, rescues=part.rescues)
+
+    def _require_calendar(
+        self, batch: pa.RecordBatch, facts: dict[bytes, bytes]
+    ) -> None:
+        """Refuse old dates that another calendar may mean."""
+        days, moments = _is_legacy(facts)
+        if b"org.apache.spark.version" not in facts:
+            days = self.datetime_rebase is not RebaseMode.CORRECTED
+            moments = days or self.int96_rebase is not RebaseMode.CORRECTED
+        if not moments:
+            return
+        for name, values in zip(batch.schema.names, batch.columns, strict=True):
+            if _is_ancient(values, days=days):
+                raise BadFileError(
+                    f"column {name!r} holds a date before 1582-10-15, or a time before "
+                    "1900, that a Spark before 3 may have written in another calendar; "
+                    "write the file again by a newer Spark, or set datetimeRebaseMode "
+                    "and int96RebaseMode to CORRECTED where the file does not name one"
+                )
+
+
+FORMAT = ParquetFormat
+
+
+def _open(stream: object) -> pq.ParquetFile:
+    return pq.ParquetFile(
+        stream,
+        buffer_size=1 << 20,
+        coerce_int96_timestamp_unit="us",
+        page_checksum_verification=True,
+    )
+
+
+def _read_schema(path: str) -> list[tuple[str, pa.DataType]]:
+    try:
+        with storage.open_input(path) as stream:
+            file = _open(stream)
+            int96 = {each.path for each in file.schema if _is_int96(each)}
+            found = file.schema_arrow
+    except (OSError, pa.ArrowException, ValueError) as error:
+        _LOG.warning("schema inference passes over %r: %s", path, error)
+        return []
+    utc = pa.timestamp("us", "UTC")
+    kinds = [
+        (each.name, utc if each.name in int96 else spark_type(each.type))
+        for each in found
+    ]
+    return [(name, kind) for name, kind in kinds if kind is not None]
+
+
+def _is_int96(column: pq.ColumnSchema) -> bool:
+    return bool(column.physical_type == "INT96")
+
+
+def _require_distinct(names: Sequence[str]) -> None:
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise BadFileError(f"it has two columns called {twice[0]!r}")
+
+
+def _middle(group: pq.RowGroupMetaData) -> int:
+    """Return where Spark takes the middle of a row group to be."""
+    if not group.num_columns:
+        return 0
+    first = group.column(0)
+    start = first.data_page_offset
+    if first.has_dictionary_page and 0 < first.dictionary_page_offset < start:
+        start = first.dictionary_page_offset
+    numbers = range(group.num_columns)
+    size = sum(group.column(number).total_compressed_size for number in numbers)
+    return int(start + size // 2)
+
+
+def _is_legacy(facts: dict[bytes, bytes]) -> tuple[bool, bool]:
+    """Return if days, and if moments, are in the calendar of a Spark before 3."""
+    text = facts.get(b"org.apache.spark.version", b"99").decode()
+    version = tuple(int(part) for part in text.split(".")[:2] if part.isdecimal())
+    days = version < (3, 0) or b"org.apache.spark.legacyDateTime" in facts
+    int96 = version < (3, 1) or b"org.apache.spark.legacyINT96" in facts
+    return days, days or int96
+
+
+def _is_ancient(values: pa.Array, *, days: bool) -> bool:
+    kind = values.type
+    if pt.is_struct(kind):
+        return any(_is_ancient(each, days=days) for each in values.flatten())
+    if pt.is_map(kind):
+        return _is_ancient(values.items, days=days)
+    if pt.is_list(kind):
+        return _is_ancient(values.flatten(), days=days)
+    if pt.is_date32(kind) and days:
+        oldest = pc.min(values.cast(pa.int32())).as_py()
+        return oldest is not None and oldest < _FIRST_GREGORIAN_DAY
+    if pt.is_timestamp(kind):
+        moments = values.cast(pa.timestamp("s", kind.tz), safe=False)
+        oldest = pc.min(moments.cast(pa.int64())).as_py()
+        return oldest is not None and oldest < _FIRST_STABLE_SECOND
+    return False
+
+
+def _block(batch: pa.RecordBatch, columns: pa.Schema, *, rescues: bool) -> ParsedBlock:
+    """Return the rows of a batch, with a record for each if anything was left over."""
+    rescued: list[dict[str, msgspec.Raw]] = [{} for _ in range(batch.num_rows)]
+    found = dict(zip(batch.schema.names, batch.columns, strict=True))
+    new = [name for name in found if name not in columns.names]
+    arrays = {}
+    for column in columns:
+        values = found.get(column.name)
+        if values is None:
+            arrays[column.name] = pa.nulls(batch.num_rows, column.type)
+        else:
+            arrays[column.name] = _fill(values, column, rescued, rescues=rescues)
+    for name in new if rescues else ():
+        _rescue(rescued, name, found[name].to_pylist())
+    # A table without columns has no rows.
+    table = pa.table(arrays or {"": pa.nulls(batch.num_rows)})
+    if not any(rescued):
+        return ParsedBlock(table, None)
+    records = [
+        Record({}, each, tuple(name for name in new if name in each))
+        for each in rescued
+    ]
+    return ParsedBlock(table, records)
+
+
+def _fill(
+    values: pa.Array,
+    column: pa.Field,
+    rescued: list[dict[str, msgspec.Raw]],
+    *,
+    rescues: bool,
+) -> pa.Array:
+    """Return the values of a column, and rescue what does not fit it."""
+    name, kind = column.name, column.type
+    if not fits(values.type, kind):
+        if rescues:
+            _rescue(rescued, name, values.to_pylist())
+        return pa.nulls(len(values), kind)
+    shaped, odd = shape_each(values, kind)
+    if rescues and has_unknown(values.type, kind):
+        rest = [unknown_part(each, kind) for each in values.to_pylist()]
+        _rescue(rescued, name, rest)
+    for number in odd:
+        _rescue(rescued[number : number + 1], name, [values[number].as_py()])
+    return shaped
+
+
+def _rescue(
+    rescued: Sequence[dict[str, msgspec.Raw]], name: str, values: Sequence[object]
+) -> None:
+    for row, value in zip(rescued, values, strict=True):
+        if value is not None:
+            row[name] = to_json(value)
