@@ -2,8 +2,9 @@
 PYTHON ?= python3
 PIPELINE ?= orders
 VENV := .venv/bin
-FAST_TESTS := tests/unit
-SLUICE_TESTS := $(wildcard tests/unit tests/spark tests/s3 tests/recovery tests/cluster tests/compose tests/dags tests/e2e tests/wheel)
+FAST_TESTS := tests/unit tests/local
+SLUICE_TESTS := $(wildcard $(FAST_TESTS) tests/model tests/spark tests/s3 tests/recovery tests/cluster \
+  tests/compose tests/dags tests/e2e tests/wheel)
 PYTEST := SPARK_LOCAL_IP=127.0.0.1 $(VENV)/python -m pytest
 SHORT := -m "not long"
 SLOWEST := --durations 40 --durations-min 5
@@ -64,7 +65,7 @@ fmt: setup ## let ruff mend and format
 	$(VENV)/ruff check --fix .
 	$(VENV)/ruff format .
 
-unit: setup ## tests without a JVM
+unit: setup ## tests that need no table, process or JVM, in half a minute
 	$(PYTEST) $(SHORT) tests/unit
 
 spark: setup ## tests with one local Spark session

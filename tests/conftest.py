@@ -11,7 +11,17 @@ from pyspark.sql import SparkSession
 from sluice.spark.session import spark_session
 
 _TESTS = Path(__file__).parent
-_SLOWEST = ("e2e", "wheel", "recovery", "cluster", "s3", "spark", "dags")
+_SLOWEST = (
+    "e2e",
+    "wheel",
+    "recovery",
+    "cluster",
+    "s3",
+    "spark",
+    "model",
+    "dags",
+    "local",
+)
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,6 @@
 """The corruption corpus: each damage to a real pipeline is named, and nothing else.
 
-Those that a run is refused for are in tests/unit/repair/test_damages.py.
+Those that a run is refused for are in tests/local/repair/test_damages.py.
 """
 
 from __future__ import annotations
