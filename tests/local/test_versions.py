@@ -26,7 +26,7 @@ from sluice.preflight.plan import plan_run
 from sluice.preflight.run import preflight
 from sluice.repair.run import carry_out, plan_repair
 from sluice.resources.delete import delete_pipeline
-from sluice.versions import FORMAT_VERSION, require_known
+from sluice.versions import FORMAT_VERSION
 from support.builders import PipelineBuilder, pipeline_config
 from support.tree import contents
 
@@ -154,21 +154,6 @@ def test_offset_of_another_source_is_nobody_elses_business(
     rewrite_offset(pipeline, ledger=None, seq=None, version=99)
 
     assert read_checkpoint(pipeline.config.bronze_checkpoint_location) is not None
-
-
-@pytest.mark.parametrize("version", [None, 1, "1"])
-def test_known_versions_pass(version: object) -> None:
-    """None is what there was before a version was named; tables keep it as text."""
-    require_known("ledger", version)
-
-
-@pytest.mark.parametrize("version", [0, -1, 2, "2", "1.5", "", True, "next"])
-def test_anything_else_is_of_a_newer_release(version: object) -> None:
-    """What a later release will write is not known, so nothing is guessed."""
-    with pytest.raises(FatalError) as caught:
-        require_known("ledger", version)
-
-    assert caught.value.condition is Condition.VERSION_TOO_NEW
 
 
 def test_version_of_a_ledger_survives_what_rewrites_it(

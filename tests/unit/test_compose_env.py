@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import base64
-import subprocess
-import sys
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 
-import compose_env
 from compose_env import SECRETS, missing_secrets, write_secrets
 
 
@@ -66,20 +63,3 @@ def test_what_is_there_is_kept_and_what_is_missing_added(file):
 def test_a_secret_without_a_value_is_missing(line):
     """Compose refuses an empty one, so it must be made."""
     assert "SLUICE_JWT_SECRET" in missing_secrets(line)
-
-
-def test_it_runs_without_any_package():
-    """A machine with Docker and a Python needs no set-up for it."""
-    code = "import sys; sys.argv=['x']; import compose_env"
-    folder = str(Path(compose_env.__file__).parent)
-    command = [
-        sys.executable,
-        "-I",
-        "-S",
-        "-c",
-        f"import sys; sys.path[:0]=[{folder!r}]",
-    ]
-    done = subprocess.run(
-        [*command[:-1], f"{command[-1]}; {code}"], capture_output=True, check=False
-    )
-    assert done.returncode == 0, done.stderr

@@ -17,25 +17,24 @@ import pytest
 
 from sluice import storage
 from sluice.control import lease as lease_module
-from sluice.control.holder import Holder, is_gone, this_process
+from sluice.control.holder import Holder
 from sluice.control.lease import (
     Lease,
     acquire_lease,
     control_location,
-    find_living,
     read_lease,
-    release_lease,
     renew_lease,
 )
 from sluice.errors import Condition, RetryableError
+from support.leases import EXPIRY, acquire, objects
 
 RACERS = 16
-EXPIRY = timedelta(seconds=1)
 ELSEWHERE = Holder("elsewhere", "somebody", 1, "another boot", 1)
 
 RACE = """
 import sys
 from datetime import timedelta
+from pathlib import Path
 from sluice.control.hold import hold_lease
 from sluice.errors import RetryableError
 print("ready", flush=True)
@@ -51,6 +50,7 @@ except RetryableError as error:
 HOLD = """
 import sys, time
 from datetime import timedelta
+from pathlib import Path
 from sluice.control.hold import hold_lease
 expiry = timedelta(seconds=1)
 with hold_lease(sys.argv[1], query="orders_bronze", run_id="held", expiry=expiry):
@@ -59,28 +59,16 @@ with hold_lease(sys.argv[1], query="orders_bronze", run_id="held", expiry=expiry
 """
 
 
-@pytest.fixture
-def checkpoint(tmp_path: Path) -> str:
-    """Return where a query keeps its checkpoint."""
-    return str(tmp_path / "checkpoints" / "orders" / "bronze")
-
-
-def acquire(checkpoint: str, run_id: str = "mine") -> Lease:
-    """Take the lease with an expiry that a test can wait for."""
-    return acquire_lease(
-        checkpoint, query="orders_bronze", run_id=run_id, expiry=EXPIRY
-    )
-
-
 def held_elsewhere(checkpoint: str, run_id: str = "theirs") -> Lease:
     """Take the lease as a process on another machine that will not be heard again."""
     lease = replace(acquire(checkpoint, run_id), holder=ELSEWHERE)
     return renew_lease(lease)
 
 
-def objects(checkpoint: str) -> list[str]:
-    """Return all that is kept beside the checkpoint."""
-    return storage.list_keys(control_location(checkpoint))
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> str:
+    """Return where a query keeps its checkpoint."""
+    return str(tmp_path / "checkpoints" / "orders" / "bronze")
 
 
 @contextmanager
@@ -216,30 +204,6 @@ def test_expiry_is_that_of_the_holder(checkpoint: str) -> None:
     assert time.monotonic() - began >= 2
 
 
-def test_epoch_is_never_used_twice(checkpoint: str) -> None:
-    """Or a holder paused long ago would renew the lease of somebody else."""
-    old = acquire(checkpoint)
-    release_lease(old)
-    release_lease(acquire(checkpoint, "second"))
-    third = acquire(checkpoint, "third")
-    assert third.epoch == 3
-    assert renew_lease(old) == third
-    release_lease(old)
-    assert read_lease(checkpoint) == third
-    assert objects(checkpoint) == ["lease/3.json"]
-
-
-def test_epoch_that_was_used_and_removed_meanwhile_is_not_won(checkpoint: str) -> None:
-    """A slow challenger may put the object of an epoch that came and went."""
-    for run in ("first", "second"):
-        release_lease(acquire(checkpoint, run))
-    third = acquire(checkpoint, "third")
-    late = replace(third, epoch=2, run_id="late")
-    assert not lease_module._take(late)
-    assert read_lease(checkpoint) == third
-    assert objects(checkpoint) == ["lease/3.json"]
-
-
 @pytest.mark.parametrize("content", [b"", b'{"run_id": "\xff"}'])
 def test_damaged_lease_is_watched_and_then_succeeded(
     checkpoint: str, content: bytes
@@ -248,34 +212,3 @@ def test_damaged_lease_is_watched_and_then_succeeded(
     storage.put(control_location(checkpoint), "lease/7.json", content)
     assert acquire(checkpoint).epoch == 8
     assert objects(checkpoint) == ["lease/8.json"]
-
-
-def test_looking_for_a_lease_makes_nothing(checkpoint: str) -> None:
-    """A query that never ran has no folder of its own."""
-    assert read_lease(checkpoint) is None
-    assert find_living(checkpoint) is None
-    assert not Path(control_location(checkpoint)).exists()
-
-
-def test_another_process_with_the_same_id_is_not_the_holder() -> None:
-    """Ids are used again: it is the start that tells two processes apart."""
-    me = this_process()
-    assert not is_gone(me)
-    assert me.started is not None
-    assert is_gone(replace(me, started=me.started - 1))
-    assert not is_gone(replace(me, space="another boot", started=me.started - 1))
-    assert not is_gone(replace(me, space=None, started=None, pid=2**22 + 1))
-
-
-@pytest.mark.parametrize(
-    ("checkpoint", "expected"),
-    [
-        ("/lake/checkpoints/orders/bronze", "/lake/checkpoints/orders/_control/bronze"),
-        ("s3://b/cp/bronze", "s3://b/cp/_control/bronze"),
-        ("s3://b/bronze", "s3://b/_control/bronze"),
-        ("s3://b", "s3://b/_control"),
-    ],
-)
-def test_control_lies_beside_the_checkpoint(checkpoint: str, expected: str) -> None:
-    """Spark owns all that is within."""
-    assert control_location(checkpoint) == expected

@@ -16,14 +16,13 @@ from sluice.control.holder import Holder
 from sluice.control.lease import (
     STOP_KEY,
     acquire_lease,
-    control_location,
     release_lease,
     renew_lease,
 )
 from sluice.control.stop import request_stop
 from sluice.errors import Condition, FatalError, RetryableError
+from support.leases import EXPIRY, objects
 
-EXPIRY = timedelta(seconds=1)
 ELSEWHERE = Holder("elsewhere", "somebody", 1, "another boot", 1)
 
 
@@ -36,11 +35,6 @@ def checkpoint(tmp_path: Path) -> str:
 def holding(checkpoint: str, expiry: timedelta = EXPIRY):
     """Hold the lease as a run does."""
     return hold_lease(checkpoint, query="orders_bronze", run_id="run", expiry=expiry)
-
-
-def objects(checkpoint: str) -> list[str]:
-    """Return all that is kept beside the checkpoint."""
-    return storage.list_keys(control_location(checkpoint))
 
 
 def reason(hold: Hold, seconds: float = 3) -> str | None:

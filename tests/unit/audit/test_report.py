@@ -5,18 +5,14 @@ from __future__ import annotations
 import json
 import re
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
-from sluice.audit import AuditReport, run_audit
+from sluice.audit import AuditReport
 from sluice.audit.render import render_page, table_rows
-from sluice.config import load_pipeline
 from sluice.errors import ExitCode
 from sluice.model import Severity
 from sluice.rules.findings import Code, Mend, finding
-from support.builders import PipelineBuilder, pipeline_config
-from support.delta_rows import read_delta
 
 MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -112,36 +108,10 @@ def test_page_of_a_healthy_pipeline_says_so() -> None:
     assert "All four sides agree" in render_page(report())
 
 
-def test_remedy_is_a_command_that_finds_the_pipeline(tmp_path: Path) -> None:
-    """One whose file lies elsewhere has no name that leads there."""
-    path = tmp_path / "my files" / "orders.yaml"
-    path.parent.mkdir()
-    path.write_text(f"name: orders\nlake: {tmp_path}/lake\n", encoding="utf-8")
-
-    findings = run_audit(load_pipeline(str(path))).findings
-
-    remedies = {each.code: each.remedy for each in findings}
-    assert remedies["NOTHING_YET"] == f"sluice run '{path}'"
-
-
 def test_remedy_names_pipeline_and_file() -> None:
     """It is there to be copied."""
     (row,) = table_rows(report(Code.ROWS_DUPLICATED))
     assert row["remedy"] == "sluice replay orders --files '<b>a.json</b>'"
-
-
-def test_audit_leaves_a_page_and_a_row(tmp_path: Path) -> None:
-    """The verdicts of all runs can be read back."""
-    pipeline = PipelineBuilder(pipeline_config(tmp_path))
-    pipeline.land("a.json", rows=4)
-    pipeline.run_batch()
-    made = run_audit(pipeline.config)
-    assert (made.verdict, made.findings) == ("ok", ())
-    assert made.counts["landed records"] == made.counts["bronze rows"] == 4
-    page = Path(pipeline.config.reports_location, "audit.html")
-    assert "All four sides agree" in page.read_text()
-    audits = read_delta(pipeline.config.ops_location("audits"))
-    assert audits["verdict"].to_pylist() == ["ok"]
 
 
 def test_page_breaks_no_word_of_a_header_or_of_a_code() -> None:

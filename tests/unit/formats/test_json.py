@@ -1,79 +1,15 @@
 from __future__ import annotations
 
-import io
 import json
 import math
 from decimal import Decimal
-from itertools import pairwise
-from pathlib import Path
 
 import msgspec
 import pyarrow as pa
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
 
-from sluice.formats import json as module
-from sluice.formats.base import rescued_json
-from sluice.formats.json import parse_block, parse_document, record_lines
-from sluice.formats.streams import line_blocks
-
-COLUMNS = pa.schema(
-    [
-        ("s", pa.string()),
-        ("d", pa.float64()),
-        ("f", pa.float32()),
-        ("i", pa.int64()),
-        ("n", pa.int8()),
-        ("b", pa.bool_()),
-        ("t", pa.struct([("x", pa.int64()), ("y", pa.string())])),
-        ("l", pa.list_(pa.field("element", pa.float64()))),
-    ]
-)
-FLAT = pa.schema([field for field in COLUMNS if field.name not in "tl"])
-
-
-def rows(block: bytes, columns: pa.Schema = COLUMNS) -> list[tuple[dict, str | None]]:
-    """Return each row's values that are there, and what of it is rescued."""
-    found = []
-    for parsed in parse_block(block, columns):
-        records = parsed.records or [None] * parsed.columns.num_rows
-        values = parsed.columns.to_pylist()
-        found += [
-            (present(row), rescue(one))
-            for row, one in zip(values, records, strict=True)
-        ]
-    return found
-
-
-def present(row: dict) -> dict:
-    """Return the values that are not null."""
-    return {name: value for name, value in row.items() if value is not None}
-
-
-def rescue(record) -> str | None:
-    """Return the rescued text of a record without the path of its file."""
-    text = record and rescued_json(record, "/in/a")
-    if text is None:
-        return None
-    assert json.loads(text)["_file_path"] == "/in/a"
-    return text.removesuffix('"_file_path":"/in/a"}').removesuffix(",") + "}"
-
-
-def took_fast_path(block: bytes, columns: pa.Schema = COLUMNS) -> bool:
-    """Tell whether no record was read carefully."""
-    return all(parsed.records is None for parsed in parse_block(block, columns))
-
-
-def carefully(block: bytes, columns: pa.Schema) -> list[tuple[dict, str | None]]:
-    """Return what :func:`rows` does, by the careful path alone."""
-    lines = record_lines(block)
-    if not lines:
-        return []
-    parsed = module._parse_carefully(lines, columns)
-    pairs = zip(parsed.columns.to_pylist(), parsed.records or (), strict=True)
-    return [(present(row), rescue(record)) for row, record in pairs]
-
+from sluice.formats.json import parse_block, parse_document
+from support.json_rows import COLUMNS, CORRUPT, FLAT, carefully, rows
 
 # value -> (what the column holds, what is rescued); None is nothing
 VALUES = {
@@ -160,47 +96,6 @@ def test_value_does_not_depend_on_its_neighbours(name: str, text: str) -> None:
     assert repr(rows(b'{"i": 1}\n' + block)[1:]) == repr(alone)
 
 
-CORRUPT = [
-    b"null",
-    b"true",
-    b"1",
-    b'"text"',
-    b"[]",
-    b'[{"i": 1}]',
-    b"{",
-    b"}",
-    b"{]",
-    b"nope",
-    b'{"i": 1',
-    b'{"i": 1}}',
-    b'{"i": 1}{"i": 2}',
-    b'{"i": 1} {"i": 2}',
-    b'{"i": 1}, {"i": 2}',
-    b'{"i": 1},',
-    b'{"i": 1,}',
-    b'{"i": 01}',
-    b'{"i": +1}',
-    b'{"d": 1.}',
-    b'{"d": .5}',
-    b'{"d": 0x10}',
-    b'{"d": nan}',
-    b'{"d": 1NaN}',
-    b"{i: 1}",
-    b"{'i': 1}",
-    b'{"i" 1}',
-    b'{"i": 1} // note',
-    b'{"i": 1}\0',
-    b"\0",
-    b'{"s": "a\x01b"}',
-    b'{"s": "\\x"}',
-    b'{"s": "open}',
-    b'{"s": "\\ud800"}',
-    b'{"\xff": 1}',
-    b'{"new": ' + b"[" * 5000 + b"]" * 5000 + b"}",
-    b"\xff\xfe",
-]
-
-
 @pytest.mark.parametrize("line", CORRUPT, ids=lambda line: repr(line[:20]))
 @pytest.mark.parametrize("columns", [COLUMNS, FLAT], ids=["nested", "flat"])
 def test_line_that_is_no_object_is_one_corrupt_record(
@@ -272,101 +167,6 @@ def test_last_of_repeated_keys_counts() -> None:
     assert (values, rescued) == ({"i": 2}, None)
 
 
-def test_plain_records_take_the_fast_path() -> None:
-    """Records that fit must not pay for the odd ones of other files."""
-    block = b'{"s": "x", "d": 1.5, "i": 1, "t": {"x": 1}, "l": [1]}\n{}\n' * 3
-
-    assert took_fast_path(block)
-
-
-def test_one_odd_record_slows_only_its_neighbours() -> None:
-    """Halving leaves most of a block to the fast path."""
-    lines = [b'{"i": 1}'] * 4000
-    lines[1234] = b'{"i": "x"}'
-
-    parsed = list(parse_block(b"\n".join(lines), COLUMNS))
-
-    careful = [one.columns.num_rows for one in parsed if one.records is not None]
-    assert sum(careful) <= 256
-    assert sum(one.columns.num_rows for one in parsed) == 4000
-
-
-def test_new_field_everywhere_does_not_slow_flat_records() -> None:
-    """The usual change, a field more, leaves the typed columns to pyarrow."""
-    block = b'{"i": 1, "new": 1.10}\n{"i": 2}\n' * 300
-
-    (parsed,) = parse_block(block, FLAT)
-
-    assert parsed.columns["i"].to_pylist() == [1, 2] * 300
-    assert parsed.records is not None
-    assert {each.new_fields for each in parsed.records} == {("new",), ()}
-
-
-def test_rows_keep_their_order() -> None:
-    """However a block is halved, its rows come as they stood."""
-    lines = [
-        json.dumps({"i": number if number % 97 else str(number)})
-        for number in range(3000)
-    ]
-
-    found = rows("\n".join(lines).encode())
-
-    assert [values.get("i") for values, _ in found] == [
-        number if number % 97 else None for number in range(3000)
-    ]
-
-
-SCALAR = st.one_of(
-    st.none(),
-    st.booleans(),
-    st.integers(-(2**70), 2**70),
-    st.floats(),
-    st.text(max_size=5),
-    st.sampled_from([1e300, -0.0, "NaN", 128, 10**400]),
-)
-VALUE = st.recursive(
-    SCALAR,
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(st.sampled_from(["x", "y", "z", ""]), inner, max_size=3)
-    ),
-    max_leaves=5,
-)
-LINE = st.one_of(
-    st.dictionaries(
-        st.sampled_from([*COLUMNS.names, "new", "S"]), VALUE, max_size=4
-    ).map(lambda record: json.dumps(record).encode()),
-    st.dictionaries(st.sampled_from(COLUMNS.names), VALUE, max_size=3).map(
-        lambda record: json.dumps(record, ensure_ascii=False).encode(errors="replace")
-    ),
-    st.sampled_from(CORRUPT[:-2]),
-    st.binary(max_size=6),
-)
-
-
-@pytest.mark.parametrize("columns", [COLUMNS, FLAT], ids=["nested", "flat"])
-@given(lines=st.lists(LINE, max_size=6))
-@settings(max_examples=60, deadline=None, derandomize=True)
-@example(lines=[b'{"t":', b'{"x": 1}}{"s": null}'])
-@example(lines=[b'{"d": 1', b"}"])
-def test_fast_path_agrees_with_careful_path(
-    columns: pa.Schema, lines: list[bytes]
-) -> None:
-    """What a record becomes is decided by the record, not by the way it was read."""
-    block = b"\n".join(lines)
-
-    assert repr(rows(block, columns)) == repr(carefully(block, columns))
-
-
-@given(lines=st.lists(LINE, max_size=6))
-@settings(max_examples=40, deadline=None, derandomize=True)
-def test_rescued_text_is_valid_json(lines: list[bytes]) -> None:
-    """Whatever was in the file, the rescued column can be parsed by anybody."""
-    for _, rescued in rows(b"\n".join(lines)):
-        if rescued is not None:
-            json.loads(rescued)
-
-
 def test_other_types_are_read_carefully() -> None:
     """Types that pyarrow's parser lacks come out right or are rescued."""
     columns = pa.schema(
@@ -406,50 +206,6 @@ def test_document_is_one_object_or_an_array(
     ]
 
     assert found == expected
-
-
-CONTENT = st.lists(
-    st.sampled_from([b"a", b"bb", b"\n", b"\n\n", b"\r\n", b"x" * 40]), max_size=30
-).map(b"".join)
-
-
-@given(CONTENT, st.lists(st.integers(0, 400), max_size=6), st.integers(1, 64))
-@settings(max_examples=100, deadline=None, derandomize=True)
-@example(b"aa\nbb", [3], 1)
-@example(b"aa\nbb", [2], 1)
-@example(b"\n\n", [1], 8)
-def test_ranges_share_no_line_and_miss_none(
-    content: bytes, cuts: list[int], block_bytes: int
-) -> None:
-    """A large file is read by many tasks, each line by exactly one."""
-    borders = sorted({0, len(content), *(cut for cut in cuts if cut < len(content))})
-    stream = io.BytesIO(content)
-
-    blocks = [
-        block
-        for start, end in pairwise(borders)
-        for block in line_blocks(stream, start, end, block_bytes)
-    ]
-
-    assert b"".join(blocks) == content
-    assert all(block.endswith(b"\n") for block in blocks[:-1])
-
-
-def test_huge_line_is_whole(tmp_path: Path) -> None:
-    """A line longer than a block, over several ranges, belongs to where it begins."""
-    huge = json.dumps({"s": "x" * 1000}).encode()
-    content = b'{"i": 1}\n' + huge + b'\n{"i": 2}'
-    path = tmp_path / "a.json"
-    path.write_bytes(content)
-
-    with path.open("rb") as stream:
-        ranges = [(start, start + 100) for start in range(0, len(content), 100)]
-        found = [b"".join(line_blocks(stream, *each, 64)) for each in ranges]
-
-    assert [block for block in found if block] == [
-        b'{"i": 1}\n' + huge + b"\n",
-        b'{"i": 2}',
-    ]
 
 
 def test_raw_text_is_kept_by_msgspec() -> None:

@@ -3,69 +3,29 @@ from __future__ import annotations
 import bz2
 import gzip
 import json
-import os
-import pickle
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
 import pyarrow as pa
 import pytest
 
-from sluice.errors import Condition, FatalError, RetryableError
+from sluice.errors import Condition, FatalError
 from sluice.formats.binary_file import BinaryFileFormat
 from sluice.formats.json import JsonFormat
-from sluice.ledger.ledger import Ledger
-from sluice.ledger.quarantine import LeftOut
-from sluice.model import FileVersion, LedgerFile
 from sluice.reading import read as module
-from sluice.reading.partition import FileSlice, plan_partitions
+from sluice.reading.partition import plan_partitions
 from sluice.reading.read import ReadPlan, read_slices
-
-MOMENT = datetime(2026, 1, 1, 12, 0, 0, 123456, tzinfo=UTC)
-MTIME_NS = 1_767_268_800_123_456_789
-METADATA = pa.struct(
-    [
-        ("file_path", pa.string()),
-        ("file_name", pa.string()),
-        ("file_size", pa.int64()),
-        ("file_block_start", pa.int64()),
-        ("file_block_length", pa.int64()),
-        ("file_modification_time", pa.timestamp("us", tz="UTC")),
-    ]
+from support.reading import (
+    DAMAGED,
+    LINES,
+    MOMENT,
+    OUTPUT,
+    land,
+    read,
+    refusal,
+    rewritten,
+    whole,
 )
-OUTPUT = pa.schema(
-    [("i", pa.int64()), ("_rescued_data", pa.string()), ("_metadata", METADATA)]
-)
-LINES = b"".join(b'{"i": %d}\n' % number for number in range(100))
-
-
-def land(folder: Path, name: str, content: bytes = LINES) -> LedgerFile:
-    """Write a file and return it as the ledger has it."""
-    path = folder / name
-    path.write_bytes(content)
-    os.utime(path, ns=(MTIME_NS, MTIME_NS))
-    return LedgerFile(1, str(path), len(content), MOMENT)
-
-
-def whole(file: LedgerFile) -> FileSlice:
-    """Return the one slice that is all of a file."""
-    return FileSlice(file, 0, file.size)
-
-
-def read(*slices: FileSlice, **fields: object) -> list[dict]:
-    """Return the rows that a task would hand to Spark."""
-    plan = ReadPlan(**({"format": JsonFormat(), "output": OUTPUT} | fields))
-    batches = list(read_slices(slices, plan))
-    assert all(batch.schema.equals(plan.output) for batch in batches)
-    return [row for batch in batches for row in batch.to_pylist()]
-
-
-def refusal(*slices: FileSlice, **fields: object) -> FatalError:
-    """Return the error with which a task stops."""
-    with pytest.raises(FatalError) as caught:
-        read(*slices, **fields)
-    return caught.value
 
 
 def test_rows_come_in_the_schema_asked_for(tmp_path: Path) -> None:
@@ -175,15 +135,6 @@ def test_compressed_file_is_read_whole(tmp_path: Path, ending: str, compress) ->
     assert [row["i"] for row in rows] == list(range(100))
 
 
-DAMAGED = {
-    "a.json.gz": gzip.compress(LINES)[:-10],
-    "b.json.gz": b"\x1f\x8b" + b"nonsense" * 9,
-    "c.json.gz": LINES,
-    "d.json.bz2": bz2.compress(LINES)[:-10],
-    "e.json.zst": pa.compress(LINES, "zstd", asbytes=True)[:-4],
-}
-
-
 @pytest.mark.parametrize("name", DAMAGED)
 def test_damaged_file_is_named(tmp_path: Path, name: str) -> None:
     """Spark with ``ignoreCorruptFiles`` would keep its first rows in silence."""
@@ -215,59 +166,6 @@ def test_file_that_changed_is_named(tmp_path: Path, content: bytes) -> None:
 
     assert error.condition is Condition.BAD_FILE
     assert str(len(LINES)) in str(error.context["reason"])
-
-
-def ledger_with(tmp_path: Path, file: LedgerFile) -> Ledger:
-    """Return a ledger to which ``file`` is known."""
-    ledger = Ledger.open_or_create(str(tmp_path / "schemas"))
-    ledger.append_new([FileVersion(file.path, file.size, file.modified)], run_id="run")
-    return ledger
-
-
-def test_bad_file_is_quarantined_once(tmp_path: Path) -> None:
-    """The event is written before the task fails, and the first attempt's stands."""
-    file = land(tmp_path, "a.gz", DAMAGED["a.json.gz"])
-    ledger = ledger_with(tmp_path, file)
-
-    for run in ("first", "second"):
-        refusal(whole(file), ledger=ledger, quarantines=True, run_id=run)
-
-    (event,) = ledger.left_out().values()
-    assert (event.seq, event.path, event.run_id) == (1, file.path, "first")
-    assert event.error == refusal(whole(file)).context["reason"]
-
-
-def test_file_that_the_system_withholds_is_not_quarantined(tmp_path: Path) -> None:
-    """An error of the disk or of rights passes; quarantine is for ever."""
-    folder = tmp_path / "a.json"
-    folder.mkdir()
-    os.utime(folder, ns=(MTIME_NS, MTIME_NS))
-    size = folder.stat().st_size
-    file = LedgerFile(1, str(folder), size, MOMENT)
-    ledger = ledger_with(tmp_path, file)
-
-    with pytest.raises(RetryableError) as caught:
-        read(whole(file), ledger=ledger, quarantines=True)
-
-    assert caught.value.context["path"] == file.path
-    assert ledger.left_out() == {}
-
-
-def test_bad_file_is_not_quarantined_unless_asked(tmp_path: Path) -> None:
-    """``bad_files: fail`` leaves the decision to a person."""
-    file = land(tmp_path, "a.gz", b"x")
-    ledger = ledger_with(tmp_path, file)
-
-    refusal(whole(file), ledger=ledger)
-
-    assert ledger.left_out() == {}
-
-
-def rewritten(file: LedgerFile, content: bytes, *, nanoseconds: int = 1000) -> None:
-    """Write a file again, dated later by no more than the ledger can tell."""
-    Path(file.path).write_bytes(content)
-    moment = MTIME_NS + nanoseconds
-    os.utime(file.path, ns=(moment, moment))
 
 
 def test_rewrite_of_equal_size_is_named(tmp_path: Path) -> None:
@@ -327,44 +225,6 @@ def test_rewrite_that_breaks_the_reading_is_told_as_such(
     assert "when discovered, now" in str(error.context["reason"])
 
 
-def test_replaced_version_is_recorded_as_such(tmp_path: Path) -> None:
-    """Where versions count, the newer one is on its way: nothing is bad."""
-    file = land(tmp_path, "a")
-    ledger = ledger_with(tmp_path, file)
-    rewritten(file, LINES)
-
-    error = refusal(whole(file), ledger=ledger, keeps_versions=True, run_id="run")
-
-    assert error.condition is Condition.FILE_REPLACED
-    (record,) = ledger.left_out().values()
-    assert (record.seq, record.kind) == (1, LeftOut.REPLACED)
-
-
-def test_file_that_is_gone_is_not_replaced(tmp_path: Path) -> None:
-    """No newer version comes for it, so the policy for bad files holds."""
-    file = land(tmp_path, "a")
-    ledger = ledger_with(tmp_path, file)
-    Path(file.path).unlink()
-
-    error = refusal(whole(file), ledger=ledger, keeps_versions=True)
-
-    assert error.condition is Condition.BAD_FILE
-    assert ledger.left_out() == {}
-
-
-def test_attempt_after_a_record_is_refused(tmp_path: Path) -> None:
-    """A file in quarantine whose rows are in the table would be neither in nor out."""
-    file = land(tmp_path, "a")
-    ledger = ledger_with(tmp_path, file)
-    rewritten(file, LINES, nanoseconds=5_000_000)
-    first = refusal(whole(file), ledger=ledger, quarantines=True)
-    os.utime(file.path, ns=(MTIME_NS, MTIME_NS))
-
-    second = refusal(whole(file), ledger=ledger, quarantines=True)
-
-    assert second.context == first.context
-
-
 def test_new_field_fails_where_asked(tmp_path: Path) -> None:
     """``failOnNewColumns`` names file and fields; a mismatch is no new field."""
     file = land(tmp_path, "a", b'{"i": 1}\n{"i": 1, "b": 2, "a": 3}')
@@ -402,18 +262,6 @@ def test_document_file_is_read_whole(tmp_path: Path) -> None:
     assert [
         row["i"] for row in read(whole(file), format=JsonFormat(multi_line=True))
     ] == [1, 2]
-
-
-def test_plan_survives_pickling(tmp_path: Path) -> None:
-    """Spark sends it to its workers."""
-    plan = ReadPlan(
-        format=JsonFormat(),
-        output=OUTPUT,
-        ledger=Ledger.open_or_create(str(tmp_path)),
-        run_id="run",
-    )
-
-    assert pickle.loads(pickle.dumps(plan)) == plan
 
 
 def test_rows_that_are_whole_files_are_not_piled_up(

@@ -12,7 +12,6 @@ from sluice.formats.json import JsonFormat
 from sluice.options.options import CloudFilesOptions
 from sluice.schema import kept as schemas
 from sluice.schema.kept import latest_schema, schema_of
-from support.racing import race
 
 
 @pytest.fixture
@@ -120,26 +119,3 @@ def test_sample_is_bounded(
     land(options, "b", b'{"b": 1}')
 
     assert told(schema_of(options)) == "struct<a:bigint>"
-
-
-INFER = """
-import sys
-from sluice.options.options import CloudFilesOptions
-from sluice.schema.kept import schema_of
-path, location, typed = sys.argv[1:]
-print("ready", flush=True)
-sys.stdin.readline()
-print(schema_of(CloudFilesOptions(
-    path=path, schema_location=location, infer_column_types=typed == "typed"
-)).simpleString())
-"""
-
-
-def test_two_processes_that_infer_at_once_agree(options: CloudFilesOptions) -> None:
-    """One wins, and both read with the winner's schema."""
-    land(options, "a", b'{"a": 1}')
-    place = (options.path, options.schema_location)
-    printed = race(INFER, [(*place, kind) for kind in ("typed", "untyped")])
-    found = {each.strip() for each in printed}
-
-    assert found == {told(latest_schema(options.schema_location))}

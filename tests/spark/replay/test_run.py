@@ -5,97 +5,36 @@ What the runs before left is made without Spark where that serves.
 
 from __future__ import annotations
 
-import gzip
 import json
-import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
-from deltalake import DeltaTable, write_deltalake
-from deltalake.exceptions import CommitFailedError
+from deltalake import DeltaTable
 
 from sluice.audit import run_audit
 from sluice.bronze.run import run_bronze
 from sluice.cli.replay import replay as replay_command
-from sluice.errors import Condition, FatalError, RetryableError
-from sluice.history.replays import finish_replays
+from sluice.errors import Condition, FatalError
 from sluice.intervals import parse_interval
 from sluice.ledger.events import EventKind, Replayed
-from sluice.ledger.quarantine import QuarantinedFile
-from sluice.replay import commit as replay_commit
 from sluice.replay.reload import reload_interval
-from sluice.replay.result import ReplayResult
-from sluice.replay.run import run_replay
-from sluice.replay.select import LeftOutReason, Selection
+from sluice.replay.select import LeftOutReason
 from support.builders import (
-    BRONZE_SCHEMA,
     PipelineBuilder,
-    bronze_row,
-    order,
     pipeline_config,
 )
-from support.delta_rows import read_delta
-
-pytestmark = [pytest.mark.needs_java, pytest.mark.usefixtures("spark")]
-
-DDL = "order_id string, order_date string, payment_method string"
-
-
-@pytest.fixture
-def pipeline(tmp_path: Path) -> PipelineBuilder:
-    """Return a pipeline whose table has three rows of ``a`` and of ``b`` each."""
-    builder = declared(tmp_path, DDL)
-    builder.land("a.json")
-    builder.land("b.json")
-    builder.run_batch()
-    return builder
-
-
-def declared(lake: Path, ddl: str, **more: object) -> PipelineBuilder:
-    """Return a pipeline over ``lake`` with a schema."""
-    config = pipeline_config(lake, bronze={"source": {"schema": ddl}}, **more)
-    return PipelineBuilder(config)
-
-
-def rewrite(pipeline: PipelineBuilder, name: str, *methods: str, **more: str) -> Path:
-    """Write a landed file again, with one order for each payment method."""
-    path = Path(pipeline.config.landing_location, name)
-    lines = [
-        json.dumps(order(name, number) | {"payment_method": method} | more)
-        for number, method in enumerate(methods)
-    ]
-    content = "\n".join(lines).encode()
-    path.write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
-    return path
-
-
-def replay(pipeline: PipelineBuilder, glob: str, **options: object) -> ReplayResult:
-    """Replay the files that a glob means."""
-    selection = Selection(globs=(glob,))
-    return run_replay(pipeline.config, selection, run_id="replay", **options)
-
-
-def rows(pipeline: PipelineBuilder) -> list[dict]:
-    """Return the rows of bronze."""
-    return read_delta(pipeline.config.bronze_location).to_pylist()
-
-
-def methods(pipeline: PipelineBuilder) -> Counter[tuple[str, str]]:
-    """Return file and payment method of each row of bronze."""
-    return Counter(
-        (Path(row["_source_file"]).name, row["payment_method"])
-        for row in rows(pipeline)
-    )
-
-
-def version(pipeline: PipelineBuilder) -> int:
-    """Return the version of bronze."""
-    return DeltaTable(pipeline.config.bronze_location).version()
+from support.replays import (
+    DDL,
+    declared,
+    methods,
+    replay,
+    rewrite,
+    rows,
+    version,
+    with_quarantined,
+)
 
 
 def checkpoint_files(pipeline: PipelineBuilder) -> dict[Path, bytes]:
@@ -197,20 +136,6 @@ def test_a_quarantined_file_comes_in_once_it_is_mended(tmp_path: Path) -> None:
     assert run_audit(pipeline.config).verdict == "ok"
 
 
-def with_quarantined(lake: Path) -> PipelineBuilder:
-    """Return a pipeline with a mended file of two rows that is still in quarantine."""
-    pipeline = declared(lake, DDL)
-    pipeline.land("b.json")
-    path = rewrite(pipeline, "a.json.gz", "cash", "cash")
-    pipeline.discover()
-    (seq,) = [each.seq for each in pipeline.ledger.files() if each.path == str(path)]
-    pipeline.ledger.quarantine(
-        QuarantinedFile(seq, str(path), "cut off", "run-1", datetime.now(UTC))
-    )
-    pipeline.run_batch()
-    return pipeline
-
-
 def test_a_file_that_cannot_be_read_is_left_out(pipeline: PipelineBuilder) -> None:
     """The others are replayed; its rows stay, and it is not put in quarantine."""
     # Its name says that it is compressed, and it is not.
@@ -258,45 +183,6 @@ def test_a_dry_run_changes_nothing(
     assert not list(Path(pipeline.config.schema_location).glob("_replays/**/*.json"))
 
 
-def test_a_kill_before_the_commit_changes_nothing(
-    pipeline: PipelineBuilder, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What was written down for it is not acted on, for there is no such commit."""
-    rewrite(pipeline, "a.json", "cash")
-
-    def killed(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(replay_commit, "replace_rows", killed)
-        with pytest.raises(KeyboardInterrupt):
-            replay(pipeline, "a.json")
-
-    assert list(Path(pipeline.config.schema_location).glob("_replays/**/*.json"))
-    assert finish_replays(pipeline.config) == []
-    assert pipeline.ledger.events(EventKind.REPLAYED) == []
-    assert version(pipeline) == 0
-    rewrite(pipeline, "b.json")
-    replay(pipeline, "*.json")
-    assert methods(pipeline) == {("a.json", "cash"): 1}
-
-
-def test_two_replays_at_once_double_nothing(tmp_path: Path) -> None:
-    """Also where neither finds a row to take out: the second is refused and looks."""
-    pipeline = with_quarantined(tmp_path)
-
-    def another_first(_: ReplayResult) -> bool:
-        replay(pipeline, "*.gz")
-        return True
-
-    result = replay(pipeline, "*.gz", confirmed=another_first)
-
-    assert methods(pipeline) == {("a.json.gz", "cash"): 2, ("b.json", "card"): 3}
-    assert result.counts["rows_out"] == 2
-    events = pipeline.ledger.events(EventKind.REPLAYED)
-    assert [Replayed.of(each.detail).table_version for each in events] == [1, 2]
-
-
 def test_a_reload_replays_the_files_of_an_interval(tmp_path: Path) -> None:
     """Whose rows fall into windows that start in it, and no others.
 
@@ -319,83 +205,3 @@ def test_a_reload_replays_the_files_of_an_interval(tmp_path: Path) -> None:
     assert methods(pipeline) == {("a.json", "card"): 3, ("b.json", "cash"): 1}
     later = parse_interval("2026-01-01T00:10", "2026-01-01T01:00")
     assert reload_interval(pipeline.config, later, run_id="reload") is None
-
-
-@pytest.mark.parametrize(
-    ("day", "conflicts"), [(date(2026, 1, 1), True), (date(2026, 1, 2), False)]
-)
-def test_an_append_in_between_is_kept(
-    pipeline: PipelineBuilder,
-    monkeypatch: pytest.MonkeyPatch,
-    day: date,
-    conflicts: bool,
-) -> None:
-    """The replay looks again, unless no row goes out of the partition it came into."""
-    rewrite(pipeline, "a.json", "cash")
-    tries = count_tries(monkeypatch)
-
-    with appending(pipeline, day, until=lambda: len(tries) > 1):
-        replay(pipeline, "a.json")
-
-    assert (len(tries) > 1) is conflicts
-    found = methods(pipeline)
-    assert found[("a.json", "cash")] == 1
-    assert found[("b.json", "card")] == 3
-    assert found[("x.json", "card")] == version(pipeline) - 1
-
-
-def test_appends_all_the_time_mean_to_try_again(
-    pipeline: PipelineBuilder, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Exit code 75, and nothing is half done."""
-    rewrite(pipeline, "a.json", "cash")
-    monkeypatch.setattr(replay_commit, "_ROUNDS", 1)
-
-    with (
-        appending(pipeline, date(2026, 1, 1), until=lambda: False),
-        pytest.raises(RetryableError) as caught,
-    ):
-        replay(pipeline, "a.json")
-
-    assert caught.value.condition is Condition.COMMIT_CONFLICT
-    assert methods(pipeline)[("a.json", "card")] == 3
-    assert pipeline.ledger.events() == []
-    assert not list(Path(pipeline.config.schema_location).glob("_replays/**/*.json"))
-
-
-def count_tries(monkeypatch: pytest.MonkeyPatch) -> list[object]:
-    """Return a list that grows with each attempt to commit."""
-    real, tries = replay_commit.replace_rows, []
-
-    def counted(*arguments: object) -> None:
-        tries.append(None)
-        real(*arguments)
-
-    monkeypatch.setattr(replay_commit, "replace_rows", counted)
-    return tries
-
-
-@contextmanager
-def appending(
-    pipeline: PipelineBuilder, day: date, *, until: Callable[[], bool]
-) -> Iterator[None]:
-    """Append rows of another file, a commit each, while the block runs."""
-    line = json.dumps(order("x.json", 0))
-    row = bronze_row("/landing/x.json", line) | {"_processing_date": day}
-    table = pa.Table.from_pylist([row], schema=BRONZE_SCHEMA)
-    stop = threading.Event()
-
-    def append() -> None:
-        while not stop.is_set() and not until():
-            # Refused by the replay that came between, it simply tries again.
-            with suppress(CommitFailedError):
-                write_deltalake(pipeline.config.bronze_location, table, mode="append")
-            stop.wait(0.05)
-
-    writer = threading.Thread(target=append)
-    writer.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        writer.join()

@@ -1,0 +1,124 @@
+"""Files that are left out go into the ledger."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from pathlib import Path
+
+import pytest
+
+from sluice.errors import Condition, RetryableError
+from sluice.formats.json import JsonFormat
+from sluice.ledger.ledger import Ledger
+from sluice.ledger.quarantine import LeftOut
+from sluice.model import FileVersion, LedgerFile
+from sluice.reading.read import ReadPlan
+from support.reading import (
+    DAMAGED,
+    LINES,
+    MOMENT,
+    MTIME_NS,
+    OUTPUT,
+    land,
+    read,
+    refusal,
+    rewritten,
+    whole,
+)
+
+
+def ledger_with(tmp_path: Path, file: LedgerFile) -> Ledger:
+    """Return a ledger to which ``file`` is known."""
+    ledger = Ledger.open_or_create(str(tmp_path / "schemas"))
+    ledger.append_new([FileVersion(file.path, file.size, file.modified)], run_id="run")
+    return ledger
+
+
+def test_bad_file_is_quarantined_once(tmp_path: Path) -> None:
+    """The event is written before the task fails, and the first attempt's stands."""
+    file = land(tmp_path, "a.gz", DAMAGED["a.json.gz"])
+    ledger = ledger_with(tmp_path, file)
+
+    for run in ("first", "second"):
+        refusal(whole(file), ledger=ledger, quarantines=True, run_id=run)
+
+    (event,) = ledger.left_out().values()
+    assert (event.seq, event.path, event.run_id) == (1, file.path, "first")
+    assert event.error == refusal(whole(file)).context["reason"]
+
+
+def test_file_that_the_system_withholds_is_not_quarantined(tmp_path: Path) -> None:
+    """An error of the disk or of rights passes; quarantine is for ever."""
+    folder = tmp_path / "a.json"
+    folder.mkdir()
+    os.utime(folder, ns=(MTIME_NS, MTIME_NS))
+    size = folder.stat().st_size
+    file = LedgerFile(1, str(folder), size, MOMENT)
+    ledger = ledger_with(tmp_path, file)
+
+    with pytest.raises(RetryableError) as caught:
+        read(whole(file), ledger=ledger, quarantines=True)
+
+    assert caught.value.context["path"] == file.path
+    assert ledger.left_out() == {}
+
+
+def test_bad_file_is_not_quarantined_unless_asked(tmp_path: Path) -> None:
+    """``bad_files: fail`` leaves the decision to a person."""
+    file = land(tmp_path, "a.gz", b"x")
+    ledger = ledger_with(tmp_path, file)
+
+    refusal(whole(file), ledger=ledger)
+
+    assert ledger.left_out() == {}
+
+
+def test_replaced_version_is_recorded_as_such(tmp_path: Path) -> None:
+    """Where versions count, the newer one is on its way: nothing is bad."""
+    file = land(tmp_path, "a")
+    ledger = ledger_with(tmp_path, file)
+    rewritten(file, LINES)
+
+    error = refusal(whole(file), ledger=ledger, keeps_versions=True, run_id="run")
+
+    assert error.condition is Condition.FILE_REPLACED
+    (record,) = ledger.left_out().values()
+    assert (record.seq, record.kind) == (1, LeftOut.REPLACED)
+
+
+def test_file_that_is_gone_is_not_replaced(tmp_path: Path) -> None:
+    """No newer version comes for it, so the policy for bad files holds."""
+    file = land(tmp_path, "a")
+    ledger = ledger_with(tmp_path, file)
+    Path(file.path).unlink()
+
+    error = refusal(whole(file), ledger=ledger, keeps_versions=True)
+
+    assert error.condition is Condition.BAD_FILE
+    assert ledger.left_out() == {}
+
+
+def test_attempt_after_a_record_is_refused(tmp_path: Path) -> None:
+    """A file in quarantine whose rows are in the table would be neither in nor out."""
+    file = land(tmp_path, "a")
+    ledger = ledger_with(tmp_path, file)
+    rewritten(file, LINES, nanoseconds=5_000_000)
+    first = refusal(whole(file), ledger=ledger, quarantines=True)
+    os.utime(file.path, ns=(MTIME_NS, MTIME_NS))
+
+    second = refusal(whole(file), ledger=ledger, quarantines=True)
+
+    assert second.context == first.context
+
+
+def test_plan_survives_pickling(tmp_path: Path) -> None:
+    """Spark sends it to its workers."""
+    plan = ReadPlan(
+        format=JsonFormat(),
+        output=OUTPUT,
+        ledger=Ledger.open_or_create(str(tmp_path)),
+        run_id="run",
+    )
+
+    assert pickle.loads(pickle.dumps(plan)) == plan

@@ -1,0 +1,113 @@
+"""A record becomes the same row on the fast path and on the careful one."""
+
+from __future__ import annotations
+
+import json
+
+import pyarrow as pa
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from sluice.formats.json import parse_block
+from support.json_rows import COLUMNS, CORRUPT, FLAT, carefully, rows
+
+
+def took_fast_path(block: bytes, columns: pa.Schema = COLUMNS) -> bool:
+    """Tell whether no record was read carefully."""
+    return all(parsed.records is None for parsed in parse_block(block, columns))
+
+
+def test_plain_records_take_the_fast_path() -> None:
+    """Records that fit must not pay for the odd ones of other files."""
+    block = b'{"s": "x", "d": 1.5, "i": 1, "t": {"x": 1}, "l": [1]}\n{}\n' * 3
+
+    assert took_fast_path(block)
+
+
+def test_one_odd_record_slows_only_its_neighbours() -> None:
+    """Halving leaves most of a block to the fast path."""
+    lines = [b'{"i": 1}'] * 4000
+    lines[1234] = b'{"i": "x"}'
+
+    parsed = list(parse_block(b"\n".join(lines), COLUMNS))
+
+    careful = [one.columns.num_rows for one in parsed if one.records is not None]
+    assert sum(careful) <= 256
+    assert sum(one.columns.num_rows for one in parsed) == 4000
+
+
+def test_new_field_everywhere_does_not_slow_flat_records() -> None:
+    """The usual change, a field more, leaves the typed columns to pyarrow."""
+    block = b'{"i": 1, "new": 1.10}\n{"i": 2}\n' * 300
+
+    (parsed,) = parse_block(block, FLAT)
+
+    assert parsed.columns["i"].to_pylist() == [1, 2] * 300
+    assert parsed.records is not None
+    assert {each.new_fields for each in parsed.records} == {("new",), ()}
+
+
+def test_rows_keep_their_order() -> None:
+    """However a block is halved, its rows come as they stood."""
+    lines = [
+        json.dumps({"i": number if number % 97 else str(number)})
+        for number in range(3000)
+    ]
+
+    found = rows("\n".join(lines).encode())
+
+    assert [values.get("i") for values, _ in found] == [
+        number if number % 97 else None for number in range(3000)
+    ]
+
+
+SCALAR = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(2**70), 2**70),
+    st.floats(),
+    st.text(max_size=5),
+    st.sampled_from([1e300, -0.0, "NaN", 128, 10**400]),
+)
+VALUE = st.recursive(
+    SCALAR,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["x", "y", "z", ""]), inner, max_size=3)
+    ),
+    max_leaves=5,
+)
+LINE = st.one_of(
+    st.dictionaries(
+        st.sampled_from([*COLUMNS.names, "new", "S"]), VALUE, max_size=4
+    ).map(lambda record: json.dumps(record).encode()),
+    st.dictionaries(st.sampled_from(COLUMNS.names), VALUE, max_size=3).map(
+        lambda record: json.dumps(record, ensure_ascii=False).encode(errors="replace")
+    ),
+    st.sampled_from(CORRUPT[:-2]),
+    st.binary(max_size=6),
+)
+
+
+@pytest.mark.parametrize("columns", [COLUMNS, FLAT], ids=["nested", "flat"])
+@given(lines=st.lists(LINE, max_size=6))
+@settings(max_examples=60, deadline=None, derandomize=True)
+@example(lines=[b'{"t":', b'{"x": 1}}{"s": null}'])
+@example(lines=[b'{"d": 1', b"}"])
+def test_fast_path_agrees_with_careful_path(
+    columns: pa.Schema, lines: list[bytes]
+) -> None:
+    """What a record becomes is decided by the record, not by the way it was read."""
+    block = b"\n".join(lines)
+
+    assert repr(rows(block, columns)) == repr(carefully(block, columns))
+
+
+@given(lines=st.lists(LINE, max_size=6))
+@settings(max_examples=40, deadline=None, derandomize=True)
+def test_rescued_text_is_valid_json(lines: list[bytes]) -> None:
+    """Whatever was in the file, the rescued column can be parsed by anybody."""
+    for _, rescued in rows(b"\n".join(lines)):
+        if rescued is not None:
+            json.loads(rescued)
