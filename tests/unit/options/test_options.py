@@ -190,7 +190,7 @@ def test_without_schema_location_it_follows_from_what_is_discovered(
 
 
 def test_discovery_options_are_read_as_documented() -> None:
-    """One line each, as somebody's notebook has them."""
+    """One line each, as a notebook has them."""
     options = parse_options(
         GIVEN
         | {
@@ -255,7 +255,7 @@ def test_docs_name_the_options_of_the_table() -> None:
 
 
 def test_docs_name_the_formats() -> None:
-    """A format that is built and not documented is one that nobody uses."""
+    """A format without documentation is not used."""
     text = DOCS.read_text()
     (row,) = re.findall(r"^\| `cloudFiles.format` .*$", text, flags=re.MULTILINE)
 
