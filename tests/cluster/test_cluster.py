@@ -86,10 +86,10 @@ def test_executors_without_the_package_are_refused(
     with submit(cluster, log, "bronze.py", *lake.arguments("run"), **python) as job:
         job.wait(timeout=200)
 
-    told = log.read_text()
+    logged = log.read_text()
     assert job.returncode == 65
-    assert "[INSTALLATION_BROKEN]" in told
-    assert "pyarrow missing instead of" in told
+    assert "[INSTALLATION_BROKEN]" in logged
+    assert "pyarrow missing instead of" in logged
     assert not Path(lake.bronze.table).exists()
 
 

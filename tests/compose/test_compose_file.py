@@ -1,4 +1,4 @@
-"""`docker-compose.yml`, `Dockerfile` and `.env`: what can be told without Docker."""
+"""`docker-compose.yml`, `Dockerfile` and `.env`: what can be checked without Docker."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def instructions(name: str) -> list[str]:
 
 @pytest.mark.needs_network
 def test_the_file_follows_the_compose_specification():
-    """A misspelt key would be refused, or worse, ignored on somebody's server."""
+    """A server would refuse a misspelt key, or worse, ignore it."""
     if not compose_file.has_go():
         reason = "Go is missing, which fetches the schema: install it to check the file"
         if os.environ.get("CI"):
@@ -145,7 +145,7 @@ def test_workers_can_be_many_and_share_the_lake_at_one_path():
 
 
 def test_ports_are_open_to_this_machine_only():
-    """The pages speak no TLS, and Spark's master takes work from anybody."""
+    """The pages speak no TLS, and Spark's master takes work from any host."""
     ports = [each for service in SERVICES.values() for each in service.get("ports", [])]
     assert ports
     assert [port for port in ports if not port.startswith("127.0.0.1:")] == []

@@ -36,7 +36,7 @@ STEPS = {"preflight", "bronze", "silver", "audit"}
 
 @pytest.fixture
 def programs() -> Path:
-    """Return Postgres's programs; where nobody may install them, there is no test."""
+    """Return Postgres's programs; skip the test where they cannot be installed."""
     try:
         return installed_programs()
     except PostgresMissingError as error:
@@ -151,7 +151,7 @@ def require_every_row_once(config: PipelineConfig) -> None:
 
 
 def applications(machine: Machine) -> set[str]:
-    """Return the names of what ran on the cluster, as its master tells."""
+    """Return the names of what ran on the cluster, as its master lists them."""
     url = f"http://127.0.0.1:{machine.ports['spark-master-page']}/json/"
     with build_opener(ProxyHandler({})).open(url, timeout=10) as answer:
         return {each["name"] for each in json.load(answer)["completedapps"]}

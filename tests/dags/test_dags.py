@@ -126,7 +126,7 @@ def test_a_new_file_is_a_new_dag_and_null_means_no_schedule(tmp_path, monkeypatc
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("old", "new", "reason"),
     [
         ("schedule:", "shedule:", "did you mean 'schedule'"),
         ('"0 * * * *"', '"every hour"', "expected a cron expression"),
@@ -134,7 +134,7 @@ def test_a_new_file_is_a_new_dag_and_null_means_no_schedule(tmp_path, monkeypatc
     ],
 )
 def test_a_wrong_file_leaves_the_other_dags_alone(
-    tmp_path, monkeypatch, old, new, told
+    tmp_path, monkeypatch, old, new, reason
 ):
     """The error is an import error of a file that has no Dag which it could stop."""
     copy_orders(tmp_path, "orders")
@@ -145,7 +145,7 @@ def test_a_wrong_file_leaves_the_other_dags_alone(
     assert [Path(path).name for path in bag.import_errors] == ["wrong_pipelines.py"]
     [error] = bag.import_errors.values()
     assert "wrong.yaml" in error
-    assert told in error
+    assert reason in error
 
 
 def test_parsing_imports_no_spark_and_is_fast():

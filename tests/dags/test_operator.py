@@ -66,7 +66,7 @@ def outcome(error: BaseException) -> object:
         (137, RETRIED),
     ],
 )
-def test_exit_codes_tell_airflow_what_to_do(tmp_path, code, expected):
+def test_exit_codes_decide_what_airflow_does(tmp_path, code, expected):
     """What fails the same way again is not tried again; nothing new is a skip."""
     operator = submit(script(tmp_path / "submit", f"raise SystemExit({code})"))
     with pytest.raises(AirflowException) as raised:
@@ -118,8 +118,8 @@ def test_a_traceback_in_the_error_gives_way_to_its_exception(tmp_path):
     )
 
 
-def test_a_submit_that_tells_no_condition_shows_its_last_line(tmp_path):
-    """An exit code alone helps nobody."""
+def test_a_submit_without_a_condition_shows_its_last_line(tmp_path):
+    """An exit code alone explains nothing."""
     binary = script(tmp_path / "submit", "raise SystemExit('no space left on device')")
     with pytest.raises(AirflowException, match="no space left on device"):
         submit(binary).execute({})
@@ -133,11 +133,11 @@ def test_options_become_text_without_those_that_are_unset():
 
 def test_command_line_reaches_spark_submit(tmp_path):
     """Master, application and options arrive as they were given."""
-    told = tmp_path / "told"
-    body = f"import sys; open({str(told)!r}, 'w').write('\\n'.join(sys.argv[1:]))"
+    given = tmp_path / "given"
+    body = f"import sys; open({str(given)!r}, 'w').write('\\n'.join(sys.argv[1:]))"
     binary = script(tmp_path / "submit", body)
     submit(binary, "bronze.py", **{"--pipeline": "my orders"}).execute({})
-    arguments = told.read_text().splitlines()
+    arguments = given.read_text().splitlines()
     assert arguments[:2] == ["--master", "local[*]"]
     assert arguments[-3:] == ["bronze.py", "--pipeline", "my orders"]
 
@@ -149,12 +149,12 @@ def test_spark_is_set_up_for_the_locations(tmp_path, monkeypatch):
     monkeypatch.setattr(
         "sluice.spark.session.storage_conf", lambda each: conf[tuple(each)]
     )
-    told = tmp_path / "told"
-    body = f"import sys; open({str(told)!r}, 'w').write('\\n'.join(sys.argv[1:]))"
+    given = tmp_path / "given"
+    body = f"import sys; open({str(given)!r}, 'w').write('\\n'.join(sys.argv[1:]))"
     operator = submit(script(tmp_path / "submit", body))
     operator.locations = ["s3://b/lake"]
     operator.execute({})
-    assert "spark.jars=/s3.jar" in told.read_text().splitlines()
+    assert "spark.jars=/s3.jar" in given.read_text().splitlines()
 
 
 @pytest.mark.parametrize("connection", [None, "spark://local[*]", "yarn://"])
@@ -179,7 +179,7 @@ time.sleep(600)
 
 
 def is_alive(pid: int) -> bool:
-    """Tell whether a process runs; one that only waits for its parent does not."""
+    """Return True if a process runs; one that only waits for its parent does not."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
     except FileNotFoundError:

@@ -68,11 +68,11 @@ def take_in_an_hour(checkout: Checkout, *options: str) -> None:
     """Land and run an hour; all that has landed must be in the tables once."""
     before = landed_rows(checkout.config).total()
 
-    told = checkout.call("run", *options)
+    printed = checkout.call("run", *options)
 
-    assert "1,200 rows" in told
+    assert "1,200 rows" in printed
     for step in STEPS:
-        assert step in told, step
+        assert step in printed, step
     assert landed_rows(checkout.config).total() == before + 1_200
     assert bronze_rows(checkout.config) == landed_rows(checkout.config)
     assert silver_rows(checkout.config) == stream_windows(checkout.config)

@@ -11,7 +11,7 @@ import bootstrap
 
 
 def test_an_interpreter_that_starts_is_kept() -> None:
-    """Making it anew would throw away the packages of an interrupted set-up."""
+    """Making it again would throw away the packages of an interrupted set-up."""
     assert bootstrap.works(Path(sys.executable))
 
 

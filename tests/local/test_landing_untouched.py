@@ -32,12 +32,12 @@ def test_commands_leave_the_landing_folder_as_it_was(
     stop = Event()
     seen: list[int] = []
 
-    def tell(found: Discovery) -> None:
+    def note(found: Discovery) -> None:
         seen.append(found.files)
         stop.set()
 
     with untouched(landing):
-        watch_pipeline(config, run_id="watch", stop=stop, report=tell)
+        watch_pipeline(config, run_id="watch", stop=stop, report=note)
         assert plan_run(config).files == 2
         assert preflight(config, run_id="run").new_files == 2
         pipeline.run_batch()

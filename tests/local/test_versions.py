@@ -92,7 +92,7 @@ def refusal(opener: Opener, config: PipelineConfig) -> FatalError:
 def test_newer_ledger_is_refused_before_anything_is_written(
     pipeline: PipelineBuilder, name: str
 ) -> None:
-    """Whatever its files mean by now, this release would lose or double some."""
+    """Whatever its files mean, this release would lose or double some."""
     make_newer(pipeline)
 
     error = refusal(OPENERS[name], pipeline.config)
@@ -147,7 +147,7 @@ def test_offset_without_a_version_is_of_the_first(pipeline: PipelineBuilder) -> 
     assert preflight(pipeline.config, run_id="goes on").new_files == 1
 
 
-def test_offset_of_another_source_is_nobody_elses_business(
+def test_offset_of_another_source_is_let_pass(
     pipeline: PipelineBuilder,
 ) -> None:
     """Delta's offsets have a version of their own."""

@@ -37,7 +37,7 @@ main()
 
 @pytest.fixture(params=[{}])
 def pipeline(tmp_path: Path, request: pytest.FixtureRequest) -> PipelineBuilder:
-    """Return a pipeline with a file that landed before anybody watched."""
+    """Return a pipeline with a file that landed before the watcher started."""
     lake = tmp_path / "lake"
     source = {"options": request.param}
     content = {"name": "orders", "lake": str(lake), "bronze": {"source": source}}
@@ -122,7 +122,7 @@ def test_files_are_entered_as_they_arrive_and_runs_do_not_list(
 def test_miss_is_found_by_the_full_listing_and_counted(
     pipeline: PipelineBuilder, watcher: subprocess.Popen[str], tmp_path: Path
 ) -> None:
-    """The system tells nothing of a folder behind a link: a real miss."""
+    """The system reports nothing of a folder behind a link: a real miss."""
     hidden = tmp_path / "elsewhere"
     hidden.mkdir()
     Path(pipeline.config.landing_location, "link").symlink_to(hidden)
@@ -162,7 +162,7 @@ def test_folder_that_is_not_there_is_refused(pipeline: PipelineBuilder) -> None:
 
 
 def test_bucket_cannot_be_watched(tmp_path: Path) -> None:
-    """It tells nobody of new files."""
+    """It reports no new files."""
     source = {"source": {"path": "s3://bucket/in"}}
     config = pipeline_config(tmp_path, bronze=source)
 

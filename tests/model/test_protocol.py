@@ -102,7 +102,7 @@ def test_two_mishaps_together_are_survived_or_refused() -> None:
 
 
 def test_repair_killed_anywhere_loses_and_doubles_nothing() -> None:
-    """It is finished by whoever gives the command again, and no run begins before."""
+    """The next repair finishes it, and no run begins before that."""
     found = explore(JOB, one_driver(*REFUSED, most_repairs=2))
 
     assert set(found.harm) <= CAUTIOUS
@@ -133,7 +133,7 @@ def test_stream_without_preflight_is_exact(bound: Bound) -> None:
     ids=["emptied", "overwritten"],
 )
 def test_empty_first_batch_is_claimed_as_any_other(rules: Rules, bound: Bound) -> None:
-    """Spark runs a batch 0 where nothing has landed; it stays without files for ever.
+    """Spark runs a batch 0 where nothing has landed; it never gets files.
 
     A stream without our preflight can begin so.
     """

@@ -77,7 +77,7 @@ def airflow_task(lake: Lake, mark: Mark) -> Iterator[subprocess.Popen[str]]:
 
 
 def test_nothing_of_a_task_outlives_it_and_rows_come_once(lake: Lake) -> None:
-    """A killed worker cannot tell its driver: that looks, and ends after its batch."""
+    """A killed worker cannot stop its driver: that looks, and ends after its batch."""
     mark = Mark.new("SLUICE_TEST")
     with airflow_task(lake, mark) as process:
         wait_for_batch(lake, process, 2)

@@ -44,9 +44,9 @@ def sluice(*arguments: str) -> str:
 def finish(lake: Lake) -> None:
     """Run the rest and hold the table against what has landed."""
     with running(lake) as process:
-        told, errors = process.communicate(timeout=DEADLINE)
+        printed, errors = process.communicate(timeout=DEADLINE)
     assert process.returncode == 0, errors
-    assert "audit verdict: info" in told or "audit verdict: ok" in told, told
+    assert "audit verdict: info" in printed or "audit verdict: ok" in printed, printed
     assert lake.bronze_rows() == lake.landed_rows()
 
 
@@ -57,12 +57,12 @@ def test_stop_request_lets_the_micro_batch_finish(lake: Lake) -> None:
         (query,) = json.loads(sluice("queries", "--pipeline", str(lake.file), "--json"))
         sluice("queries", "stop", str(lake.file), "--wait")
         assert lake.bronze.cut_off() is None
-        told, errors = process.communicate(timeout=DEADLINE)
+        printed, errors = process.communicate(timeout=DEADLINE)
 
     assert (query["query"], query["pid"]) == ("orders_bronze", process.pid)
     assert process.returncode == 0, errors
-    assert "stopped on request of " in told
-    assert "audit verdict" not in told
+    assert "stopped on request of " in printed
+    assert "audit verdict" not in printed
     assert lake.bronze.committed >= 1
     assert_more_is_to_come(lake)
     assert lake.bronze_rows().total() == ROWS * (lake.bronze.committed + 1)
@@ -89,10 +89,10 @@ def _stop_by(lake: Lake, sent: signal.Signals) -> None:
             os.killpg(process.pid, sent)  # as a terminal does
         else:
             process.send_signal(sent)
-        told, errors = process.communicate(timeout=DEADLINE)
+        printed, errors = process.communicate(timeout=DEADLINE)
 
     assert process.returncode == 0, errors
-    assert f"stopped by {sent.name}" in told
+    assert f"stopped by {sent.name}" in printed
     assert lake.bronze.cut_off() is None
     assert lake.bronze.committed >= before + 3
     assert_more_is_to_come(lake)

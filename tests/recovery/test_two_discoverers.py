@@ -38,7 +38,7 @@ def test_two_discoverers_give_every_file_one_seq(tmp_path: Path, rounds: int) ->
     for turn in range(rounds):
         (lake.landing / f"{turn}.json").write_text("{}\n")
         for each in discoverers:
-            tell(each, "go")
+            say(each, "go")
         for each in discoverers:
             assert answer(each) == "done"
     for each in discoverers:
@@ -64,7 +64,7 @@ def start(lake: Lake, name: str) -> subprocess.Popen[str]:
     return process
 
 
-def tell(process: subprocess.Popen[str], word: str) -> None:
+def say(process: subprocess.Popen[str], word: str) -> None:
     """Say a word to a discoverer."""
     assert process.stdin
     process.stdin.write(f"{word}\n")

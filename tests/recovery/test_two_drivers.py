@@ -57,7 +57,7 @@ def lake(tmp_path: Path) -> Lake:
 def test_driver_paused_beside_its_successor_writes_every_row_once(
     lake: Lake, about_to_write: re.Pattern[str]
 ) -> None:
-    """Whoever plans from a claimed start writes what the other does, or nothing."""
+    """A plan from a claimed start writes what the other driver does, or nothing."""
     first = [sys.executable, str(JOBS / "bronze.py"), *lake.arguments("first")]
     least = 0 if about_to_write is FIRST_NAMED else 1
     claimed = Claimed(lake.bronze, lake.config.schema_location, least)

@@ -108,7 +108,7 @@ def test_committed_object_is_deleted(stream: Stream) -> None:
 
 
 def test_name_that_was_used_again_is_not_touched(stream: Stream) -> None:
-    """The etag tells, also where the size is the same."""
+    """The etag differs, also where the size is the same."""
     storage.put(stream.bucket, "landing/sub/a.json", b"[]\n")
     assert dict(stream.clean().counts) == {"changed": 1}
     assert stream.keys("landing") == ["b.json", "sub/a.json"]
@@ -137,9 +137,9 @@ def test_move_that_was_cut_off_after_the_copy_is_finished(stream: Stream) -> Non
 
 def test_key_that_is_taken_is_never_overwritten(stream: Stream) -> None:
     """The object gets a second name, and the ledger says which."""
-    storage.put(stream.bucket, "archive/sub/a.json", b"somebody's")
+    storage.put(stream.bucket, "archive/sub/a.json", b"another's")
     assert dict(stream.clean().counts) == {"cleaned": 1}
-    assert storage.read(stream.bucket, "archive/sub/a.json") == b"somebody's"
+    assert storage.read(stream.bucket, "archive/sub/a.json") == b"another's"
     (location,) = stream.locations()
     assert location is not None
     assert storage.read_file(location) == b"{}\n"

@@ -33,7 +33,7 @@ except RetryableError as error:
 
 @contextmanager
 def driver(checkpoint: str, run_id: str) -> Iterator[subprocess.Popen[str]]:
-    """Start a process that asks for the lease when told so, and keeps it."""
+    """Start a process that asks for the lease when it gets a line, and keeps it."""
     command = [sys.executable, "-c", DRIVER, checkpoint, run_id]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as process:
@@ -43,7 +43,7 @@ def driver(checkpoint: str, run_id: str) -> Iterator[subprocess.Popen[str]]:
             process.kill()
 
 
-def told(process: subprocess.Popen[str]) -> str:
+def next_line(process: subprocess.Popen[str]) -> str:
     """Return the next line that a driver prints."""
     assert process.stdout
     return process.stdout.readline().strip()
@@ -58,12 +58,12 @@ def test_racing_drivers_get_one_lease(bucket: str) -> None:
         driver(checkpoint, "2") as third,
     ):
         racers = [first, second, third]
-        assert [told(each) for each in racers] == ["ready"] * RACERS
+        assert [next_line(each) for each in racers] == ["ready"] * RACERS
         for each in racers:
             assert each.stdin
             each.stdin.write("go\n")
             each.stdin.flush()
-        outcomes = [told(each) for each in racers]
+        outcomes = [next_line(each) for each in racers]
         lease = read_lease(checkpoint)
 
     assert sorted(outcomes) == [*["LEASE_HELD"] * (RACERS - 1), "holds it"]

@@ -108,7 +108,7 @@ def test_name_with_a_line_break_is_refused_by_name(
 
 
 def test_markers_of_folders_are_no_files(s3_server: S3Server, bucket: str) -> None:
-    """Listings tell them like empty files, and nothing is there to be read."""
+    """Listings show them like empty files, and nothing is there to be read."""
     make_folder(s3_server, f"{bucket}/landing/day=1")
     make_folder(s3_server, f"{bucket}/landing/day=2")
     storage.put(f"{bucket}/landing", "day=1/empty.json", b"")

@@ -1,4 +1,4 @@
-"""Two drivers on one checkpoint in a bucket: every row once, whoever is late."""
+"""Two drivers on one checkpoint in a bucket: every row once, whichever is late."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def test_lost_checkpoint_is_repaired(lake: BucketLake) -> None:
 
 
 def test_lost_ledger_is_rebuilt(lake: BucketLake) -> None:
-    """Table and archive tell what has been read."""
+    """Table and archive show what has been read."""
     lake.lose(f"{lake.config.schema_location}/_ledger")
     lake.land(1)
     refused = lake.attempt("run")

@@ -51,7 +51,7 @@ class Plan:
 
 
 def watched_folders(config: PipelineConfig) -> dict[str, Path]:
-    """Return the folders whose files tell how far a run is."""
+    """Return the folders whose files show how far a run is."""
     ledger = Path(config.schema_location, "_ledger")
     (windows,) = config.silver
     queries = {

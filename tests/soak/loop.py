@@ -110,12 +110,12 @@ class Soak:
 
     def _note(self, victims: list[Victim], code: int) -> None:
         """Print one line about a run that ended."""
-        last = victims[-1] if victims else "nobody"
+        last = victims[-1] if victims else "none"
         self.codes[last, code] += 1
-        told = ", ".join(victims) or "nobody"
+        killed = ", ".join(victims) or "none"
         verdict = check_so_far(self.config)
         print(
-            f"run {self.runs}: killed {told}; exit code {code}; "
+            f"run {self.runs}: killed {killed}; exit code {code}; "
             f"{self.kills.total()} kills; in the table: {verdict.facts}",
             flush=True,
         )
@@ -123,7 +123,7 @@ class Soak:
             raise SoakFailedError("\n".join(verdict.faults))
         if not victims and code not in {DONE, TRY_AGAIN, NOTHING_NEW}:
             log = _log(self.folder, self.runs)
-            raise SoakFailedError(f"a run failed that nobody killed, see {log}")
+            raise SoakFailedError(f"a run failed without a kill, see {log}")
 
 
 class SoakFailedError(Exception):

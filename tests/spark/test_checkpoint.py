@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from pyspark.sql import SparkSession
-from pyspark.sql import functions as F  # noqa: N812 - everybody calls it F
+from pyspark.sql import functions as F  # noqa: N812 - its usual name is F
 
 from sluice.checkpoint import CheckpointFacts, read_checkpoint
 from sluice.delta.log import latest_transaction, read_commits

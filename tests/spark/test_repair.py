@@ -91,7 +91,7 @@ def test_repaired_checkpoint_goes_on_exactly_once(
 
 
 def test_rebuilt_ledger_goes_on_exactly_once(used: InferredLake) -> None:
-    """Checkpoint, ledger and schemas are gone; the table tells what was read."""
+    """Checkpoint, ledger and schemas are gone; the table shows what was read."""
     used.land(1)
     rmtree(used.checkpoint)
     rmtree(used.config.schema_location)

@@ -196,7 +196,7 @@ class PipelineBuilder:
         return json.dumps(ledger_offset(self.ledger.ledger_id, seq))
 
     def write_rows(self, paths: Sequence[str], *, batch_id: int | None = None) -> None:
-        """Append the rows of landed files to bronze, as a batch or as somebody else."""
+        """Append the rows of landed files to bronze, as a batch or without one."""
         quarantined = {
             file.path
             for file in self.ledger.left_out().values()
@@ -311,7 +311,7 @@ def window(minute: int, payment_method: str = "card") -> dict[str, object]:
 
 
 def _transaction(query_id: str, batch_id: int | None) -> CommitProperties:
-    """Return what makes a commit a batch's; None makes it anybody's."""
+    """Return what makes a commit a batch's; None makes it another writer's."""
     if batch_id is None:
         return CommitProperties()
     return CommitProperties(app_transactions=[Transaction(query_id, batch_id)])

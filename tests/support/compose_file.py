@@ -53,7 +53,7 @@ def variables() -> dict[str, str | None]:
 
 
 def has_go() -> bool:
-    """Tell whether the schema can be fetched here."""
+    """Return True if the schema can be fetched here."""
     return shutil.which("go") is not None
 
 

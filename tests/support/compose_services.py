@@ -134,7 +134,7 @@ class Service:
         return done.stdout
 
     def is_healthy(self) -> bool:
-        """Tell what its health check says."""
+        """Return what its health check says."""
         check = self.facts["healthcheck"]
         word, *command = check["test"]
         assert word == "CMD"

@@ -41,7 +41,7 @@ def have_read(place: Path) -> None:
 
 
 def clean(place: Path) -> None:
-    """Move what everybody has read."""
+    """Move what every reader has read."""
     clean_landing(Lake(place).config, run_id="clean")
 
 

@@ -2,7 +2,7 @@
 
 Run as a script: ``held_command.py SOCKET COMMAND...``. Linux's seccomp holds the calls
 below in every thread of every child, and hands the descriptor that answers them to
-whoever is at the other end of the socket. See ``held_writes.py``.
+the other end of the socket. See ``held_writes.py``.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ def install_filter(machine: Machine) -> int:
 
 
 def hold_writes(asked: socket.socket) -> None:
-    """Install the filter and send the answering descriptor to whoever is asked."""
+    """Install the filter and send the answering descriptor through the socket."""
     listener = install_filter(MACHINES[platform.machine()])
     descriptors = array.array("i", [listener])
     asked.sendmsg([b"!"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, descriptors)])

@@ -37,7 +37,7 @@ _LONGEST_PATH = 4096
 
 
 def can_hold() -> bool:
-    """Tell whether this system can hold another process's writes."""
+    """Return True if this system can hold another process's writes."""
     actions = Path("/proc/sys/kernel/seccomp/actions_avail")
     known = platform.machine() in MACHINES
     return known and actions.is_file() and "user_notif" in actions.read_text()
@@ -222,7 +222,7 @@ class HeldRun:
             raise
         ident, thread, _, number, _, _, *arguments = _NOTICE.unpack(notice)
         call = MACHINES[platform.machine()].calls[number]
-        # A thread that is gone by now has no path, and nothing to be told.
+        # A thread that is gone has no path, and needs no answer.
         with suppress(FileNotFoundError, ProcessLookupError):
             path = _named(thread, arguments, call.path, call.folder)
             if path.is_relative_to(self._folder):

@@ -1,4 +1,4 @@
-"""What silver must hold, told without Spark, our transformation or our archive.
+"""What silver must hold, computed without Spark, our transformation or our archive.
 
 From the disk alone: bronze's rows by version, and of every silver micro-batch the
 offset log, which says what it read and by which watermark it dropped late rows.

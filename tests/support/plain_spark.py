@@ -43,7 +43,7 @@ BRONZE = pa.schema(
 
 
 def run_bronze(config: PipelineConfig, *, run_id: str, max_files: int) -> bool:
-    """Do what a run of bronze does; tell whether there was anything to do."""
+    """Do what a run of bronze does; return True if there was anything to do."""
     started = datetime.now(UTC)
     found = preflight(config, run_id=run_id)
     if not found.bronze_has_work:

@@ -53,7 +53,7 @@ class Stream:
         return reader.load(str(self.landing))
 
     def start(self, frame: DataFrame, **trigger: object) -> StreamingQuery:
-        """Start the query, availableNow unless told otherwise."""
+        """Start the query, by default with availableNow."""
         return (
             frame.writeStream.format("delta")
             .option("checkpointLocation", str(self.root / "checkpoint"))

@@ -43,7 +43,7 @@ def installed_programs() -> Path:
     """Return the folder of the server's programs; root on Debian installs them first.
 
     Raises:
-        PostgresMissingError: somebody has to install them.
+        PostgresMissingError: they have to be installed.
     """
     if not _found():
         if os.geteuid() != 0 or not shutil.which("apt-get"):

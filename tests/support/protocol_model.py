@@ -64,7 +64,7 @@ class Rules:
 
 
 class Written(NamedTuple):
-    """One version of the table: a micro-batch's rows, or what somebody did to it.
+    """One version of the table: a micro-batch's rows, or what a user did to it.
 
     ``back_to`` is the version that a RESTORE went back to.
     """
@@ -208,12 +208,12 @@ def _facts(seen: Seen) -> QueryFacts:
 
 @cache
 def commits_of(log: tuple[Written, ...]) -> list[TableCommit]:
-    """Return the table's log as the real reader would tell it."""
+    """Return the table's log as the real reader returns it."""
     return [_commit(version, each) for version, each in enumerate(log)]
 
 
 def _commit(version: int, commit: Written) -> TableCommit:
-    """Return one commit; what it removed is told by its kind alone."""
+    """Return one commit; its kind alone decides what it removed."""
     is_batch = commit.operation == "BATCH"
     return TableCommit(
         version=version,

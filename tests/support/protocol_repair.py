@@ -36,7 +36,7 @@ _OF_LEDGER = {"LEDGER_MISMATCH", "LEDGER_REWOUND"}
 def start_repair(rules: Rules, store: Store) -> Driver:
     """Return a repair before its first step, or before those that are left.
 
-    Where the table is another by now, a repair that was begun is decided anew.
+    Where the table has changed, a repair that was begun is decided again.
     """
     pending = store.pending
     begun = pending is not None and (
@@ -69,7 +69,7 @@ def finish_repair(rules: Rules, store: Store) -> Store:
 
 
 def _is_as_it_was(store: Store, pending: Pending) -> bool:
-    """Tell whether the table is that on which a repair was decided, or told of it."""
+    """Return True if the table is as it was decided on, or has that repair's commit."""
     before = store._replace(log=pending.log)
     return store.log in {pending.log, _with_transaction(before, pending.query).log}
 
@@ -111,7 +111,7 @@ def _decide(rules: Rules, store: Store) -> Pending:
 
 
 def _is_unusable(store: Store, rows: Mapping[str | None, int]) -> bool:
-    """Tell, by the real code, whether the ledger cannot number on."""
+    """Return True if, by the real code, the ledger cannot number on."""
     if not store.ledger:
         return True
     claimed = store.claims[-1][1] if store.claims else CHAIN_START
@@ -128,7 +128,7 @@ def _is_unusable(store: Store, rows: Mapping[str | None, int]) -> bool:
 
 
 def _held_ranges(store: Store) -> list[HeldRange]:
-    """Return the claimed ranges; no archive tells what a file should have."""
+    """Return the claimed ranges; no archive says what a file should have."""
     rows = store.rows()
     held = [
         HeldFile(seq=seq, path=str(file), rows=rows[file], expected=None)
@@ -169,8 +169,8 @@ def _steps(rules: Rules, store: Store) -> list[Store]:
     steps.append(adopting if is_written else store)
     steps.append(store._replace(commits=(0,)) if is_written else store)
     steps.append(store._replace(query=pending.query))
-    tells = is_written and rules.repair_tells_the_table
-    steps.append(_with_transaction(store, pending.query) if tells else store)
+    commits = is_written and rules.repair_tells_the_table
+    steps.append(_with_transaction(store, pending.query) if commits else store)
     return steps
 
 

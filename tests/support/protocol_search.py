@@ -188,7 +188,7 @@ def _harm_after_repair(rules: Rules, store: Store) -> str:
 
 
 def _harm_after(rules: Rules, before: Store, after: Store, ended: Ended) -> str:
-    """Tell what is wrong with the table once the last run has ended."""
+    """Return what is wrong with the table once the last run has ended."""
     if ended.how == "refused":
         return _needless(rules, before, ended)
     rows = after.rows()
@@ -200,7 +200,7 @@ def _harm_after(rules: Rules, before: Store, after: Store, ended: Ended) -> str:
 
 
 def _needless(rules: Rules, store: Store, ended: Ended) -> str:
-    """Tell a refusal of what would have gone well."""
+    """Return the refusal of what would have gone well, or nothing."""
     if ended.how != "refused" or store.pending:
         return ""
     if not is_refused(store):
@@ -214,7 +214,7 @@ def _needless(rules: Rules, store: Store, ended: Ended) -> str:
 
 
 def is_refused(store: Store) -> bool:
-    """Tell whether a preflight that nothing disturbs refuses to begin."""
+    """Return True if a preflight that nothing disturbs refuses to begin."""
     return refusal_of(store) is not None
 
 

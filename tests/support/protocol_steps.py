@@ -44,7 +44,7 @@ def advance(rules: Rules, store: Store, driver: Driver) -> After:
 
 
 def finish(rules: Rules, store: Store, driver: Driver) -> tuple[Store, Ended]:
-    """Let one driver run to its end with nobody beside it."""
+    """Let one driver run to its end with no other beside it."""
     after: Driver | Ended = driver
     for _ in range(200):
         if isinstance(after, Ended):
@@ -200,7 +200,7 @@ def query_id(rules: Rules, store: Store, driver: Driver) -> After:
 
 
 def make_query_id(rules: Rules, store: Store, driver: Driver) -> After:
-    """Write ``metadata``; Spark fails where it is there by now and storage says so."""
+    """Write ``metadata``; Spark fails where the storage says that it exists."""
     if store.query and rules.metadata_refuses:
         return store, Ended("failed", "ConcurrentModificationException")
     mine = driver.run + 1

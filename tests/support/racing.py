@@ -14,7 +14,7 @@ from sluice.ledger.ledger import Ledger
 RACERS = 4
 _TURNS = 6
 _DEADLINE = 240
-# Says that it is ready, and begins when it is told.
+# Says that it is ready, and begins when it gets a line.
 _DISCOVERER = """
 import sys
 from datetime import UTC, datetime
@@ -66,9 +66,9 @@ def race(script: str, racers: Sequence[Sequence[str]]) -> list[str]:
         assert each.stdin
         each.stdin.write("go\n")
         each.stdin.flush()
-    told = [each.communicate(timeout=_DEADLINE)[0] for each in running]
+    printed = [each.communicate(timeout=_DEADLINE)[0] for each in running]
     assert [each.returncode for each in running] == [0] * len(racers)
-    return told
+    return printed
 
 
 def check_racing_discoverers(location: str) -> None:

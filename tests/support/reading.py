@@ -73,7 +73,7 @@ DAMAGED = {
 
 
 def rewritten(file: LedgerFile, content: bytes, *, nanoseconds: int = 1000) -> None:
-    """Write a file again, dated later by no more than the ledger can tell."""
+    """Write a file again, dated later by no more than the ledger keeps."""
     Path(file.path).write_bytes(content)
     moment = MTIME_NS + nanoseconds
     os.utime(file.path, ns=(moment, moment))

@@ -72,7 +72,7 @@ def install_jars() -> None:
 
 
 def has_go() -> bool:
-    """Tell whether the server can be built here."""
+    """Return True if the server can be built here."""
     return shutil.which("go") is not None
 
 
@@ -104,7 +104,7 @@ def running_server(program: Path, data: Path) -> Iterator[S3Server]:
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on."""
+    """Return a free port."""
     with closing(socket.socket()) as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

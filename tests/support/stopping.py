@@ -55,7 +55,7 @@ def wait_for_batch(lake: Lake, process: subprocess.Popen[str], batch: int) -> No
 def await_none(
     list_left: Callable[[], Sequence[int]], *, seconds: float
 ) -> Sequence[int]:
-    """Return the processes that ``list_left`` still tells of after some seconds."""
+    """Return the processes that ``list_left`` still returns after some seconds."""
     until = time.monotonic() + seconds
     while (left := list_left()) and time.monotonic() < until:
         time.sleep(0.1)

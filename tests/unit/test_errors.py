@@ -37,9 +37,9 @@ def test_error_survives_pickling(kind: type[SluiceError], exit_code: ExitCode) -
 
 def test_text_begins_with_condition() -> None:
     """A log line can be searched for by the stable name."""
-    error = FatalError(Condition.CLAIM_CONFLICT, "somebody else planned")
+    error = FatalError(Condition.CLAIM_CONFLICT, "another driver planned")
 
-    assert str(error) == "[CLAIM_CONFLICT] somebody else planned"
+    assert str(error) == "[CLAIM_CONFLICT] another driver planned"
 
 
 def test_context_is_a_copy() -> None:

@@ -27,7 +27,7 @@ def test_a_time_without_a_zone_is_utc(text):
 
 
 @pytest.mark.parametrize(
-    ("start", "end", "told"),
+    ("start", "end", "reason"),
     [
         ("noon", "2025-01-02", "'noon' is not ISO 8601"),
         ("2025-01-01", "", "'' is not ISO 8601"),
@@ -35,14 +35,14 @@ def test_a_time_without_a_zone_is_utc(text):
         ("2025-01-02", "2025-01-01", "is empty"),
     ],
 )
-def test_an_interval_that_means_nothing_is_refused(start, end, told):
+def test_an_interval_that_means_nothing_is_refused(start, end, reason):
     """Exit code 64: the command line is wrong."""
     with pytest.raises(UsageError) as caught:
         parse_interval(start, end)
 
     assert caught.value.condition is Condition.USAGE
     assert caught.value.exit_code is ExitCode.USAGE
-    assert told in caught.value.message
+    assert reason in caught.value.message
 
 
 def minutes(*bounds: int) -> list[Interval]:

@@ -47,7 +47,7 @@ def test_file_with_odd_name_is_read(tmp_path: Path) -> None:
 
 
 def test_missing_file_has_no_status(tmp_path: Path) -> None:
-    """A file that is gone is told apart from an empty one."""
+    """A file that is gone differs from an empty one."""
     (tmp_path / "empty").touch()
 
     status = storage.status(str(tmp_path / "empty"))

@@ -14,7 +14,7 @@ def test_time_without_an_offset_is_utc(text: str) -> None:
 
 
 def test_what_is_no_time_is_refused() -> None:
-    """Each caller tells its user what was expected."""
+    """Each caller says what was expected."""
     with pytest.raises(ValueError, match="isoformat"):
         parse_utc("yesterday")
 

@@ -1,4 +1,4 @@
-"""The wheel in somebody else's project: nothing there but it and what it needs."""
+"""The wheel in a user's project: nothing there but it and what it needs."""
 
 from __future__ import annotations
 

@@ -105,7 +105,7 @@ def test_healthy_pipeline_has_no_findings(pipeline: PipelineBuilder) -> None:
         (add_phantom, Severity.ERROR),
     ],
 )
-def test_severity_tells_what_mends_itself(
+def test_severity_shows_what_mends_itself(
     damage: Callable[[PipelineBuilder], None],
     severity: Severity,
     pipeline: PipelineBuilder,
@@ -138,7 +138,7 @@ def test_new_and_unfinished_files_are_no_alarm(pipeline: PipelineBuilder) -> Non
 
 
 def test_quarantined_file_is_named_with_its_error(tmp_path: Path) -> None:
-    """A bad file is left out on purpose, so its rows are not missing but it is told."""
+    """A bad file is left out on purpose: it is reported, its rows are not missing."""
     pipeline = PipelineBuilder(pipeline_config(tmp_path))
     path = pipeline.land("bad.json")
     pipeline.discover()
@@ -150,7 +150,7 @@ def test_quarantined_file_is_named_with_its_error(tmp_path: Path) -> None:
     assert (found.subject, found.evidence) == (path, "not UTF-8")
 
 
-def test_data_risk_tells_lost_from_duplicated(pipeline: PipelineBuilder) -> None:
+def test_data_risk_is_lost_or_duplicated(pipeline: PipelineBuilder) -> None:
     """What to do next hangs on which way the rows went wrong."""
     lose_rows(pipeline)
     ingest_twice(pipeline)

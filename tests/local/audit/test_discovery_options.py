@@ -50,7 +50,7 @@ def codes(pipeline: PipelineBuilder) -> list[str]:
 def test_file_passed_over_by_its_time_is_not_missed(
     tmp_path: Path, option: str, value: str, age: float
 ) -> None:
-    """Discovery counts it; the audit would cry wolf for ever."""
+    """Discovery counts it; every audit would report it."""
     pipeline = pipeline_with(tmp_path, **{option: value})
     land(pipeline, "a.json", age=2 * 3600)
     land(pipeline, "passed.json", age=age)
@@ -94,7 +94,7 @@ def test_versions_are_as_asked_for(tmp_path: Path) -> None:
 
 
 def test_files_from_before_the_stream_have_no_rows(tmp_path: Path) -> None:
-    """Also where they are gone by now."""
+    """Also where they are gone since."""
     pipeline = pipeline_with(tmp_path, **{"cloudFiles.includeExistingFiles": "false"})
     land(pipeline, "old.json", age=60)
     land(pipeline, "gone.json", age=60)

@@ -1,4 +1,4 @@
-"""What is done to table and files on purpose is told as such, and not as a loss."""
+"""What is done to table and files on purpose is reported as such, not as a loss."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_optimize_and_vacuum_are_no_findings(pipeline: PipelineBuilder) -> None:
     assert codes(pipeline) == []
 
 
-def test_deleted_rows_are_told_with_the_version_that_did_it(
+def test_deleted_rows_are_reported_with_the_version_that_did_it(
     pipeline: PipelineBuilder,
 ) -> None:
     """One finding for one deed, however many files it took rows from."""
@@ -106,8 +106,10 @@ def test_deleted_rows_are_told_with_the_version_that_did_it(
     assert "a.json (2 of 3 left)" in found.evidence
 
 
-def test_deletes_of_different_files_are_told_apart(pipeline: PipelineBuilder) -> None:
-    """Whoever made a mistake must see which one it was."""
+def test_deletes_of_different_files_are_reported_apart(
+    pipeline: PipelineBuilder,
+) -> None:
+    """A user must see which delete was the mistake."""
     table(pipeline).delete("order_id like 'a.json%'")
     table(pipeline).delete("order_id = 'b.json-1'")
     assert [each.subject for each in findings(pipeline)] == [
@@ -148,7 +150,7 @@ def test_rows_that_are_gone_are_found_after_log_cleanup(
 def test_deleted_rows_of_a_file_that_is_gone_are_no_loss(
     pipeline: PipelineBuilder,
 ) -> None:
-    """First cleaned up, then forgotten on request: all of it was somebody's wish."""
+    """First cleaned up, then forgotten on request: all of it was wanted."""
     archive_file(pipeline, 1)
     assert codes(pipeline) == []
     table(pipeline).delete("order_id like 'a.json%'")
@@ -158,7 +160,7 @@ def test_deleted_rows_of_a_file_that_is_gone_are_no_loss(
 def test_missing_rows_are_not_excused_by_a_delete_of_others(
     pipeline: PipelineBuilder,
 ) -> None:
-    """Rows that our commit never had were not deleted by anybody."""
+    """Rows that our commit never had were not deleted."""
     path = Path(pipeline.land("c.json", rows=4))
     whole = path.read_text()
     pipeline.run_batch(written=False, committed=False)
@@ -188,10 +190,10 @@ def append_rows(pipeline: PipelineBuilder, path: str | None) -> None:
 
 
 @pytest.mark.parametrize("path", [None, "/elsewhere/x.json"])
-def test_rows_of_another_writer_are_told_as_such(
+def test_rows_of_another_writer_are_reported_as_such(
     pipeline: PipelineBuilder, path: str | None
 ) -> None:
-    """Between our batches somebody may append rows of his own."""
+    """Between our batches another writer may append rows."""
     append_rows(pipeline, path)
     pipeline.land("c.json")
     pipeline.run_batch()
@@ -237,7 +239,7 @@ def test_versions_of_a_name_are_no_duplicates(versioned: PipelineBuilder) -> Non
 def test_rows_of_versions_are_compared_with_their_sum(
     versioned: PipelineBuilder, archived: bool
 ) -> None:
-    """A version that came twice, or whose rows somebody has deleted, still shows."""
+    """A version that came twice, or whose rows were deleted, still shows."""
     for rows in (2, 3):
         run_version(versioned, rows=rows)
     if archived:
@@ -249,7 +251,9 @@ def test_rows_of_versions_are_compared_with_their_sum(
     assert [code for code, _ in codes(versioned)] == ["ROWS_DUPLICATED"]
 
 
-def test_replaced_version_is_told_and_has_no_rows(versioned: PipelineBuilder) -> None:
+def test_replaced_version_is_reported_and_has_no_rows(
+    versioned: PipelineBuilder,
+) -> None:
     """Its content is gone; that it was there is worth knowing."""
     versioned.land("a.json", rows=2)
     discover(versioned)

@@ -67,7 +67,7 @@ def test_committed_file_is_moved_with_its_path_and_recorded(tmp_path: Path) -> N
 
 
 def test_off_is_the_default_and_touches_nothing(tmp_path: Path) -> None:
-    """Who does not ask for it keeps all files."""
+    """Without the option all files stay."""
     pipeline = reader(tmp_path, "orders", tmp_path / "landing")
     pipeline.land("a.json")
     ingest(pipeline)
@@ -116,11 +116,11 @@ def test_destination_that_is_taken_is_never_overwritten(tmp_path: Path) -> None:
     pipeline = mover(tmp_path)
     there = tmp_path / "archive/a.json"
     there.parent.mkdir()
-    there.write_text("somebody's")
+    there.write_text("another's")
     pipeline.land("a.json")
     ingest(pipeline)
     assert run(pipeline) == {"files_cleaned": 1}
-    assert there.read_text() == "somebody's"
+    assert there.read_text() == "another's"
     second = Path(details(pipeline)["a.json"]["location"])
     assert (second.parent, second != there) == (there.parent, True)
     assert second.read_text().count("\n") == 3

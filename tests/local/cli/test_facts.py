@@ -77,7 +77,7 @@ def test_unknown_state_is_a_usage_error(
 def test_files_are_filtered_by_name_and_number(
     pipeline: PipelineBuilder, sluice: Callable[..., tuple[int, str, str]]
 ) -> None:
-    """The newest are what somebody looks for."""
+    """The newest are what a user looks for."""
     for name in ("b.json", "c.csv"):
         pipeline.land(name)
         pipeline.discover()
@@ -90,7 +90,7 @@ def test_files_are_filtered_by_name_and_number(
 def test_batches_of_a_pipeline_and_of_a_checkpoint(
     pipeline: PipelineBuilder, sluice: Callable[..., tuple[int, str, str]]
 ) -> None:
-    """The checkpoint alone tells the offsets, the pipeline rows and version too."""
+    """The checkpoint alone gives the offsets, the pipeline rows and version too."""
     _, out, _ = sluice("batches", "{pipeline}", "--json")
     assert json.loads(out)[0]["rows"] == 2
     location = str(pipeline.bronze.location)
@@ -136,7 +136,7 @@ def test_audit_of_a_folder_that_is_no_checkpoint_is_refused(
 def test_audit_of_a_damaged_pipeline_exits_65(
     pipeline: PipelineBuilder, sluice: Callable[..., tuple[int, str, str]]
 ) -> None:
-    """Whoever calls it must not read text to know."""
+    """A caller must not need to read text to know."""
     pipeline.write_rows([f"{pipeline.config.landing_location}/a.json"])
     code, out, _ = sluice("audit", "{pipeline}", "--json")
     assert code == 65

@@ -90,7 +90,9 @@ def test_a_query_is_stopped_by_any_of_its_names(
     assert "orders_bronze: asked to stop after its micro-batch: run 'run-7'" in out
 
 
-def test_a_query_that_does_not_run_is_told_so(checkpoint: str, sluice: Sluice) -> None:
+def test_a_query_that_does_not_run_is_reported_so(
+    checkpoint: str, sluice: Sluice
+) -> None:
     """Nothing is left that could stop its next run."""
     assert "orders_bronze: does not run" in sluice("queries", "stop", "orders")[1]
     assert "no query runs" in sluice("queries", "stop", "--all")[1]
@@ -105,7 +107,7 @@ def test_a_query_that_does_not_run_is_told_so(checkpoint: str, sluice: Sluice) -
 def test_a_wrong_name_is_a_usage_error(
     sluice: Sluice, arguments: tuple[str, ...]
 ) -> None:
-    """Who mistypes it must not believe that the query was stopped."""
+    """A mistyped name must not look like a stopped query."""
     assert sluice("queries", "stop", *arguments)[0] == 64
 
 

@@ -49,7 +49,7 @@ def sluice(
     return call
 
 
-def test_dry_run_tells_faults_and_steps(
+def test_dry_run_prints_faults_and_steps(
     sluice: Command, pipeline: PipelineBuilder
 ) -> None:
     """And does nothing."""
@@ -69,11 +69,11 @@ def test_repair_asks_first(
     monkeypatch: pytest.MonkeyPatch,
     answer: str,
 ) -> None:
-    """Nobody who mistyped a command has a checkpoint replaced."""
+    """A mistyped command replaces no checkpoint."""
     monkeypatch.setattr("sys.stdin", StringIO(answer))
-    code, _, told = sluice("checkpoint", "repair", "{pipeline}")
+    code, _, error = sluice("checkpoint", "repair", "{pipeline}")
 
-    assert (code, "give --yes" in told) == (64, True)
+    assert (code, "give --yes" in error) == (64, True)
     assert not pipeline.bronze.location.exists()
 
 
@@ -82,10 +82,10 @@ def test_repair_with_yes_mends(sluice: Command, pipeline: PipelineBuilder) -> No
     code, out, _ = sluice("checkpoint", "repair", "{pipeline}", "--yes", "--json")
     again, then, _ = sluice("checkpoint", "repair", "{pipeline}", "--yes")
 
-    told = json.loads(out)
+    printed = json.loads(out)
     assert (code, again) == (0, 0)
-    assert told["taken"] == told["steps"]
-    assert len(told["faults"]) == 1
+    assert printed["taken"] == printed["steps"]
+    assert len(printed["faults"]) == 1
     assert "nothing to repair" in then
     assert (pipeline.bronze.location / "metadata").exists()
 
@@ -104,7 +104,7 @@ def test_ledger_is_rebuilt(sluice: Command, pipeline: PipelineBuilder) -> None:
 
 def test_choices_exclude_each_other(sluice: Command) -> None:
     """Rows come again or they do not."""
-    code, _, told = sluice("checkpoint", "repair", "{pipeline}", "--reread", "--skip")
+    code, _, error = sluice("checkpoint", "repair", "{pipeline}", "--reread", "--skip")
 
     assert code == 64
-    assert "--reread and --skip" in told
+    assert "--reread and --skip" in error

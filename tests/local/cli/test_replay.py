@@ -26,7 +26,7 @@ def pipeline(tmp_path: Path) -> PipelineBuilder:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "told"),
+    ("arguments", "code", "reason"),
     [
         ([], ExitCode.USAGE, "no file is named"),
         (["--since", "noon"], ExitCode.USAGE, "--since 'noon'"),
@@ -40,14 +40,14 @@ def pipeline(tmp_path: Path) -> PipelineBuilder:
         (["--files", "b.json"], ExitCode.TEMPORARY, "b.json: it has not been read yet"),
     ],
 )
-def test_exit_codes_tell_what_to_do(
+def test_exit_codes_say_what_to_do(
     pipeline: PipelineBuilder,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     *,
     arguments: list[str],
     code: ExitCode,
-    told: str,
+    reason: str,
 ) -> None:
     """A wrong call is corrected, a file that waits is replayed later."""
     file = str(Path(pipeline.config.lake).with_name("orders.yaml"))
@@ -57,4 +57,4 @@ def test_exit_codes_tell_what_to_do(
         main()
 
     assert caught.value.code == code
-    assert told in capsys.readouterr().err
+    assert reason in capsys.readouterr().err

@@ -63,7 +63,7 @@ def test_sample_lands_elsewhere_when_asked(sluice, tmp_path):
 
 @pytest.mark.parametrize("option", ["--hours", "--files", "--rows"])
 def test_sample_refuses_to_land_nothing(sluice, option):
-    """An hour of no rows could never be told from one not landed."""
+    """An hour of no rows would look like one that has not landed."""
     code, _, err = sluice("sample", option, "0")
 
     assert code != ExitCode.DONE

@@ -33,7 +33,7 @@ def jvm(monkeypatch: pytest.MonkeyPatch) -> Iterator[subprocess.Popen[bytes]]:
 def test_whatever_meets_a_jvm_that_is_gone_is_worth_another_try(
     jvm: subprocess.Popen[bytes], error: Exception
 ) -> None:
-    """What was cut off is repeated by the next run, so nobody need look at it."""
+    """The next run repeats what was cut off, so no person need look at it."""
     jvm.kill()
 
     with pytest.raises(RetryableError) as caught, jvm_loss_translated():
@@ -44,7 +44,7 @@ def test_whatever_meets_a_jvm_that_is_gone_is_worth_another_try(
 
 @pytest.mark.parametrize("error", MET, ids=lambda error: type(error).__name__)
 @pytest.mark.usefixtures("jvm")
-def test_error_of_a_jvm_that_lives_is_told_as_it_is(
+def test_error_of_a_jvm_that_lives_is_raised_as_it_is(
     monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     """A wrong call, or another server that refuses, is not mended by another try."""

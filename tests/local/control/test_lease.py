@@ -29,7 +29,7 @@ from sluice.errors import Condition, RetryableError
 from support.leases import EXPIRY, acquire, objects
 
 RACERS = 16
-ELSEWHERE = Holder("elsewhere", "somebody", 1, "another boot", 1)
+ELSEWHERE = Holder("elsewhere", "another user", 1, "another boot", 1)
 
 RACE = """
 import sys
@@ -94,7 +94,7 @@ def line(process: subprocess.Popen[str]) -> str:
     return process.stdout.readline().strip()
 
 
-def tell(process: subprocess.Popen[str]) -> None:
+def go_on(process: subprocess.Popen[str]) -> None:
     """Let a program go on."""
     assert process.stdin is not None
     process.stdin.write("go\n")
@@ -102,18 +102,18 @@ def tell(process: subprocess.Popen[str]) -> None:
 
 
 def test_of_many_processes_one_wins(checkpoint: str) -> None:
-    """Each loser is told the winner's run, and only one object is left at the end."""
+    """Each loser gets the winner's run, and only one object is left at the end."""
     racers = [program(RACE, checkpoint, f"run-{each}") for each in range(RACERS)]
     started = [racer.__enter__() for racer in racers]
     try:
         assert {line(each) for each in started} == {"ready"}
         for each in started:
-            tell(each)
-        told = [line(each) for each in started]
-        winner = told.index("won 1")
+            go_on(each)
+        outcomes = [line(each) for each in started]
+        winner = outcomes.index("won 1")
         lost = f"{Condition.LEASE_HELD} run-{winner}"
-        assert sorted(told) == sorted(["won 1"] + [lost] * (RACERS - 1))
-        tell(started[winner])
+        assert sorted(outcomes) == sorted(["won 1"] + [lost] * (RACERS - 1))
+        go_on(started[winner])
         assert started[winner].wait(10) == 0
     finally:
         for racer in racers:
@@ -132,7 +132,7 @@ def test_loser_learns_who_holds_it_and_how_to_stop_it(checkpoint: str) -> None:
         with pytest.raises(RetryableError) as raised:
             acquire(checkpoint)
         assert time.monotonic() - began < EXPIRY.total_seconds()
-        tell(holder)
+        go_on(holder)
         assert holder.wait(10) == 0
     error = raised.value
     assert (error.condition, error.exit_code) == (Condition.LEASE_HELD, 75)
@@ -146,7 +146,7 @@ def test_loser_learns_who_holds_it_and_how_to_stop_it(checkpoint: str) -> None:
 def test_lease_of_a_killed_process_of_this_machine_is_free_at_once(
     checkpoint: str,
 ) -> None:
-    """Nobody needs to wait for a heartbeat of a process that is gone."""
+    """No process need wait for a heartbeat of one that is gone."""
     with program(HOLD, checkpoint) as holder:
         assert line(holder) == "held"
         holder.send_signal(signal.SIGKILL)
@@ -167,14 +167,14 @@ def test_paused_holder_is_succeeded_and_notices(checkpoint: str) -> None:
         mine = acquire(checkpoint)
         assert time.monotonic() - began >= EXPIRY.total_seconds()
         holder.send_signal(signal.SIGCONT)
-        tell(holder)
+        go_on(holder)
         assert holder.wait(10) == 0
     assert read_lease(checkpoint) == mine
     assert objects(checkpoint) == ["lease/2.json"]
 
 
 def test_lease_elsewhere_ends_after_its_expiry_and_no_sooner(checkpoint: str) -> None:
-    """Its holder cannot be seen, so only time tells: one's own, not two clocks."""
+    """Its holder cannot be seen, so time decides: one's own, not two clocks."""
     theirs = held_elsewhere(checkpoint)
     began = time.monotonic()
     mine = acquire(checkpoint)
@@ -184,7 +184,7 @@ def test_lease_elsewhere_ends_after_its_expiry_and_no_sooner(checkpoint: str) ->
 
 @pytest.mark.parametrize("hours", [-5, 5])
 def test_wrong_clock_of_a_holder_changes_nothing(checkpoint: str, hours: int) -> None:
-    """A heartbeat is a change of the object; the time in it is only told to people."""
+    """A heartbeat is a change of the object; the time in it is for people only."""
     theirs = held_elsewhere(checkpoint)
     wrong = replace(theirs, heartbeat_at=theirs.heartbeat_at + timedelta(hours=hours))
     storage.put(theirs.root, theirs.key, lease_module._encode(wrong))
@@ -208,7 +208,7 @@ def test_expiry_is_that_of_the_holder(checkpoint: str) -> None:
 def test_damaged_lease_is_watched_and_then_succeeded(
     checkpoint: str, content: bytes
 ) -> None:
-    """A crash of the machine may leave an empty object; nobody has to repair it."""
+    """A crash of the machine may leave an empty object, which needs no repair."""
     storage.put(control_location(checkpoint), "lease/7.json", content)
     assert acquire(checkpoint).epoch == 8
     assert objects(checkpoint) == ["lease/8.json"]

@@ -47,7 +47,7 @@ def start(mark: Mark, *arguments: str) -> subprocess.Popen[bytes]:
 
 
 def test_only_processes_with_the_mark_are_ended():
-    """Somebody else's process must never be hit."""
+    """Another program's process must never be hit."""
     mine, other = Mark.new("SLUICE_TEST"), Mark.new("SLUICE_TEST")
     ours, theirs = start(mine), start(other)
     try:

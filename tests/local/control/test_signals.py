@@ -60,8 +60,8 @@ def test_first_signal_while_a_query_runs_is_only_noted(
     """Also where Spark has claimed Ctrl-C; afterwards all is as it was."""
     process = start("query", claimed)
     process.send_signal(sent)
-    told, errors = process.communicate(timeout=10)
-    assert told == f"received {sent.name}\ndone True\n"
+    printed, errors = process.communicate(timeout=10)
+    assert printed == f"received {sent.name}\ndone True\n"
     assert "the micro-batch is finished first" in errors
     assert process.returncode == 0
 
@@ -76,8 +76,8 @@ def test_second_signal_ends_the_process(sent: signal.Signals, code: int) -> None
     assert process.stdout is not None
     assert process.stdout.readline() == "received SIGTERM\n"
     process.send_signal(sent)
-    told, errors = process.communicate(timeout=10)
-    assert (told, process.returncode) == ("", code)
+    printed, errors = process.communicate(timeout=10)
+    assert (printed, process.returncode) == ("", code)
     assert "Traceback" not in errors
 
 
@@ -85,8 +85,8 @@ def test_signal_while_no_query_runs_ends_the_process() -> None:
     """There is no micro-batch to wait for."""
     process = start()
     process.send_signal(signal.SIGTERM)
-    told, _ = process.communicate(timeout=10)
-    assert (told, process.returncode) == ("", 143)
+    printed, _ = process.communicate(timeout=10)
+    assert (printed, process.returncode) == ("", 143)
 
 
 def test_ignored_signal_stays_ignored() -> None:
@@ -94,5 +94,5 @@ def test_ignored_signal_stays_ignored() -> None:
     process = start("query", "ignored")
     process.send_signal(signal.SIGINT)
     process.send_signal(signal.SIGTERM)
-    told, _ = process.communicate(timeout=10)
-    assert told == "received SIGTERM\ndone True\n"
+    printed, _ = process.communicate(timeout=10)
+    assert printed == "received SIGTERM\ndone True\n"

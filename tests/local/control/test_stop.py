@@ -23,7 +23,7 @@ from sluice.control.stop import request_stop
 from sluice.errors import Condition, FatalError, RetryableError
 from support.leases import EXPIRY, objects
 
-ELSEWHERE = Holder("elsewhere", "somebody", 1, "another boot", 1)
+ELSEWHERE = Holder("elsewhere", "another user", 1, "another boot", 1)
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def test_request_to_what_does_not_run_leaves_nothing(checkpoint: str) -> None:
 def test_request_to_one_that_is_not_heard_any_more_leaves_nothing(
     checkpoint: str,
 ) -> None:
-    """A run on another machine that was cut off holds its lease for ever."""
+    """A run on another machine that was cut off never releases its lease."""
     lease = acquire_lease(checkpoint, query="q", run_id="r", expiry=EXPIRY)
     renew_lease(replace(lease, holder=ELSEWHERE))
     assert request_stop(checkpoint, requested_by="me") is None

@@ -1,4 +1,4 @@
-"""A job ends once nobody is left who waits for it."""
+"""A job ends once no process waits for it."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_job_ends_when_one_of_its_submitters_is_killed() -> None:
     assert job.wait(10) == -signal.SIGTERM
 
 
-def test_job_that_nobody_submitted_goes_on() -> None:
+def test_job_without_a_submitter_goes_on() -> None:
     """Started by hand it has no submitter to wait for it."""
     job = start({})
     time.sleep(1.5)

@@ -36,7 +36,7 @@ def append(location: str, *, batch_id: int | None = None) -> None:
     )
 
 
-def test_commit_tells_batch_files_and_rows(tmp_path: Path) -> None:
+def test_commit_has_batch_files_and_rows(tmp_path: Path) -> None:
     """Batch, version, files and rows of a commit are what the archive joins."""
     table = str(tmp_path / "t")
     append(table, batch_id=0)
@@ -84,7 +84,7 @@ def test_no_table_has_no_commits_and_makes_no_folder(tmp_path: Path) -> None:
 
 
 def test_damaged_commit_is_named(tmp_path: Path) -> None:
-    """Whoever has to restore a file must know which."""
+    """The user has to know which file to restore."""
     table = tmp_path / "t"
     append(str(table))
     commit = table / "_delta_log" / f"{0:020d}.json"
@@ -97,7 +97,7 @@ def test_damaged_commit_is_named(tmp_path: Path) -> None:
 
 
 def test_deleted_rows_show_as_removed_files(tmp_path: Path) -> None:
-    """A delete rewrites files: what it removed must be told."""
+    """A delete rewrites files: what it removed must be reported."""
     table = str(tmp_path / "t")
     append(table)
     DeltaTable(table).delete("day = 'c%d'")
@@ -107,7 +107,7 @@ def test_deleted_rows_show_as_removed_files(tmp_path: Path) -> None:
 
 
 def test_compaction_changes_no_data(tmp_path: Path) -> None:
-    """Whoever waits for new rows must not wake up for rearranged ones."""
+    """A reader that waits for new rows must not wake up for rearranged ones."""
     table = str(tmp_path / "t")
     append(table)
     append(table)

@@ -14,7 +14,7 @@ from sluice.errors import Condition, RetryableError
 
 _RACERS = 4
 _ROUNDS = 40
-# Makes a table in each folder that it is told, and says its id.
+# Makes a table in each folder that it reads from stdin, and prints its id.
 _CREATOR = """
 import sys
 import pyarrow as pa
@@ -43,9 +43,9 @@ def test_racing_processes_create_one_table(tmp_path: Path) -> None:
                 assert racer.stdin
                 racer.stdin.write(f"{location}\n")
                 racer.stdin.flush()
-            told = {racer.stdout.readline() for racer in racers if racer.stdout}
-            assert len(told) == 1, number
-            assert told.pop().endswith(" 0\n")
+            printed = {racer.stdout.readline() for racer in racers if racer.stdout}
+            assert len(printed) == 1, number
+            assert printed.pop().endswith(" 0\n")
             assert len(list(location.glob("_delta_log/*.json"))) == 1, number
 
 

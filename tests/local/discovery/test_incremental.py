@@ -67,7 +67,7 @@ def rows_read(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 def test_name_out_of_order_is_found_by_the_full_listing_and_reported(
     growing: Landing, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Other loaders lose it for ever; here the miss rate is measured."""
+    """Other loaders never find it; here the miss rate is measured."""
     growing.land("02/99.json", "04/00.json")
     assert growing.discover().files == 1
     assert growing.discover().files == 0

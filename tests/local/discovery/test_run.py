@@ -212,7 +212,7 @@ def test_new_content_under_a_known_name_is_not_read(landing: Landing) -> None:
 
 
 def test_each_version_of_a_name_has_a_seq_with_overwrites(landing: Landing) -> None:
-    """``allowOverwrites`` means that size, time and etag tell versions apart."""
+    """With ``allowOverwrites`` two versions differ by size, time or etag."""
     landing.land("a.json", age=60)
     landing.discover(allow_overwrites=True)
     landing.land("a.json", age=30)

@@ -80,7 +80,7 @@ def test_files_from_before_the_watcher_are_no_misses(landing: Landing) -> None:
 def test_run_lists_by_itself_without_a_living_watcher(
     landing: Landing, spoil: Callable[[dict[str, str]], dict[str, str]]
 ) -> None:
-    """A file must not wait for somebody who is gone, or watches something else."""
+    """A file must not wait for a watcher that is gone, or watches something else."""
     watched_by(landing, since=DAY)
     landing.discover()
     path = Path(landing.ledger.root, "watch.json")

@@ -1,4 +1,4 @@
-"""The archive keeps every batch once, whoever archives and however often."""
+"""The archive keeps every batch once, whichever process archives and however often."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_batch_in_flight_waits(pipeline: PipelineBuilder) -> None:
 
 
 def test_batch_whose_commit_file_is_lost_is_kept(pipeline: PipelineBuilder) -> None:
-    """A later batch proves that it was done; waiting for the file would be for ever."""
+    """A later batch proves that it was done; the file will never come."""
     pipeline.bronze.remove("commits/0")
     archive_history(pipeline.config)
     kept = {
@@ -157,7 +157,7 @@ def test_two_pipelines_of_a_lake_do_not_hinder_each_other(tmp_path: Path) -> Non
     assert sorted(kept) == ["orders", "returns"]
 
 
-def test_empty_batch_is_told_from_one_with_rows(tmp_path: Path) -> None:
+def test_empty_batch_differs_from_one_with_rows(tmp_path: Path) -> None:
     """Files without a record make a batch without a row: that is worth seeing."""
     pipeline = PipelineBuilder(pipeline_config(tmp_path))
     pipeline.land("empty.json", rows=0)

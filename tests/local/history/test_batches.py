@@ -26,7 +26,7 @@ def pipeline(tmp_path: Path) -> PipelineBuilder:
     return pipeline
 
 
-def told(pipeline: PipelineBuilder) -> list[tuple[str, int, bool, int | None]]:
+def listed(pipeline: PipelineBuilder) -> list[tuple[str, int, bool, int | None]]:
     """Return query, id, commitment and rows of every batch."""
     return [
         (each.query, each.batch_id, each.committed, each.rows)
@@ -40,7 +40,7 @@ def test_newer_batches_come_from_the_checkpoint(pipeline: PipelineBuilder) -> No
     pipeline.run_batch()
     pipeline.land("c.json")
     pipeline.run_batch(committed=False, written=False)
-    assert told(pipeline) == [
+    assert listed(pipeline) == [
         ("bronze", 0, True, 2),
         ("bronze", 1, True, 3),
         ("bronze", 2, False, None),
@@ -52,15 +52,15 @@ def test_archived_batches_outlive_their_checkpoint(pipeline: PipelineBuilder) ->
     """Spark keeps a hundred batches, and a checkpoint may be lost whole."""
     location = pipeline.bronze.location
     location.rename(location.with_name("gone"))
-    assert told(pipeline)[0] == ("bronze", 0, True, 2)
+    assert listed(pipeline)[0] == ("bronze", 0, True, 2)
 
 
-def test_checkpoint_tells_whether_an_archived_batch_is_committed(
+def test_checkpoint_says_whether_an_archived_batch_is_committed(
     pipeline: PipelineBuilder,
 ) -> None:
     """A commit file that was lost since must show, as long as the batch is there."""
     pipeline.bronze.remove("commits/0")
-    assert told(pipeline)[0] == ("bronze", 0, False, 2)
+    assert listed(pipeline)[0] == ("bronze", 0, False, 2)
 
 
 def test_batch_has_the_promised_shape(pipeline: PipelineBuilder) -> None:

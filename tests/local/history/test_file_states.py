@@ -55,7 +55,7 @@ def leave_out(pipeline: PipelineBuilder, seq: int, kind: LeftOut) -> None:
     pipeline.ledger.quarantine(record)
 
 
-def test_replaced_version_is_told_apart_from_a_bad_file(tmp_path: Path) -> None:
+def test_replaced_version_is_no_bad_file(tmp_path: Path) -> None:
     """Nothing is to be mended: its newer version has a row of its own."""
     pipeline = PipelineBuilder(pipeline_config(tmp_path))
     pipeline.land("a.json")

@@ -50,7 +50,7 @@ def pipeline(built: Kept) -> PipelineBuilder:
 
 @pytest.mark.parametrize("archived", [False, True])
 def test_states_are_derived(pipeline: PipelineBuilder, archived: bool) -> None:
-    """The archive speeds things up; it must not change what is told."""
+    """The archive speeds things up; it must not change the answer."""
     if archived:
         archive_history(pipeline.config)
     rows = list_files(pipeline.config)
@@ -70,7 +70,7 @@ def test_states_are_derived(pipeline: PipelineBuilder, archived: bool) -> None:
 
 
 def test_only_files_in_a_state(pipeline: PipelineBuilder) -> None:
-    """Whoever looks for bad files does not want a million good ones."""
+    """A search for bad files must not return a million good ones."""
     rows = list_files(pipeline.config, FileFilter(state=FileState.QUARANTINED))
     assert [row.seq for row in rows] == [2]
 
@@ -115,7 +115,7 @@ def test_file_has_the_promised_shape(pipeline: PipelineBuilder) -> None:
 def test_file_is_joined_with_its_runs_and_its_commit(
     pipeline: PipelineBuilder, archived: bool
 ) -> None:
-    """Who found it, who planned it, which query wrote it and when."""
+    """Which runs found and planned it, which query wrote it and when."""
     if archived:
         archive_history(pipeline.config)
     first, _, flying, waiting = list_files(pipeline.config)
@@ -228,7 +228,7 @@ def test_committed_batch_without_history_is_ingested(
 def test_files_of_an_earlier_ledger_are_known_by_their_path(
     pipeline: PipelineBuilder,
 ) -> None:
-    """A rebuilt ledger numbers the files anew; what was read stays told."""
+    """A rebuilt ledger numbers the files again; what was read stays known."""
     archive_history(pipeline.config)
     before = {row.path: row for row in list_files(pipeline.config)}
     landed = pipeline.land("0.json")
@@ -318,7 +318,7 @@ def lose_data(ledger: Path) -> Path:
 def test_damaged_ledger_is_named(
     pipeline: PipelineBuilder, damage: Callable[[Path], Path]
 ) -> None:
-    """A traceback of delta-rs tells neither the file nor what to do."""
+    """A traceback of delta-rs says neither the file nor what to do."""
     path = damage(Path(pipeline.ledger.root))
     with pytest.raises(FatalError) as caught:
         list_files(pipeline.config)

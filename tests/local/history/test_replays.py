@@ -64,16 +64,16 @@ def minutes(*bounds: int) -> list[Interval]:
 def commit(pipeline: PipelineBuilder, replay: ReplayedFiles) -> None:
     """Commit to bronze as the replay would, but without a row."""
     table = DeltaTable(pipeline.config.bronze_location)
-    told = commit_metadata(pipeline.config, replay)
+    metadata = commit_metadata(pipeline.config, replay)
     write_deltalake(
         table,
         pa.schema(table.schema()).empty_table(),
         mode="append",
-        commit_properties=CommitProperties(custom_metadata={"userMetadata": told}),
+        commit_properties=CommitProperties(custom_metadata={"userMetadata": metadata}),
     )
 
 
-def test_a_committed_replay_is_told_to_the_ledger_once(pipeline) -> None:
+def test_a_committed_replay_enters_the_ledger_once(pipeline) -> None:
     """The event has what was written before the commit, and the commit's version."""
     replay = a_replay(pipeline)
     begin_replay(pipeline.config, replay, {})
@@ -129,7 +129,7 @@ def test_windows_stay_until_they_are_recomputed(pipeline) -> None:
 
 
 def test_another_attempt_replaces_what_was_written_down(pipeline) -> None:
-    """A table that is no longer touched is not computed anew."""
+    """A table that is no longer touched is not computed again."""
     replay = a_replay(pipeline)
     begin_replay(pipeline.config, replay, {"windows": minutes(0, 10)})
     begin_replay(pipeline.config, replay, {"windows": []})
@@ -153,7 +153,7 @@ def test_an_abandoned_replay_leaves_nothing(pipeline) -> None:
 def test_a_replay_that_never_committed_is_given_up(
     pipeline, days: int, is_kept: bool
 ) -> None:
-    """Nothing of a killed replay is left behind for ever."""
+    """In time nothing of a killed replay is left."""
     replay = a_replay(pipeline, at=datetime.now(UTC) - timedelta(days=days))
     begin_replay(pipeline.config, replay, {})
     finish_replays(pipeline.config)
@@ -176,7 +176,7 @@ def test_preflight_finishes_a_replay(pipeline) -> None:
 def test_replayed_windows_that_are_closed_are_work_for_silver(
     pipeline, watermark: int, has_work: bool
 ) -> None:
-    """With no new file nobody else would compute them."""
+    """With no new file no other run would compute them."""
     closed_up_to = START + watermark * MINUTE
     watermark_ms = int(closed_up_to.timestamp() * 1000)
     replay = a_replay(pipeline)

@@ -24,21 +24,21 @@ MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
 NOTHING = ArchivedCommits()
 
 
-def commits(*told: str | int, first: int = 0) -> list[TableCommit]:
+def commits(*kinds: str | int, first: int = 0) -> list[TableCommit]:
     """Return a log: ``rows`` and ``empty`` are the query's, a number is a RESTORE."""
-    return [_commit(version, each) for version, each in enumerate(told, first)]
+    return [_commit(version, each) for version, each in enumerate(kinds, first)]
 
 
-def _commit(version: int, told: str | int) -> TableCommit:
-    restored = not isinstance(told, str)
+def _commit(version: int, kind: str | int) -> TableCommit:
+    restored = not isinstance(kind, str)
     return TableCommit(
         version=version,
         committed_at=MOMENT,
         operation="RESTORE" if restored else "STREAMING UPDATE",
-        parameters={"version": None if told == -1 else str(told)} if restored else {},
+        parameters={"version": None if kind == -1 else str(kind)} if restored else {},
         metrics={},
-        transactions={} if restored or told == "other" else {"query": version},
-        added=("file",) if told in {"rows", "other"} else (),  # type: ignore[arg-type]
+        transactions={} if restored or kind == "other" else {"query": version},
+        added=("file",) if kind in {"rows", "other"} else (),  # type: ignore[arg-type]
         removed=(),
         data_change=True,
         is_blind_append=True,
@@ -101,7 +101,7 @@ def pipeline(tmp_path: Path) -> PipelineBuilder:
 
 
 def found(pipeline: PipelineBuilder) -> str | None:
-    """Return what is told of bronze."""
+    """Return what is found in bronze."""
     return look(pipeline, table(pipeline))
 
 
@@ -163,10 +163,10 @@ def test_table_from_a_backup_is_behind_its_archive(
     rmtree(location)
     copytree(backup, location)
 
-    told = found(pipeline)
+    reason = found(pipeline)
 
-    assert told is not None
-    assert "version 3, and the archive has micro-batches up to version 4" in told
+    assert reason is not None
+    assert "version 3, and the archive has micro-batches up to version 4" in reason
 
 
 def test_table_that_was_written_to_meanwhile_is_not_behind(

@@ -28,7 +28,7 @@ def version(name: str) -> FileVersion:
 
 
 def fill(ledger: Ledger, appends: int) -> None:
-    """Append so many files, one at a time, claim each and tell something of it."""
+    """Append so many files, one at a time, claim each and record an event of it."""
     start = ledger.claimed_up_to()
     for number in range(appends):
         high = ledger.high_seq()
@@ -62,7 +62,7 @@ def content(ledger: Ledger) -> tuple[object, ...]:
 
 
 def test_compaction_changes_no_row(ledger: Ledger) -> None:
-    """A seq is one file for ever, and a start has one end for ever."""
+    """A seq is always one file, and a start always has one end."""
     before = content(ledger)
 
     done = compact_ledger(ledger.root, above=4)
@@ -105,7 +105,7 @@ def test_discovery_that_compared_before_a_compaction_appends(
 def between(
     monkeypatch: pytest.MonkeyPatch, rival: Callable[[DeltaTable], object]
 ) -> None:
-    """Let somebody else write once between a compaction's reading and its writing."""
+    """Let another process write once between a compaction's reading and its writing."""
     write, rivals = module.write_deltalake, iter([rival])
 
     def late(table: DeltaTable, *rows: object, **options: object) -> None:
@@ -168,7 +168,7 @@ def test_large_files_are_left_alone(
 def test_transactions_outlive_compaction_checkpoint_and_log_cleanup(
     ledger: Ledger,
 ) -> None:
-    """They hold the highest seq and the chain's end: lost, both would begin anew."""
+    """They hold the highest seq and the chain's end: lost, both would begin again."""
     before = content(ledger)
     compact_ledger(ledger.root, above=1)
     fill(ledger, 1)
@@ -218,7 +218,7 @@ for turn in range(0 if racer.startswith("compact") else int(turns)):
 def test_compaction_races_with_discoverers_and_drivers(
     tmp_path: Path, turns: int
 ) -> None:
-    """Nothing doubled, nothing lost, one chain: as if nobody had compacted."""
+    """Nothing doubled, nothing lost, one chain: as without a compaction."""
     racers = ("x", "y", "compact1", "compact2")
     race(RACER, [(str(tmp_path), racer, str(turns)) for racer in racers])
 

@@ -83,7 +83,7 @@ DAMAGES = [tear_commit, lose_commit, lose_first_commit, lose_data, tear_data]
 def test_damaged_file_is_named(
     pipeline: PipelineBuilder, table: str, damage: Callable[[Path], Path]
 ) -> None:
-    """Whoever has a backup need only know which file to take from it."""
+    """A user with a backup need only know which file to take from it."""
     path = damage(Path(pipeline.ledger.root, table))
     found = find_damage(pipeline.config.schema_location + "/_ledger")
     assert found is not None
@@ -131,7 +131,7 @@ def test_other_errors_stay_what_they_are(
     assert caught.value is error
 
 
-def test_stream_is_told_too(pipeline: PipelineBuilder) -> None:
+def test_stream_is_refused_too(pipeline: PipelineBuilder) -> None:
     """A plain ``readStream`` has no preflight: the ledger itself says it."""
     path = tear_commit(Path(pipeline.config.schema_location, "_ledger", "claims"))
     with pytest.raises(FatalError) as caught:

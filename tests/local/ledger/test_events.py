@@ -54,7 +54,7 @@ def test_event_comes_back_as_it_was_kept(location: str) -> None:
 
 
 def test_events_are_asked_for_by_kind(location: str) -> None:
-    """Whoever replays does not want a million files that were moved."""
+    """A replay must not read a million events of moved files."""
     append_events(location, [event(1), event(2, EventKind.REPLAYED)])
 
     assert [each.seq for each in read_events(location, EventKind.REPLAYED)] == [2]

@@ -42,7 +42,7 @@ def test_no_ledger_is_none(tmp_path: Path) -> None:
 
 
 def test_ledger_keeps_its_id(tmp_path: Path, ledger: Ledger) -> None:
-    """Offsets name the ledger, so it must be the same whoever opens it."""
+    """Offsets name the ledger, so it must be the same in every process."""
     assert Ledger.open(str(tmp_path)) == ledger
     assert Ledger.open_or_create(str(tmp_path)) == ledger
 
@@ -210,7 +210,7 @@ def test_claims_without_files_are_refused(tmp_path: Path, ledger: Ledger) -> Non
 def test_lost_claims_are_refused_at_the_next_plan(
     tmp_path: Path, ledger: Ledger
 ) -> None:
-    """Without the chain nobody knows which ranges were planned."""
+    """Without the chain it is unknown which ranges were planned."""
     ledger.claim(SeqRange(-1, 3), run_id="1")
     rmtree(tmp_path / "_ledger" / "claims")
 
@@ -226,7 +226,7 @@ def event(seq: int, error: str = "truncated") -> QuarantinedFile:
 
 
 def test_first_quarantine_event_stands(ledger: Ledger) -> None:
-    """Attempts of a task repeat, and the first tells when and why."""
+    """Attempts of a task repeat, and the first has time and reason."""
     assert ledger.quarantine(event(2))
     assert not ledger.quarantine(event(2, "again"))
     assert ledger.quarantine(event(11))

@@ -82,7 +82,7 @@ def test_version_that_was_put_back_is_read(tmp_path: Path, ledger: Ledger) -> No
 def test_file_that_is_gone_is_left_to_the_policy(
     tmp_path: Path, ledger: Ledger
 ) -> None:
-    """It was not replaced, so it is not told as that."""
+    """It was not replaced, so it is not reported as that."""
     land(ledger, tmp_path / "a", minute=1)
     land(ledger, tmp_path / "a", minute=2)
     (tmp_path / "a").unlink()

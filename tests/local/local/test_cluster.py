@@ -25,7 +25,9 @@ def cluster(port: int) -> Cluster:
 
 
 @pytest.mark.parametrize("taken", [0, 1])
-def test_taken_port_is_told_before_anything_starts(tmp_path: Path, taken: int) -> None:
+def test_taken_port_is_refused_before_anything_starts(
+    tmp_path: Path, taken: int
+) -> None:
     """The master's page has a port too, and Spark would take another in silence."""
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))

@@ -61,7 +61,7 @@ def pages() -> Iterator[Pages]:
 
 
 def test_the_api_server_is_healthy_with_its_database(pages):
-    """A server that answers, but without its database, serves nobody."""
+    """A server that answers, but without its database, is of no use."""
     for status, problem in (("healthy", ""), ("unhealthy", "metadatabase")):
         health = {"metadatabase": {"status": status}}
         pages.answers["/api/v2/monitor/health"] = (200, health)
@@ -112,7 +112,7 @@ def test_a_worker_without_a_master_is_not_healthy(pages):
 
 @pytest.mark.parametrize("service", sorted(CHECKS))
 def test_what_does_not_answer_or_answers_nonsense_is_not_healthy(pages, service):
-    """A check that fails with a stack trace tells nobody what to do."""
+    """A check that fails with a stack trace does not say what to do."""
     assert "404" in find_problem(service, pages.environ)
     assert "no '" in find_problem(service, {})
     for path in ("/json/", "/api/v2/monitor/health"):

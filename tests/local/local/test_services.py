@@ -12,7 +12,7 @@ from sluice.local.environment import LocalAirflow
 from sluice.local.services import start_services
 
 
-def test_a_port_in_use_is_told_with_the_way_out(tmp_path):
+def test_a_port_in_use_is_refused_with_the_way_out(tmp_path):
     """Airflow would end a minute later with a stack trace in a log."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -14,7 +14,7 @@ from support.builders import (
 from support.preflights import check
 
 
-def test_plan_tells_and_writes_nothing(tmp_path: Path) -> None:
+def test_plan_reports_and_writes_nothing(tmp_path: Path) -> None:
     """A dry run leaves the lake as it found it."""
     options = {"cloudFiles.maxFilesPerTrigger": 2}
     pipeline = PipelineBuilder(

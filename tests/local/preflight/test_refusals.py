@@ -45,7 +45,7 @@ def test_replaced_ledger_is_refused(pipeline: PipelineBuilder) -> None:
 
 
 def test_lost_ledger_is_not_rebuilt_in_passing(pipeline: PipelineBuilder) -> None:
-    """The refusal leaves all as it was, for somebody to look at."""
+    """The refusal leaves all as it was, for a person to look at."""
     pipeline.land("a.json")
     pipeline.run_batch()
     rmtree(pipeline.config.schema_location)
@@ -98,7 +98,7 @@ def old_ledger(pipeline: PipelineBuilder, tmp_path: Path) -> Path:
 def test_ledger_back_from_an_older_backup_is_refused(
     pipeline: PipelineBuilder, old_ledger: Path, table: str
 ) -> None:
-    """It would number files anew: one that was read comes again, a new one never."""
+    """It would number files again: one that was read comes twice, a new one never."""
     current = Path(pipeline.config.schema_location, table)
     rmtree(current)
     copytree(old_ledger / table, current)

@@ -41,7 +41,7 @@ def test_silver_that_fits_is_let_pass(silver: PipelineBuilder) -> None:
 def restore_bronze_whole(pipeline: PipelineBuilder, backup: Path) -> None:
     """Put table, checkpoint and ledger of bronze back from before silver's last run.
 
-    The archive would tell it, too, as long as it is there.
+    The archive would show it, too, as long as it is there.
     """
     config = pipeline.config
     rmtree(Path(config.lake, "ops"))

@@ -49,7 +49,7 @@ def test_bad_file_is_quarantined_once(tmp_path: Path) -> None:
 
 
 def test_file_that_the_system_withholds_is_not_quarantined(tmp_path: Path) -> None:
-    """An error of the disk or of rights passes; quarantine is for ever."""
+    """An error of the disk or of rights passes; quarantine stays."""
     folder = tmp_path / "a.json"
     folder.mkdir()
     os.utime(folder, ns=(MTIME_NS, MTIME_NS))

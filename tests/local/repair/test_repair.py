@@ -120,7 +120,7 @@ def test_rebuilt_ledger_does_not_hide_rows_that_are_gone(
 def test_repair_that_was_overtaken_is_decided_again(
     begun: tuple[PipelineBuilder, PendingRepair], killed: int
 ) -> None:
-    """Who restores something after a repair was cut off is not ignored."""
+    """What is restored after a repair was cut off counts."""
     pipeline, planned = begun
     take_some(pipeline.config, planned, killed)
     restore(0)(pipeline)
@@ -134,7 +134,7 @@ def test_repair_that_was_overtaken_is_decided_again(
 def test_repair_that_is_needless_by_now_is_forgotten(
     pipeline: PipelineBuilder, tmp_path: Path
 ) -> None:
-    """Who puts all back from a backup after it was cut off has nothing to finish."""
+    """Where all is put back from a backup after that, nothing is left to finish."""
     lake = Path(pipeline.config.lake)
     backup = copytree(lake, tmp_path / "backup")
     restore(1)(pipeline)
@@ -184,7 +184,7 @@ def test_planning_changes_nothing(pipeline: PipelineBuilder) -> None:
 
 
 def test_what_is_replaced_is_moved_aside(pipeline: PipelineBuilder) -> None:
-    """Nothing that somebody may want to look at is deleted."""
+    """Nothing that a person may want to look at is deleted."""
     replace_ledger(pipeline)
     old = pipeline.ledger.ledger_id
     plan = plan_repair(pipeline.config)
@@ -203,7 +203,7 @@ def test_what_is_replaced_is_moved_aside(pipeline: PipelineBuilder) -> None:
 def test_rows_in_the_middle_that_are_gone_are_not_passed_over(
     pipeline: PipelineBuilder,
 ) -> None:
-    """A DELETE of one file is told; --skip leaves it as it is."""
+    """A DELETE of one file is reported; --skip leaves it as it is."""
     table = DeltaTable(pipeline.config.bronze_location)
     table.delete("_source_file like '%b.json' or order_id = 'c.json-0'")
     lose_checkpoint(pipeline)
@@ -223,7 +223,7 @@ def test_rows_in_the_middle_that_are_gone_are_not_passed_over(
 
 
 def test_rows_that_are_gone_may_be_left_out(pipeline: PipelineBuilder) -> None:
-    """Who emptied the table on purpose need not have it filled again."""
+    """A table that was emptied on purpose need not be filled again."""
     empty_table(pipeline)
     plan = plan_repair(pipeline.config, missing="skip")
     assert plan.repair is not None
@@ -262,7 +262,7 @@ def test_files_to_read_again_must_be_there(pipeline: PipelineBuilder) -> None:
 
 
 def test_ranges_without_rows_are_not_read_again(pipeline: PipelineBuilder) -> None:
-    """An empty file may be gone from the landing folder by now, and adds nothing."""
+    """An empty file may be gone from the landing folder, and adds nothing."""
     path = pipeline.land("empty.json", rows=0)
     pipeline.run_batch()
     preflight(pipeline.config, run_id="archives")

@@ -1,4 +1,4 @@
-"""Which silver tables a repair has computed anew, and how it begins that."""
+"""Which silver tables a repair has computed again, and how it begins that."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def pipeline(built: Kept) -> PipelineBuilder:
         (lose_silver_checkpoint, False, True),
     ],
 )
-def test_silver_is_computed_anew_where_it_would_read_rows_twice(
+def test_silver_is_computed_again_where_it_would_read_rows_twice(
     pipeline: PipelineBuilder, damage: Damage, bronze: bool, silver: bool
 ) -> None:
     """Its table is emptied in one commit, its checkpoint moved aside."""
@@ -76,9 +76,9 @@ def test_emptied_silver_says_why_and_can_be_restored(pipeline: PipelineBuilder) 
     carry_out(pipeline.config, plan)
     table = DeltaTable(pipeline.config.silver_location(pipeline.windows))
 
-    told = json.loads(table.history(1)[0]["userMetadata"])
+    metadata = json.loads(table.history(1)[0]["userMetadata"])
 
-    assert (told["step"], told["command"]) == ("repair", plan.repair.command)
+    assert (metadata["step"], metadata["command"]) == ("repair", plan.repair.command)
     table.restore(table.version() - 1)
     assert len(read_delta(table.table_uri)) == 2
 

@@ -139,9 +139,7 @@ def test_a_version_to_come_is_left_to_the_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("glob", ["b.json", "nothing"])
-def test_a_file_that_nobody_knows_is_a_mistake(
-    pipeline: PipelineBuilder, glob: str
-) -> None:
+def test_an_unknown_file_is_a_mistake(pipeline: PipelineBuilder, glob: str) -> None:
     """Exit code 64: the ledger has no such file, whatever the folder holds."""
     with pytest.raises(UsageError) as caught:
         choose_files(pipeline.config, Selection(globs=(glob,)))

@@ -75,7 +75,7 @@ def rows_of(config: PipelineConfig) -> int:
 
 
 def test_everything_is_listed_with_its_size(pipeline: PipelineBuilder) -> None:
-    """What is not listed would stay for ever, and nobody would know."""
+    """What is not listed would stay unseen."""
     config = pipeline.config
     aside = Path(f"{config.bronze_checkpoint_location}.replaced-20260101T000000Z")
     aside.mkdir()
@@ -226,7 +226,7 @@ def test_running_pipeline_is_not_deleted(pipeline: PipelineBuilder) -> None:
 def test_folder_that_is_not_what_it_should_be_is_kept(
     pipeline: PipelineBuilder,
 ) -> None:
-    """A path that was mistyped may lead to anybody's files."""
+    """A path that was mistyped may lead to another owner's files."""
     config = pipeline.config
     Path(config.bronze_location, "_delta_log").rename(
         Path(config.bronze_location, "something")
@@ -237,7 +237,7 @@ def test_folder_that_is_not_what_it_should_be_is_kept(
 
 
 @pytest.mark.parametrize("within", ["landing", "bronze", "schemas"])
-def test_folder_with_somebody_elses_things_is_refused(
+def test_folder_with_other_files_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, within: str
 ) -> None:
     """Deleting it would delete what another pipeline made, or all that ever landed."""
@@ -328,7 +328,7 @@ def test_command_asks_for_the_name_before_it_deletes(
 def test_command_deletes_without_asking_where_asked(
     pipeline: PipelineBuilder, sluice: Callable[..., tuple[int, str, str]]
 ) -> None:
-    """For scripts; the JSON tells what remains."""
+    """For scripts; the JSON says what remains."""
     code, out, _ = sluice("--delete", "--yes", "--json")
     assert code == 0
     assert {each["fate"] for each in json.loads(out)} == {"kept"}

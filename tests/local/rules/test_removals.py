@@ -54,13 +54,13 @@ def test_rows_are_followed_through_compaction_and_rewriting(location: str) -> No
     } | {4: ["DELETE 5"]}
 
 
-def test_rows_from_before_the_log_are_told_apart(location: str) -> None:
+def test_rows_from_before_the_log_are_counted_apart(location: str) -> None:
     """Log cleanup takes the commits that added them."""
     DeltaTable(location).delete("i = 20")
     assert removals(location, after=1) == {BEFORE_LOG: ["DELETE 3"]}
 
 
-def test_restore_is_told_as_one(location: str) -> None:
+def test_restore_is_reported_as_one(location: str) -> None:
     """It is no wish to delete rows: they are missing."""
     DeltaTable(location).restore(0)
     found = find_removals(read_commits(location))

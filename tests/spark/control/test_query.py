@@ -35,7 +35,7 @@ def standing(spark: SparkSession, folder: Path, interval: str) -> StreamingQuery
 
 
 def is_cut(folder: Path) -> bool:
-    """Tell whether a micro-batch was planned and not finished."""
+    """Return True if a micro-batch was planned and not finished."""
     logs = folder / "checkpoint"
     return newest(logs / "offsets") != newest(logs / "commits")
 

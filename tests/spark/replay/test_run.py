@@ -60,8 +60,8 @@ def test_rows_are_replaced_by_those_of_the_file_now(pipeline: PipelineBuilder) -
     assert result.counts == {"files": 1, "left_out": 0, "rows_out": 3, "rows_in": 2}
     assert result.table_version == version(pipeline) == 1
     (commit,) = DeltaTable(pipeline.config.bronze_location).history(1)
-    told = json.loads(commit["userMetadata"])
-    assert (told["step"], told["run_id"], told["files"]) == ("replay", "replay", 1)
+    note = json.loads(commit["userMetadata"])
+    assert (note["step"], note["run_id"], note["files"]) == ("replay", "replay", 1)
     assert checkpoint_files(pipeline) == checkpoint
     assert pipeline.ledger.claims() == claims
     (event,) = pipeline.ledger.events(EventKind.REPLAYED)
@@ -89,7 +89,7 @@ def test_rows_are_replaced_however_the_table_is_partitioned(
 
 
 def test_a_replay_twice_leaves_the_same_rows(tmp_path: Path) -> None:
-    """Whoever is not sure that it ran may run it again, and the runs go on."""
+    """A user who is not sure that it ran may run it again, and the runs go on."""
     pipeline = declared(tmp_path, DDL)
     pipeline.land("a.json")
     pipeline.land("b.json")
@@ -161,7 +161,7 @@ def test_a_file_that_cannot_be_read_is_left_out(pipeline: PipelineBuilder) -> No
 def test_a_dry_run_changes_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It tells files, rows out, rows in and windows; no version, event or record."""
+    """It prints files, rows out, rows in and windows; no version, event or record."""
     pipeline = PipelineBuilder(pipeline_config(tmp_path, silver=True))
     path = pipeline.land("a.json")
     pipeline.run_batch()
@@ -171,13 +171,13 @@ def test_a_dry_run_changes_nothing(
 
     replay_command(str(file), ["a.json"], dry_run=True, as_json=True)
 
-    told = json.loads(capsys.readouterr().out)
-    assert told["files"] == [
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["files"] == [
         {"seq": 1, "path": path, "rows_out": 3, "rows_in": 1, "rescued_rows": 0}
     ]
-    assert told["windows"] == [{"table": "windows", "windows": 1, "windows_open": 1}]
-    assert (told["rows_out"], told["rows_in"], told["left_out"]) == (3, 1, [])
-    assert told["table_version"] is None
+    assert printed["windows"] == [{"table": "windows", "windows": 1, "windows_open": 1}]
+    assert (printed["rows_out"], printed["rows_in"], printed["left_out"]) == (3, 1, [])
+    assert printed["table_version"] is None
     assert version(pipeline) == 0
     assert pipeline.ledger.events() == []
     assert not list(Path(pipeline.config.schema_location).glob("_replays/**/*.json"))

@@ -72,7 +72,7 @@ def test_a_backfill_brings_late_rows_into_their_windows(lake):
 
 
 def test_a_backfill_twice_leaves_the_same_table(lake):
-    """Whoever is not sure that it ran may run it again."""
+    """A user who is not sure that it ran may run it again."""
     backfill(lake, minutes(0), minutes(60))
     once = read_silver(lake.silver_location)
     backfill(lake, minutes(0), minutes(60))
@@ -104,15 +104,15 @@ def test_the_interval_is_half_open(lake):
 
 
 def test_one_commit_says_which_backfill_it_was(lake):
-    """Whoever reads the table's history finds the interval and the run."""
+    """The table's history has the interval and the run."""
     before = DeltaTable(lake.silver_location).version()
     backfill(lake, minutes(0), minutes(10))
     table = DeltaTable(lake.silver_location)
-    told = json.loads(table.history(1)[0]["userMetadata"])
+    metadata = json.loads(table.history(1)[0]["userMetadata"])
 
     assert table.version() == before + 1
-    assert told["run_id"] == "b-1"
-    assert told["from"] == "2025-01-01T00:00:00+00:00"
+    assert metadata["run_id"] == "b-1"
+    assert metadata["from"] == "2025-01-01T00:00:00+00:00"
 
 
 def test_an_interval_with_nothing_closed_changes_nothing(lake):

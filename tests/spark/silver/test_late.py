@@ -57,7 +57,7 @@ def test_archiving_again_adds_nothing(spark, lake):
 
 
 def test_a_run_counts_the_batches_of_one_that_died_before_archiving(spark, lake):
-    """No batch is lost to the archive, whoever ran it."""
+    """No batch is lost to the archive, whichever process ran it."""
     lake.put(order("00:30:00"))
     run(lake)
     shutil.rmtree(lake.config.ops_location(TABLE))

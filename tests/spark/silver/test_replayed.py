@@ -145,9 +145,9 @@ def test_windows_are_counted_the_same_before_and_after(lake: Lake) -> None:
 
     result = lake.replay("a.json")
 
-    (told,) = result.windows
-    assert (told.windows, told.windows_open) == (2, 1)
-    assert result.notes == (f"replay: 1 windows of {told.table!r} recomputed, 2 rows",)
+    (table,) = result.windows
+    assert (table.windows, table.windows_open) == (2, 1)
+    assert result.notes == (f"replay: 1 windows of {table.table!r} recomputed, 2 rows",)
 
 
 @pytest.mark.long
@@ -191,7 +191,7 @@ def test_rows_that_silver_has_not_read_yet_count_once(lake: Lake) -> None:
 def test_a_kill_after_the_commit_is_mended_by_the_next_run(
     lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With nothing landed since: the ledger is told, closed windows computed anew."""
+    """With nothing landed since: the ledger has it, and closed windows are new."""
     lake.land("a.json", "00:01", "00:30")
     lake.run()
     lake.land("a.json", "00:06", "00:31")
@@ -225,7 +225,7 @@ def test_beside_the_runs_nothing_is_lost(lake: Lake) -> None:
             for number in range(3):
                 lake.land(f"b{number}.json", f"01:{number}0", f"01:{number}5")
                 retried(lake.run)
-        except BaseException as error:  # noqa: BLE001 - told by the test's own thread
+        except BaseException as error:  # noqa: BLE001 - raised in the test's own thread
             failed.append(error)
 
     runs = threading.Thread(target=run_on)

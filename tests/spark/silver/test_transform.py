@@ -51,7 +51,7 @@ def test_text_is_read_in_the_configured_time_zone(spark):
 
 @pytest.mark.parametrize("kind", ["string", "timestamp_ntz", "timestamp"])
 def test_the_time_zone_of_the_session_does_not_matter(spark, kind):
-    """The same pipeline gives the same windows whoever's session runs it."""
+    """The same pipeline gives the same windows in every session."""
     before = spark.conf.get("spark.sql.session.timeZone")
     spark.conf.set("spark.sql.session.timeZone", "Asia/Tokyo")
     text = "2025-07-01T12:00:00Z" if kind == "timestamp" else "2025-07-01 12:00:00"
@@ -98,7 +98,7 @@ def test_a_row_on_a_bound_belongs_to_the_window_that_starts_there(spark):
 
 
 @pytest.mark.parametrize(
-    ("keys", "told"),
+    ("keys", "reason"),
     [
         ({"group_by": ["method"]}, "group_by names 'method', which bronze lacks"),
         ({"event_time": {"column": "at"}}, "event_time.column names 'at'"),
@@ -110,24 +110,24 @@ def test_a_row_on_a_bound_belongs_to_the_window_that_starts_there(spark):
         ({"aggregates": {"payment_method": "count(*)"}}, "called 'payment_method'"),
     ],
 )
-def test_what_bronze_cannot_give_is_refused_by_name(spark, keys, told):
+def test_what_bronze_cannot_give_is_refused_by_name(spark, keys, reason):
     """The error names the key of the pipeline file, not a line of Spark's plan."""
     bronze = spark.createDataFrame([], ROW)
 
     with pytest.raises(UsageError) as caught:
         check_columns(bronze, silver(**keys))
     assert caught.value.condition is Condition.CONFIG_INVALID
-    assert [told in wrong for wrong in caught.value.context["wrong"]] == [True]
+    assert [reason in wrong for wrong in caught.value.context["wrong"]] == [True]
 
 
 def test_every_wrong_aggregate_is_named_at_once(spark):
-    """Whoever has two mistakes should not need two runs to find them."""
+    """Two mistakes should not need two runs to find them."""
     bronze = spark.createDataFrame([], ROW)
     wrong = {"a": "sum(x)", "good": "count(*)", "b": "sum(y)"}
 
     with pytest.raises(UsageError) as caught:
         check_columns(bronze, silver(aggregates=wrong))
-    assert [told[:13] for told in caught.value.context["wrong"]] == [
+    assert [each[:13] for each in caught.value.context["wrong"]] == [
         "aggregate 'a'",
         "aggregate 'b'",
     ]

@@ -128,7 +128,7 @@ def test_rewound_checkpoint_loses_nothing(stream: Stream) -> None:
 
 
 def test_empty_first_batch_is_claimed(stream: Stream) -> None:
-    """Spark runs one where nothing has landed; it stays without files for ever."""
+    """Spark runs one where nothing has landed; it never gets files."""
     stream.landing.mkdir()
     stream.run()
     for log in ("offsets", "commits"):
@@ -154,7 +154,7 @@ def test_empty_first_batch_is_claimed(stream: Stream) -> None:
     ],
     ids=["checkpoint", "schemas", "both"],
 )
-def test_stream_by_hand_begins_anew_as_auto_loader_does(
+def test_stream_by_hand_begins_again_as_auto_loader_does(
     stream: Stream, lost: list[str], expected: list[str]
 ) -> None:
     """Without a checkpoint all is read again; schemas are inferred again.

@@ -67,7 +67,7 @@ def test_records_are_lines_that_are_not_blank(
 
 
 def test_compressed_file_is_counted_inside(tmp_path: Path) -> None:
-    """Its name tells the compression, as for the source."""
+    """Its name gives the compression, as for the source."""
     path = tmp_path / "a.json.gz"
     path.write_bytes(gzip.compress(b"{}\n{}\n"))
     assert count_records(str(path), JsonFormat()) == 2

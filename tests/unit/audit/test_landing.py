@@ -16,7 +16,7 @@ def options(folder: Path, **values: object) -> CloudFilesOptions:
     return CloudFilesOptions(path=str(folder), schema_location="/s", **values)  # type: ignore[arg-type]
 
 
-def test_file_that_cannot_be_read_is_told_not_raised(tmp_path: Path) -> None:
+def test_file_that_cannot_be_read_is_reported_not_raised(tmp_path: Path) -> None:
     """One broken file must not hide what is wrong with the others."""
     whole = gzip.compress(os.urandom(9000))
     (tmp_path / "a.json.gz").write_bytes(whole[:5000])
@@ -74,7 +74,7 @@ def test_link_to_a_folder_above_is_not_followed(tmp_path: Path) -> None:
 
 
 def test_pipe_is_no_landed_file(tmp_path: Path) -> None:
-    """The source passes it over, and to open it would wait for a writer for ever."""
+    """The source skips it: opening it would wait for a writer without end."""
     (tmp_path / "a.json").write_text("{}\n")
     os.mkfifo(tmp_path / "b.json")
     assert list(read_landing(options(tmp_path)) or {}) == [str(tmp_path / "a.json")]

@@ -64,12 +64,12 @@ def test_run_fails_from_the_severity_that_its_file_names(
 
 
 def test_every_code_has_a_rule() -> None:
-    """A finding without explanation or remedy helps nobody."""
+    """A finding without explanation or remedy helps no reader."""
     assert all(code.value.explanation and code.value.remedy for code in Code)
 
 
 def test_what_a_repair_mends_names_a_command_of_ours() -> None:
-    """And is an error: a warning has nobody repair anything."""
+    """It is an error, for readers repair nothing after a warning."""
     mended = [code.value for code in Code if code.value.mend is not Mend.NOTHING]
     assert mended
     assert all(rule.remedy.startswith("sluice ") for rule in mended)

@@ -16,7 +16,7 @@ def test_metadata_holds_the_query_id() -> None:
 
 
 def test_first_offset_format_has_a_line_per_source() -> None:
-    """Spark 4.2 writes v1 unless told otherwise; '-' is a source without an offset."""
+    """Spark 4.2 writes v1 by default; '-' is a source without an offset."""
     text = offsets_text(LEDGER_OFFSET, None, watermark_ms=5, timestamp_ms=7)
     entry = parse_offsets(3, text)
     assert (entry.batch_id, entry.version) == (3, 1)
@@ -39,7 +39,7 @@ def test_sources_are_in_order_of_their_numbers() -> None:
 
 
 @pytest.mark.parametrize("version", [1, 2, 3])
-def test_every_commit_format_tells_the_next_watermark(version: int) -> None:
+def test_every_commit_format_has_the_next_watermark(version: int) -> None:
     """v2 adds the state's ids and v3 the sinks; the watermark stays."""
     entry = parse_commit_entry(4, commit_text(1704073980000, version=version))
     assert (entry.batch_id, entry.version) == (4, version)

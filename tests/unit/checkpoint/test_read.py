@@ -30,7 +30,7 @@ def checkpoint(tmp_path: Path) -> CheckpointBuilder:
     return checkpoint
 
 
-def test_checkpoint_tells_its_batches(checkpoint: CheckpointBuilder) -> None:
+def test_checkpoint_lists_its_batches(checkpoint: CheckpointBuilder) -> None:
     """Query id, offsets and commits are what every other fact hangs on."""
     facts = read(checkpoint)
     assert facts.query_id == checkpoint.query_id
@@ -108,7 +108,7 @@ def test_missing_metadata_leaves_the_query_unknown(
 
 
 def test_all_damaged_files_are_named_at_once(checkpoint: CheckpointBuilder) -> None:
-    """Mending one file to be told of the next wastes a night."""
+    """One refusal for each file would waste a night."""
     checkpoint.write("offsets/1", "v1\n{")
     checkpoint.write("commits/0", "")
     with pytest.raises(FatalError) as caught:

@@ -38,7 +38,7 @@ def names(folder: Path) -> list[str]:
 def test_taken_file_is_out_of_sight_until_it_is_given_back(
     file: LedgerFile, removal: Removal
 ) -> None:
-    """Under a hidden name nobody can put another file in its place."""
+    """Under a hidden name no writer puts another file in its place."""
     folder = Path(file.path).parent
     assert removal.take(file)
     assert removal.is_taken(file)

@@ -96,8 +96,8 @@ def test_key_that_does_nothing_yet_is_refused(
     assert f"orders.yaml:2: key {key!r} is not built yet; remove it" in error.message
 
 
-def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
-    """Nobody wants to correct a file one error at a time."""
+def test_all_mistakes_are_reported_at_once(tmp_path: Path) -> None:
+    """One error at a time would take a run for each."""
     error = refusal(tmp_path, "name: Orders\nbronze:\n  bad_files: ignore\naudt: {}\n")
 
     assert error.context["keys"] == ["name", "bronze.bad_files", "audt"]

@@ -124,7 +124,7 @@ def test_one_location_elsewhere_is_seen() -> None:
 
 
 def test_copied_pipeline_gets_a_silver_table_of_its_own() -> None:
-    """Two pipelines that append to one table cannot be told apart again."""
+    """Rows of two pipelines in one table cannot be separated again."""
     blocks = [
         PipelineConfig.model_validate({"name": name, "silver": [SILVER]})
         for name in ("orders", "payments")

@@ -26,7 +26,7 @@ def checkpoint(tmp_path: Path) -> str:
 
 
 def test_epoch_is_never_used_twice(checkpoint: str) -> None:
-    """Or a holder paused long ago would renew the lease of somebody else."""
+    """Otherwise a holder paused long ago would renew another's lease."""
     old = acquire(checkpoint)
     release_lease(old)
     release_lease(acquire(checkpoint, "second"))
@@ -57,7 +57,7 @@ def test_looking_for_a_lease_makes_nothing(checkpoint: str) -> None:
 
 
 def test_another_process_with_the_same_id_is_not_the_holder() -> None:
-    """Ids are used again: it is the start that tells two processes apart."""
+    """Ids are used again: two processes differ by their start."""
     me = this_process()
     assert not is_gone(me)
     assert me.started is not None

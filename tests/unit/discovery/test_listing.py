@@ -72,7 +72,7 @@ def test_hidden_folder_above_the_source_does_not_matter(tmp_path: Path) -> None:
     assert names(folder) == ["a.json"]
 
 
-def test_times_are_told_and_decide_nothing(tmp_path: Path) -> None:
+def test_times_are_returned_and_decide_nothing(tmp_path: Path) -> None:
     """Loaders that key on modification times lose what is dated in the past."""
     times = {"past": 1, "future": 4_102_444_800, "same1": 1_700_000_000, "same2": 1.7e9}
     for name, seconds in times.items():
@@ -122,7 +122,7 @@ def test_glob_filter_takes_names_as_hadoop_does(
 
 
 def test_subfolders_only_when_recursive(tmp_path: Path) -> None:
-    """Auto Loader looks into all folders unless told not to."""
+    """Auto Loader looks into all folders unless an option forbids it."""
     (tmp_path / "x" / "y").mkdir(parents=True)
     (tmp_path / "x" / "y" / "a").touch()
     (tmp_path / "b").touch()
@@ -151,7 +151,7 @@ def test_source_may_be_one_file(tmp_path: Path) -> None:
 
 
 def test_only_files_are_listed(tmp_path: Path) -> None:
-    """A pipe would be read for ever, and a link to nothing cannot be."""
+    """Reading a pipe never ends, and a link to nothing cannot be read."""
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "dangling").symlink_to(tmp_path / "gone")
     (tmp_path / "itself").symlink_to(tmp_path / "itself")
@@ -266,7 +266,7 @@ def test_large_folder_comes_in_pages(
 def test_linked_folder_is_listed_and_one_that_leads_back_is_not(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A link to a folder above would be followed for ever."""
+    """Following a link to a folder above would never end."""
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere" / "a").touch()
     folder = tmp_path / "in" / "sub"

@@ -126,7 +126,7 @@ def test_object_broken_over_two_lines_is_two_corrupt_records() -> None:
 @pytest.mark.parametrize("raw", [b'"\xff"', b'"\xed\xa0\x80"', b'["\xc3"]'])
 @pytest.mark.parametrize("name", ["s", "new"])
 def test_invalid_utf8_is_rescued_as_valid_json(raw: bytes, name: str) -> None:
-    """A table must not hold bytes that are no text, nor rescued text nobody parses."""
+    """A table must not hold bytes that are no text, nor rescued text but JSON."""
     ((values, rescued),) = rows(b'{"i": 1, "%b": %b}' % (name.encode(), raw), FLAT)
 
     assert values == {"i": 1}

@@ -14,7 +14,7 @@ from support.json_rows import COLUMNS, CORRUPT, FLAT, carefully, rows
 
 
 def took_fast_path(block: bytes, columns: pa.Schema = COLUMNS) -> bool:
-    """Tell whether no record was read carefully."""
+    """Return True if no record was read carefully."""
     return all(parsed.records is None for parsed in parse_block(block, columns))
 
 
@@ -107,7 +107,7 @@ def test_fast_path_agrees_with_careful_path(
 @given(lines=st.lists(LINE, max_size=6))
 @settings(max_examples=40, deadline=None, derandomize=True)
 def test_rescued_text_is_valid_json(lines: list[bytes]) -> None:
-    """Whatever was in the file, the rescued column can be parsed by anybody."""
+    """Whatever was in the file, every parser reads the rescued column."""
     for _, rescued in rows(b"\n".join(lines)):
         if rescued is not None:
             json.loads(rescued)

@@ -66,7 +66,7 @@ def test_narrowest_type_holds_all_values(values: list[object], expected: str) ->
 
 
 def test_no_records_no_columns() -> None:
-    """The caller tells the user that nothing was found."""
+    """The caller reports that nothing was found."""
     assert infer_schema([], typed=True).fields == []
     assert infer_schema([{}], typed=False).fields == []
 

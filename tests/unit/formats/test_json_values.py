@@ -115,7 +115,7 @@ def test_half_of_an_object_is_kept_where_it_fits() -> None:
     assert record.new_fields == ()
 
 
-def test_new_fields_are_told_from_mismatches() -> None:
+def test_new_fields_are_no_mismatches() -> None:
     """Only a field without a column is a change of the schema."""
     columns = pa.schema([("i", pa.int64())])
 

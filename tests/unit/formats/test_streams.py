@@ -24,7 +24,7 @@ from sluice.formats.streams import codec_of, line_blocks
         ("/a/gz", None),
     ],
 )
-def test_codec_is_told_by_the_ending(path: str, codec: str | None) -> None:
+def test_codec_follows_from_the_ending(path: str, codec: str | None) -> None:
     """The ending of the name alone decides, as with Spark."""
     assert codec_of(path) == codec
 

@@ -33,7 +33,7 @@ def test_record_comes_back_as_it_was_written(tmp_path: Path) -> None:
 
 
 def test_first_kind_stands(tmp_path: Path) -> None:
-    """Two tasks may tell the same file differently; one plan must come of it."""
+    """Two tasks may describe one file differently; one plan must come of it."""
     assert record_left_out(str(tmp_path), record(2, LeftOut.REPLACED))
     assert not record_left_out(str(tmp_path), record(2))
 

@@ -1,4 +1,4 @@
-"""What tells a file from the one that was discovered."""
+"""The differences between a file and the one that was discovered."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MOMENT = datetime(2026, 1, 1, 12, 0, 0, 250_000, tzinfo=UTC)
 def changed(
     path: str, *, size: int = 7, later: timedelta = timedelta(0), etag: str | None = "a"
 ) -> str | None:
-    """Return what tells a file from the one discovered with 7 bytes and etag ``a``."""
+    """Return how a file differs from the one discovered with 7 bytes and etag ``a``."""
     known = LedgerFile(1, path, 7, MOMENT, "a")
     return what_changed(known, FileStatus(size, MOMENT + later, etag))
 
@@ -28,7 +28,7 @@ def test_same_file_has_not_changed(path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("difference", "told"),
+    ("difference", "reported"),
     [
         ({"size": 8}, "had 7 bytes when discovered, now 8"),
         ({"etag": "b"}, "had etag a when discovered, now b"),
@@ -39,19 +39,19 @@ def test_same_file_has_not_changed(path: str) -> None:
         ),
     ],
 )
-def test_each_difference_is_reported(difference: dict, told: str) -> None:
-    """Whoever reads the message must see what the writer did."""
-    assert changed("s3://bucket/a", **difference) == told
+def test_each_difference_is_reported(difference: dict, reported: str) -> None:
+    """The message must show what the writer did."""
+    assert changed("s3://bucket/a", **difference) == reported
 
 
 def test_all_differences_are_reported() -> None:
     """The first alone may mislead."""
-    told = changed("/in/a", size=8, etag="b") or ""
-    assert told.count("when discovered") == 2
+    reported = changed("/in/a", size=8, etag="b") or ""
+    assert reported.count("when discovered") == 2
 
 
-def test_disk_tells_microseconds_and_a_bucket_seconds() -> None:
-    """A listing may tell milliseconds that the answer for one object rounds away."""
+def test_disk_has_microseconds_and_a_bucket_seconds() -> None:
+    """A listing may have milliseconds that the answer for one object rounds away."""
     tick = timedelta(microseconds=1)
     assert changed("/in/a", later=tick)
     assert changed("s3://bucket/a", later=timedelta(microseconds=-250_000)) is None

@@ -42,7 +42,7 @@ def test_the_password_becomes_that_of_the_secret(tmp_path):
 
 @pytest.mark.parametrize("password", [{}, {"SLUICE_ADMIN_PASSWORD": ""}])
 def test_no_password_is_refused(tmp_path, password):
-    """An empty one would let everybody in."""
+    """An empty one would let every user in."""
     with pytest.raises(UsageError, match="make compose-env") as raised:
         write_password({FILE: str(tmp_path / "file"), **password})
     assert raised.value.context == {"variable": "SLUICE_ADMIN_PASSWORD"}
@@ -59,7 +59,7 @@ def test_landing_folders_in_the_lake_are_made_once(pipelines, tmp_path):
 
 
 def test_landing_folders_elsewhere_are_left_to_their_owner(pipelines, tmp_path):
-    """A folder that was not mounted must be missed, not made anew and empty."""
+    """A folder that was not mounted must be missed, not made again and empty."""
     write_pipeline(pipelines, "orders", path=str(tmp_path / "mounted" / "orders"))
     assert make_landing_folders() == []
     assert not (tmp_path / "mounted").exists()

@@ -47,11 +47,11 @@ def test_both_ends_are_exclusive(offset: timedelta, rule: str, expected: str) ->
     ],
 )
 def test_young_file_waits(age: timedelta, expected: str) -> None:
-    """One dated far ahead would wait for weeks, and its time tells nothing."""
+    """One dated far ahead would wait for weeks, and its time proves nothing."""
     assert group_of(NOW - age, min_age=30 * SECOND) == expected
 
 
 def test_without_rules_every_file_is_taken() -> None:
-    """Times exclude nothing unless somebody asks for it."""
+    """Times exclude nothing unless an option asks for it."""
     for days in (-4000, 0, 4000):
         assert group_of(NOW + timedelta(days=days)) == "taken"

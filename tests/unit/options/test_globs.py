@@ -76,7 +76,7 @@ def test_strict_globber_opens_no_folder_in_vain() -> None:
 
 
 def test_without_recursion_only_the_named_folders_count() -> None:
-    """A file deeper down belongs to somebody else."""
+    """A file deeper down is not the source's."""
     for strict in (False, True):
         selection = select_glob("/a/[bx]", recursive=False, strict=strict)
         assert selection.takes("/a/b/file")

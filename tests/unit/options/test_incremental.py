@@ -76,7 +76,7 @@ def test_full_listing_comes_every_interval() -> None:
 
 
 def test_without_interval_each_eighth_listing_is_full() -> None:
-    """As Auto Loader does, or a file that was missed would be so for ever."""
+    """As Auto Loader does, or a missed file would never be found."""
     spent = state(increments=MAX_INCREMENTS)
 
     assert planned("true", None, state(increments=6)) is Listing.INCREMENTAL

@@ -83,7 +83,7 @@ def test_slices_of_a_partition_come_in_order(
 
 
 def test_compressed_and_whole_documents_are_not_split() -> None:
-    """Nobody can begin to read in the middle of them."""
+    """A task cannot begin to read in the middle of them."""
     (partition,) = plan([file(1, 9 * MB, "a.json.gz")])
     assert [(each.start, each.end) for each in partition] == [(0, 9 * MB)]
 

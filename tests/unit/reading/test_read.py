@@ -149,7 +149,7 @@ def test_damaged_file_is_named(tmp_path: Path, name: str) -> None:
 
 
 def test_file_that_is_gone_is_named(tmp_path: Path) -> None:
-    """Between discovery and reading somebody removed it."""
+    """It was removed between discovery and reading."""
     file = land(tmp_path, "a")
     Path(file.path).unlink()
 
@@ -169,7 +169,7 @@ def test_file_that_changed_is_named(tmp_path: Path, content: bytes) -> None:
 
 
 def test_rewrite_of_equal_size_is_named(tmp_path: Path) -> None:
-    """Its size does not tell; its time does, to the microsecond that the ledger has."""
+    """Its size is the same; its time differs by the microsecond that the ledger has."""
     file = land(tmp_path, "a")
     rewritten(file, LINES[::-1])
 
@@ -206,7 +206,7 @@ def test_rewrite_while_a_slice_is_read_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["a.gz", "a"])
-def test_rewrite_that_breaks_the_reading_is_told_as_such(
+def test_rewrite_that_breaks_the_reading_is_named(
     tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Half of two contents fails in many ways: the cause is that the file changed."""

@@ -23,11 +23,11 @@ Row = tuple[int, int | None]
 
 
 def ranges(
-    *told: Sequence[Row], committed: int = 0, one: bool = True
+    *batches: Sequence[Row], committed: int = 0, one: bool = True
 ) -> list[HeldRange]:
-    """Return ranges of files told as (rows in the table, rows expected)."""
+    """Return ranges of files, given as (rows in the table, rows expected)."""
     found, seq = [], 0
-    for number, files in enumerate(told):
+    for number, files in enumerate(batches):
         held = [
             HeldFile(seq=seq + place, path=f"{seq + place}", rows=rows, expected=wanted)
             for place, (rows, wanted) in enumerate(files, 1)
@@ -61,7 +61,7 @@ def test_new_query_begins_after_the_last_rows() -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "gone", "partial"),
+    ("batch", "gone", "partial"),
     [
         ([(0, 3), (3, 3)], [1], []),
         ([(2, 3), (3, 3)], [], [1]),
@@ -71,10 +71,10 @@ def test_new_query_begins_after_the_last_rows() -> None:
     ],
 )
 def test_files_that_are_not_whole_are_reported(
-    told: list[Row], gone: list[int], partial: list[int]
+    batch: list[Row], gone: list[int], partial: list[int]
 ) -> None:
-    """A file that nobody counted shares the fate of its micro-batch."""
-    adoption = plan_adoption(ranges(told), None)
+    """A file whose rows were not counted shares the fate of its micro-batch."""
+    adoption = plan_adoption(ranges(batch), None)
 
     assert (seqs(adoption.gone), seqs(adoption.partial)) == (gone, partial)
 
@@ -121,10 +121,10 @@ _RANGES = st.lists(st.lists(_FILE, min_size=1, max_size=3), max_size=5)
 
 @given(_RANGES, st.integers(0, 5))
 def test_no_row_is_left_behind_and_none_comes_twice(
-    told: list[list[Row]], committed: int
+    batches: list[list[Row]], committed: int
 ) -> None:
-    """Files after the end have no rows; those before have theirs or are told."""
-    held = ranges(*told, committed=committed)
+    """Files after the end have no rows; those before have theirs or are reported."""
+    held = ranges(*batches, committed=committed)
 
     adoption = plan_adoption(held, None)
 

@@ -38,8 +38,8 @@ def test_intervals_hold_exactly_the_windows_and_never_touch(
 def test_windows_are_open_until_the_watermark_passes_their_end() -> None:
     """0, 5 and 10 with a watermark at 10: the window that begins at 10 is open."""
     starts = frozenset(START + number * FIVE for number in range(3))
-    (told,) = describe_windows(
+    (found,) = describe_windows(
         CONFIG, {"windows": starts}, {"windows": START + 2 * FIVE}
     )
 
-    assert (told.table, told.windows, told.windows_open) == ("windows", 3, 1)
+    assert (found.table, found.windows, found.windows_open) == ("windows", 3, 1)

@@ -1,4 +1,4 @@
-"""Which files may be read again, told without a ledger."""
+"""Which files may be read again, decided without a ledger."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_time_of_discovery_is_bounded_half_open(
 
 
 def test_time_and_glob_must_both_hold() -> None:
-    """Whoever gives both wants fewer files, not more."""
+    """Both together select fewer files, not more."""
     versions = [version(1, "a.json"), version(2, "b.json", minute=5)]
 
     assert chosen(*versions, globs=("*",), since=START + timedelta(minutes=1)) == {
@@ -135,7 +135,7 @@ def test_a_range_that_is_not_committed_is_left_to_its_batch(state: FileState) ->
 
 
 def test_files_come_by_seq() -> None:
-    """Whoever compares two replays finds the files in one order."""
+    """Two replays list the files in one order."""
     states = dict.fromkeys((1, 2, 3), FileState.INGESTED)
 
     assert choose({"b": 3, "c": 1, "a": 2}, states, committed_up_to=3)[0] == [1, 2, 3]

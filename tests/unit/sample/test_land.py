@@ -34,7 +34,7 @@ def test_the_same_seed_lands_the_same_bytes(tmp_path):
     assert contents(tmp_path / "a") == contents(tmp_path / "b")
 
 
-def test_what_is_told_is_what_landed(tmp_path):
+def test_what_is_returned_is_what_landed(tmp_path):
     """Paths and rows are counted again from the disk; no draft is left."""
     landed = land(tmp_path)
     lines = [
@@ -55,7 +55,7 @@ def test_what_is_told_is_what_landed(tmp_path):
 
 
 def test_other_files_do_not_change_what_comes_next(tmp_path):
-    """A draft that a killed call has left, or somebody's own file, is no hour."""
+    """A draft that a killed call has left, or another file, is no hour."""
     (tmp_path / ".orders_stream_2030010100_00000.json.draft").write_text("{")
     (tmp_path / "orders_stream_x.json").write_text("{}")
 

@@ -30,7 +30,7 @@ def land(options: CloudFilesOptions, name: str, content: bytes) -> None:
     Path(options.path, name).write_bytes(content)
 
 
-def told(schema: StructType | None) -> str | None:
+def spelled(schema: StructType | None) -> str | None:
     """Return a schema as Spark prints it."""
     return schema and schema.simpleString()
 
@@ -41,7 +41,7 @@ def test_schema_is_inferred_once_and_kept(options: CloudFilesOptions) -> None:
     first = schema_of(options)
     land(options, "b", b'{"b": 1}')
 
-    assert told(first) == "struct<a:bigint>"
+    assert spelled(first) == "struct<a:bigint>"
     assert schema_of(options) == first
     assert latest_schema(options.schema_location) == first
 
@@ -50,7 +50,7 @@ def test_untyped_unless_asked(options: CloudFilesOptions) -> None:
     """Strings are Auto Loader's default for JSON."""
     land(options, "a", b'{"a": 1}')
 
-    assert told(schema_of(replace(options, infer_column_types=False))) == (
+    assert spelled(schema_of(replace(options, infer_column_types=False))) == (
         "struct<a:string>"
     )
 
@@ -65,7 +65,7 @@ def test_newest_version_counts(options: CloudFilesOptions) -> None:
         (folder / str(version)).write_text(f'{{"schema": {kept.json()}}}')
     (folder / "11.tmp").write_text("half")
 
-    assert told(latest_schema(options.schema_location)) == "struct<c:string>"
+    assert spelled(latest_schema(options.schema_location)) == "struct<c:string>"
 
 
 @pytest.mark.parametrize("content", [None, b"", b"nope\n[1]\nnull", b"{}"])
@@ -89,7 +89,7 @@ def test_odd_lines_do_not_stop_inference(options: CloudFilesOptions) -> None:
     lines = [b"nope", b'{"a": 1}', b'{"\xff": 1}', b'{"d": ' + b"[" * 5000, b"null"]
     land(options, "a", b"\xef\xbb\xbf" + b'{"b": true}\r\n' + b"\n".join(lines))
 
-    assert told(schema_of(options)) == "struct<a:bigint,b:boolean>"
+    assert spelled(schema_of(options)) == "struct<a:bigint,b:boolean>"
 
 
 def test_compressed_files_are_read(options: CloudFilesOptions) -> None:
@@ -97,7 +97,7 @@ def test_compressed_files_are_read(options: CloudFilesOptions) -> None:
     land(options, "a.json.gz", gzip.compress(b'{"a": 1}'))
     land(options, "b.json.gz", gzip.compress(b'{"b": 1}' * 9)[:-9])
 
-    assert told(schema_of(options)) == "struct<a:bigint>"
+    assert spelled(schema_of(options)) == "struct<a:bigint>"
 
 
 def test_whole_documents_are_read(options: CloudFilesOptions) -> None:
@@ -105,7 +105,7 @@ def test_whole_documents_are_read(options: CloudFilesOptions) -> None:
     land(options, "a", b'[\n{"a":\n1}\n]')
 
     assert (
-        told(schema_of(replace(options, format=JsonFormat(multi_line=True))))
+        spelled(schema_of(replace(options, format=JsonFormat(multi_line=True))))
         == "struct<a:bigint>"
     )
 
@@ -118,4 +118,4 @@ def test_sample_is_bounded(
     land(options, "a", b'{"a": 1}\n' * 2 + b'{"late": 1}')
     land(options, "b", b'{"b": 1}')
 
-    assert told(schema_of(options)) == "struct<a:bigint>"
+    assert spelled(schema_of(options)) == "struct<a:bigint>"

@@ -79,7 +79,7 @@ def test_before_the_first_commit_nothing_is_closed(tmp_path):
 
 @pytest.mark.parametrize("end", [offset(4, 7), offset(4, starting=True)])
 def test_a_checkpoint_that_cuts_versions_is_refused(checkpoint, end):
-    """Our query takes whole versions; another one's late rows cannot be told so."""
+    """Our query takes whole versions; late rows of another query are unknown."""
     checkpoint.plan(2, end)
     checkpoint.commit(2)
 

@@ -37,7 +37,7 @@ def batches(sizes: list[int], limit: AdmissionLimit) -> list[list[LedgerFile]]:
 
 
 def test_no_files_no_batch() -> None:
-    """An end that equals the start tells Spark that there is nothing."""
+    """To Spark, an end that equals the start means that there is nothing."""
     assert plan_end(7, [], AdmissionLimit(max_files=1)) == 7
 
 

@@ -1,4 +1,4 @@
-"""Spark's errors, told by whether to try again."""
+"""Spark's errors, divided by whether to try again."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sluice.spark.failures import delta_error
     ],
 )
 def test_a_conflict_is_worth_another_try(message):
-    """Somebody else wrote at the same time; the same call may succeed later."""
+    """Another process wrote at the same time; the same call may succeed later."""
     error = delta_error("/lake/silver/t", message)
 
     assert isinstance(error, RetryableError)
@@ -26,7 +26,7 @@ def test_a_conflict_is_worth_another_try(message):
 
 
 def test_anything_else_wants_a_person():
-    """The first line says what it is; the plan that follows helps nobody."""
+    """The first line says what it is; the plan that follows does not help."""
     error = delta_error(
         "/lake/silver/t", "\n[DIVIDE_BY_ZERO] Division by zero.\nplan\nplan"
     )

@@ -23,7 +23,7 @@ def chain(*texts: str) -> PySparkException:
 
 @pytest.mark.parametrize("depth", [0, 1, 3])
 def test_our_error_is_found_below_what_spark_wraps_around_it(depth: int) -> None:
-    """A failed task tells of it only as the cause of a cause."""
+    """A failed task has it only as the cause of a cause."""
     text = WORKER.format(kind="FatalError", condition="BAD_FILE")
 
     error = own_error(chain(*["[STREAM_FAILED] wrapped"] * depth, text))
@@ -34,14 +34,14 @@ def test_our_error_is_found_below_what_spark_wraps_around_it(depth: int) -> None
 
 
 def test_error_keeps_what_to_do_about_it() -> None:
-    """Whether to retry is told by the class, and so by the exit code of the job."""
+    """The class, and so the exit code of the job, says whether to retry."""
     text = WORKER.format(kind="RetryableError", condition="COMMIT_CONFLICT")
 
     assert type(own_error(chain(text))) is RetryableError
 
 
 def test_error_of_others_is_not_ours() -> None:
-    """A full disk or a bug of Spark is told as it is."""
+    """A full disk or a bug of Spark is reported as it is."""
     error = chain("[TASK_WRITE_FAILED] failed", "java.io.IOException: full")
 
     assert own_error(error) is None
@@ -63,10 +63,10 @@ def test_error_of_others_is_not_ours() -> None:
     ],
 )
 def test_another_driver_or_a_killed_process_is_worth_another_try(text: str) -> None:
-    """What was cut off is repeated by the next run, so nobody need look at it."""
-    told = all_causes(chain("[STREAM_FAILED] Query terminated", text))
+    """The next run repeats what was cut off, so no person need look at it."""
+    text_of_all = all_causes(chain("[STREAM_FAILED] Query terminated", text))
 
-    assert type(delta_error("/table", told)) is RetryableError
+    assert type(delta_error("/table", text_of_all)) is RetryableError
 
 
 @pytest.mark.parametrize(
@@ -74,6 +74,6 @@ def test_another_driver_or_a_killed_process_is_worth_another_try(text: str) -> N
 )
 def test_failure_that_may_last_is_fatal(text: str) -> None:
     """To try again by itself would hide it."""
-    told = all_causes(chain("[STREAM_FAILED] Query terminated", text))
+    text_of_all = all_causes(chain("[STREAM_FAILED] Query terminated", text))
 
-    assert type(delta_error("/table", told)) is FatalError
+    assert type(delta_error("/table", text_of_all)) is FatalError

@@ -23,7 +23,7 @@ def test_disks_need_nothing() -> None:
     assert is_on_s3(["/lake/bronze", "s3://bucket/silver"])
 
 
-def test_missing_jars_are_told_with_the_command(
+def test_missing_jars_are_named_with_the_command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A location on S3 without them would fail deep in Hadoop."""
@@ -51,10 +51,10 @@ def test_jars_without_the_compiled_classes_are_refused(
 def test_keys_stay_in_the_environment() -> None:
     """Settings show on command lines and in logs."""
     environ = {"AWS_ACCESS_KEY_ID": "the-id", "AWS_SECRET_ACCESS_KEY": "the-secret"}
-    told = str(s3_settings(JARS, environ))
+    shown = str(s3_settings(JARS, environ))
 
-    assert "the-id" not in told
-    assert "the-secret" not in told
+    assert "the-id" not in shown
+    assert "the-secret" not in shown
 
 
 @pytest.mark.parametrize(

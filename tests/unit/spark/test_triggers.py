@@ -25,7 +25,7 @@ from sluice.spark.triggers import AVAILABLE_NOW, Trigger, TriggerKind, parse_tri
     ],
 )
 def test_a_trigger_is_understood_in_our_spelling_and_in_sparks(text, trigger):
-    """Whoever comes from Spark's documentation types what is written there."""
+    """Readers of Spark's documentation type what is written there."""
     assert parse_trigger(text) == trigger
 
 
@@ -66,6 +66,6 @@ def test_only_standing_queries_do_not_end_by_themselves():
 
 
 def test_only_the_legacy_trigger_has_a_note():
-    """A warning that everybody gets is read by nobody."""
+    """A warning in every log is not read."""
     assert parse_trigger("available-now").note is None
     assert "available-now" in str(parse_trigger("once").note)

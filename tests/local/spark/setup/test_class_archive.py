@@ -62,7 +62,7 @@ def test_other_classes_of_ours_have_other_archives(
     assert archive_paths() != before
 
 
-def test_a_failure_is_told_and_leaves_nothing(share: Path) -> None:
+def test_a_failure_is_returned_and_leaves_nothing(share: Path) -> None:
     """Spark starts slower without archives; set-up goes on and says why."""
     environment = {"JAVA_HOME": str(share)}
     assert make_archives(share / "conf", environment) == "no room\n"

@@ -31,7 +31,7 @@ def test_a_script_before_java_is_asked_for_the_home(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("no_bundled_java")
 def test_a_launcher_that_does_not_start_is_no_java(tmp_path: Path) -> None:
-    """Some systems have a command that only tells where to buy one."""
+    """Some systems have a command that only says where to buy one."""
     (tmp_path / "java").write_text("#!/bin/sh\necho install Java >&2\nexit 1\n")
     (tmp_path / "java").chmod(0o755)
     environ = {"JAVA_HOME": str(tmp_path / "gone"), "PATH": f"{tmp_path}:/bin"}
@@ -42,10 +42,10 @@ def test_the_shim_drops_the_missing_module_and_nothing_else(tmp_path: Path) -> N
     """Arguments with spaces and empty ones must arrive as they were given."""
     home = write_shim(java_at(tmp_path / "jre", "21.0.8"), tmp_path / "share")
     arguments = ["-Xmx1g", "--add-modules=jdk.incubator.vector", "a b", "", "*", "-c"]
-    told = subprocess.run(
+    done = subprocess.run(
         [home / "bin" / "java", *arguments], capture_output=True, text=True, check=True
     )
-    assert told.stdout.split("\n")[:-1] == ["-Xmx1g", "a b", "", "*", "-c"]
+    assert done.stdout.split("\n")[:-1] == ["-Xmx1g", "a b", "", "*", "-c"]
 
 
 def test_the_shim_names_each_jar_of_spark_once_and_slf4j_first(tmp_path: Path) -> None:
@@ -56,11 +56,11 @@ def test_the_shim_names_each_jar_of_spark_once_and_slf4j_first(tmp_path: Path) -
     for name in ("a.jar", "slf4j-api-2.jar", "z.jar"):
         (jars / name).touch()
     given = f"/delta.jar:{jars}/slf4j-api-2.jar:{jars}/*"
-    told = subprocess.run(
+    done = subprocess.run(
         [home / "bin" / "java", "-cp", given],
         capture_output=True,
         text=True,
         check=True,
     )
     expected = f"/delta.jar:{jars}/slf4j-api-2.jar:{jars}/a.jar:{jars}/z.jar"
-    assert told.stdout.split("\n")[:-1] == ["-cp", expected]
+    assert done.stdout.split("\n")[:-1] == ["-cp", expected]

@@ -60,7 +60,7 @@ def test_what_is_lacking_comes_with_a_fix(check: Check) -> None:
     assert check.fix
 
 
-def test_a_changed_jar_is_told_from_a_missing_one() -> None:
+def test_a_changed_jar_differs_from_a_missing_one() -> None:
     """One was tampered with or cut, the other was never fetched."""
     assert BAD["jar changed"].found == "changed"
     assert BAD["jar missing"].found == "no file"

@@ -54,7 +54,7 @@ def test_every_locked_checksum_is_a_sha256() -> None:
 
 
 def test_a_jar_is_named_as_maven_names_it() -> None:
-    """The name must tell the artifact and its version."""
+    """The name must have the artifact and its version."""
     assert Jar("io.delta:delta-storage:4.4.0", "").file_name == (
         "delta-storage-4.4.0.jar"
     )

@@ -55,13 +55,13 @@ def test_no_java_is_an_error_that_names_each_that_did_not_fit() -> None:
 def test_the_major_version_is_read_from_both_spellings(
     text: str, major: int | None
 ) -> None:
-    """The release file and the command tell it differently."""
+    """The release file and the command spell it differently."""
     assert parse_major(text) == major
 
 
 @pytest.mark.usefixtures("no_bundled_java")
 def test_java_home_comes_before_path(tmp_path: Path) -> None:
-    """Who sets JAVA_HOME has chosen."""
+    """JAVA_HOME is the user's choice."""
     java_at(tmp_path / "home", "17.0.1")
     java_at(tmp_path / "path", "21.0.1")
     environ = {
