@@ -49,6 +49,7 @@ def test_run_takes_in_an_hour_once_and_is_quick_without_work(
     assert list_marked(Mark("SLUICE_AIRFLOW_HOME", str(checkout.airflow.home))) == []
 
 
+@pytest.mark.long
 def test_one_connection_takes_the_whole_dag_to_the_cluster(
     checkout: Checkout, cluster: Cluster
 ) -> None:

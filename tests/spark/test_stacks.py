@@ -46,33 +46,50 @@ def stacks(printed: str) -> set[str]:
     return {whose for whose, is_there in found.items() if is_there}
 
 
-def test_stacks_of_a_failure_that_our_message_explains_are_printed_on_request(
-    tmp_path: Path,
-) -> None:
+def silver_that_fails(lake: Lake, aggregates: str) -> list[str]:
+    """Give silver wrong aggregates; return the command that runs it."""
+    lake.file.write_text(lake.file.read_text().replace(RIGHT, aggregates))
+    return ["run", str(lake.file), "--steps", "silver"]
+
+
+def test_failure_that_our_message_explains_prints_no_stack(tmp_path: Path) -> None:
     """Spark finds one fault before its query begins, the other in a task of it."""
     lake = Lake(tmp_path)
     lake.land(1)
-    right = lake.file.read_text()
-    silver = ["run", str(lake.file), "--steps", "silver"]
     both = lake.command()
-    job = [sys.executable, str(JOBS / "silver.py"), *lake.arguments("job")]
+    right = lake.file.read_text()
 
-    lake.file.write_text(right.replace(RIGHT, UNKNOWN_COLUMN))
+    silver_that_fails(lake, UNKNOWN_COLUMN)
     usage = printed_by(*both, exit_code=ExitCode.USAGE)
-    usage_verbose = printed_by(*SLUICE, "--verbose", *silver, exit_code=ExitCode.USAGE)
-    lake.file.write_text(right.replace(RIGHT, NO_NUMBERS))
+    lake.file.write_text(right)
+    silver = silver_that_fails(lake, NO_NUMBERS)
     data = printed_by(*SLUICE, *silver, exit_code=ExitCode.DATA)
-    data_verbose = printed_by(*SLUICE, "--verbose", *silver, exit_code=ExitCode.DATA)
+
+    assert "sluice: [CONFIG_INVALID] silver 'windows': aggregate" in usage
+    assert "sluice: [QUERY_FAILED]" in data
+    assert "[CAST_INVALID_INPUT]" in data
+    assert stacks(usage) == stacks(data) == set()
+    assert "sluice --verbose" in data
+    assert "sluice --verbose" not in usage
+
+
+@pytest.mark.long
+def test_stacks_are_printed_on_request_and_in_the_log_of_a_job(tmp_path: Path) -> None:
+    """Airflow keeps the log of a job whole."""
+    lake = Lake(tmp_path)
+    lake.land(1)
+    right = lake.file.read_text()
+    job = [sys.executable, str(JOBS / "silver.py"), *lake.arguments("job")]
+    both = ["run", str(lake.file), "--steps", "bronze,silver"]
+
+    silver_that_fails(lake, UNKNOWN_COLUMN)
+    usage = printed_by(*SLUICE, "--verbose", *both, exit_code=ExitCode.USAGE)
+    lake.file.write_text(right)
+    silver = silver_that_fails(lake, NO_NUMBERS)
+    data = printed_by(*SLUICE, "--verbose", *silver, exit_code=ExitCode.DATA)
     by_job = printed_by(*job, exit_code=ExitCode.DATA)
 
-    for printed in (usage, usage_verbose):
-        assert "sluice: [CONFIG_INVALID] silver 'windows': aggregate" in printed
-    for printed in (data, data_verbose):
-        assert "sluice: [QUERY_FAILED]" in printed
-        assert "[CAST_INVALID_INPUT]" in printed
-    assert stacks(usage) == stacks(data) == set()
-    assert {"Python", "JSON"} <= stacks(usage_verbose)
-    assert stacks(data_verbose) == {"Java", "Python", "JSON"}
-    assert {"Java", "JSON"} <= stacks(by_job), "Airflow keeps the log of a job whole"
-    assert "sluice --verbose" in data
-    assert "sluice --verbose" not in usage + usage_verbose + data_verbose + by_job
+    assert {"Python", "JSON"} <= stacks(usage)
+    assert stacks(data) == {"Java", "Python", "JSON"}
+    assert {"Java", "JSON"} <= stacks(by_job)
+    assert "sluice --verbose" not in usage + data + by_job

@@ -67,6 +67,11 @@ for place in places:
 """
 
 
+def delta_jars(clean: CleanEnvironment) -> str:
+    """Return the paths of Delta's jars as Spark's option takes them."""
+    return ",".join(map(str, (clean.folder / "share/sluice/jars").glob("delta-*.jar")))
+
+
 @pytest.fixture(scope="module")
 def clean(tmp_path_factory: pytest.TempPathFactory) -> CleanEnvironment:
     """Return an environment with the wheel, pyspark and pytest."""
@@ -92,26 +97,38 @@ def test_wheel_brings_neither_airflow_nor_the_command_line(
 def test_format_is_found_without_registration(
     clean: CleanEnvironment, tmp_path: Path
 ) -> None:
-    """Auto Loader code runs as it is: in one process, by Connect, and on a cluster.
+    """Auto Loader code runs as it is.
 
     With the jar of set-up ``_metadata`` is hidden; without it the code runs as well.
     """
-    delta = ",".join(map(str, (clean.folder / "share/sluice/jars").glob("delta-*.jar")))
     (tmp_path / "plain.py").write_text(SCRIPT)
+    delta = delta_jars(clean)
+    runs = [(f"{delta},{SOURCE_CLASSES.jar}", "local[2]"), (delta, "local[1]")]
 
-    with plain_cluster(clean.spark_home, clean.variables(), tmp_path) as cluster:
-        jars = f"{delta},{SOURCE_CLASSES.jar}"
-        runs = [(jars, "local[2]", "connect", cluster.master), (delta, "local[1]")]
-        done = [clean.run("plain.py", *run, cwd=tmp_path) for run in runs]
+    done = [clean.run("plain.py", *run, cwd=tmp_path) for run in runs]
 
     assert [each.returncode for each in done] == [0, 0], done[0].stderr + done[1].stderr
     assert [each.stdout.splitlines() for each in done] == [
-        [
-            "local[2] pyspark.sql.session ['1', '2'] hidden",
-            "connect pyspark.sql.connect.session ['1', '2'] hidden",
-            f"{cluster.master} pyspark.sql.session ['1', '2'] hidden",
-        ],
+        ["local[2] pyspark.sql.session ['1', '2'] hidden"],
         ["local[1] pyspark.sql.session ['1', '2'] ordinary"],
+    ]
+
+
+@pytest.mark.long
+def test_format_is_found_by_connect_and_on_a_cluster(
+    clean: CleanEnvironment, tmp_path: Path
+) -> None:
+    """In one script, one after the other."""
+    (tmp_path / "plain.py").write_text(SCRIPT)
+    jars = f"{delta_jars(clean)},{SOURCE_CLASSES.jar}"
+
+    with plain_cluster(clean.spark_home, clean.variables(), tmp_path) as cluster:
+        done = clean.run("plain.py", jars, "connect", cluster.master, cwd=tmp_path)
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        "connect pyspark.sql.connect.session ['1', '2'] hidden",
+        f"{cluster.master} pyspark.sql.session ['1', '2'] hidden",
     ]
     assert len(list(tmp_path.glob("work/app-*/[0-9]*"))) == 1, "the cluster's executor"
 
