@@ -69,7 +69,9 @@ def lose_checkpoint(lake: InferredLake) -> None:
     rmtree(lake.checkpoint)
 
 
-@pytest.mark.parametrize("damage", [restore, lose_checkpoint])
+@pytest.mark.parametrize(
+    "damage", [pytest.param(restore, marks=pytest.mark.long), lose_checkpoint]
+)
 def test_repaired_checkpoint_goes_on_exactly_once(
     used: InferredLake, damage: Callable[[InferredLake], None]
 ) -> None:
@@ -118,6 +120,7 @@ def test_lost_schema_store_is_inferred_again(used: InferredLake) -> None:
     used.check()
 
 
+@pytest.mark.long
 def test_checkpoint_set_back_by_ten_batches_needs_no_repair(used: InferredLake) -> None:
     """The claims carry it: the same files under the same batch ids."""
     used.land(10)

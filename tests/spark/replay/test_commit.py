@@ -70,7 +70,11 @@ def test_two_replays_at_once_double_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("day", "conflicts"), [(date(2026, 1, 1), True), (date(2026, 1, 2), False)]
+    ("day", "conflicts"),
+    [
+        (date(2026, 1, 1), True),
+        pytest.param(date(2026, 1, 2), False, marks=pytest.mark.long),
+    ],
 )
 def test_an_append_in_between_is_kept(
     pipeline: PipelineBuilder,
