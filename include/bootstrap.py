@@ -29,6 +29,7 @@ INPUTS = (
     "include/sluice/spark/CloudFilesSource.java",
     "include/sluice/spark/CloudFilesTable.java",
     "include/sluice/spark/FileMetadata.java",
+    "include/sluice/spark/InputFileNames.java",
     "include/sluice/spark/LinkedFile.java",
     "include/sluice/spark/LinkingLogStore.java",
     "include/sluice/spark/setup/jars.lock",

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, Row, SparkSession
+from pyspark.sql import functions as F  # noqa: N812 - Spark's own custom
+from pyspark.sql.types import StringType, StructField
 
 from sluice.source.datasource import METADATA_TYPE
 
@@ -135,6 +137,28 @@ def test_one_stream_reads_with_metadata_and_without(folder: Folder) -> None:
     (first, *_) = folder.rows("other")
     assert first._metadata.file_modification_time.astimezone(UTC) == modified
     assert first._metadata.file_path == str(path)
+
+
+def test_input_file_name_is_the_path(folder: Folder) -> None:
+    """Spark's own is empty for a Python source; a temporary view is no obstacle."""
+    (path,) = folder.root.glob("landing/*")
+    frame = folder.load(DDL)
+    frame.createOrReplaceTempView("landed")
+    named = frame.select("id").withColumn("path", F.input_file_name())
+    unnamed = frame.select(F.input_file_name())
+    by_view = "_metadata.file_path AS by_view, input_file_name() AS path"
+    of_view = folder.spark.sql(f"SELECT id, {by_view} FROM landed WHERE id > 0")
+
+    assert unnamed.schema["input_file_name()"] == StructField(
+        "input_file_name()", StringType(), nullable=False
+    )
+    assert folder.spark.sql("SELECT * FROM landed").columns == ["id"]
+    folder.write(of_view)
+    folder.land(2)
+    folder.write(named)
+    first, second = folder.rows()
+    assert first == Row(id=1, by_view=str(path), path=str(path))
+    assert second.path == str(path.with_name("2.json"))
 
 
 def test_rescued_data_column_is_added_to_an_explicit_schema(folder: Folder) -> None:

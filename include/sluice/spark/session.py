@@ -23,8 +23,8 @@ from sluice.spark.setup.installation import (
     share_folder,
     source_folder,
 )
+from sluice.spark.setup.jars import jars_folder
 from sluice.spark.setup.java import java_home
-from sluice.spark.source import SOURCE_CLASSES
 from sluice.spark.tuning import (
     DISK_LOG_STORE,
     class_path,
@@ -220,10 +220,12 @@ def _filled(spark_conf: SparkConf, settings: Mapping[str, str]) -> SparkConf:
 def _class_path(given: str) -> str:
     """Return ``given`` without the jar that plain sessions get from set-up.
 
-    Our sessions have it by name, and a longer class path has no archive of classes.
+    Our sessions have it by name, and a longer class path has no archive of classes. In
+    a set-up that compiles another jar it is the jar of the set-up before.
     """
-    own = str(SOURCE_CLASSES.jar)
-    return os.pathsep.join(each for each in given.split(os.pathsep) if each != own)
+    own = jars_folder()
+    others = [each for each in given.split(os.pathsep) if Path(each).parent != own]
+    return os.pathsep.join(others)
 
 
 def _python_path(given: str) -> str:

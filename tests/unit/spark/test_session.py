@@ -13,6 +13,7 @@ from sluice.spark import session
 from sluice.spark.s3 import S3_LOG_STORE
 from sluice.spark.session import submit_conf, submit_environment
 from sluice.spark.setup.installation import source_folder
+from sluice.spark.source import SOURCE_CLASSES
 from sluice.spark.tuning import DISK_LOG_STORE
 
 
@@ -44,8 +45,8 @@ def test_workers_import_what_the_driver_imports(
 
 def test_our_sessions_have_our_classes_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """A class path that is longer than the archive's has no archive of classes."""
-    own = str(session.SOURCE_CLASSES.jar)
-    given = os.pathsep.join(["/hadoop/*", own])
+    own, older = SOURCE_CLASSES.jar, SOURCE_CLASSES.jar.with_name("sluice-source-0.jar")
+    given = os.pathsep.join(["/hadoop/*", str(own), str(older)])
     monkeypatch.setenv("SPARK_DIST_CLASSPATH", given)
     assert submit_environment()["SPARK_DIST_CLASSPATH"] == "/hadoop/*"
 
