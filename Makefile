@@ -31,7 +31,7 @@ run: setup ## land the next hour of sample orders and run the DAG; LAND=0, PIPEL
 test: setup lint types ## lint, types and every test but the long ones
 	$(PYTEST) $(SHORT) $(BOTH) $(SLOWEST) $(SLUICE_TESTS)
 
-test-fast: setup lint types ## lint, types and the tests without a JVM, in two minutes
+test-fast: setup lint types ## lint, types and the tests without a JVM
 	$(PYTEST) $(SHORT) $(BOTH) $(FAST_TESTS)
 
 test-long: setup ## the tests that are too long for `make test`
