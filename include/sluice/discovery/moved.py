@@ -34,9 +34,9 @@ def require_same_path(
     if ledger is None:
         return
     snapshot = snapshot or ledger.snapshot()
-    first = snapshot.files(after=0, up_to=1)
+    first = snapshot.first_path()
     for root in selection_of(options).roots if first else ():
-        if is_below(first[0].path, root) or snapshot.last_path(root):
+        if is_below(first, root) or snapshot.last_path(root):
             continue
         landed = [each for each in list_landed(options) if is_below(each.path, root)]
         known = find_known_root(snapshot, root, landed)

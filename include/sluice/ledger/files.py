@@ -85,6 +85,14 @@ class FilesSnapshot:
         rows = _completed(_rows(files, self.high, run_id), self.table)
         return append_once(self.table, rows, transaction)
 
+    def first_path(self) -> str:
+        """Return the path of the first file, empty where there is none.
+
+        It has no times, for pyarrow imports pandas to give those to Python.
+        """
+        found = read_table(self.table, columns=["path"], where="seq = 1")
+        return str(found["path"][0]) if found.num_rows else ""
+
     def last_path(self, root: str) -> str:
         """Return the last path below ``root``, empty where there is none."""
         prefix = root.rstrip("/") + "/"
