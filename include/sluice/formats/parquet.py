@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
@@ -34,6 +34,8 @@ _BATCH_ROWS, _BATCH_BYTES = 10_000, 32 << 20
 _FIRST_GREGORIAN_DAY = -141_427
 _FIRST_STABLE_SECOND = -2_208_988_800
 _LOG = logging.getLogger(__name__)
+# By the number of a row in its batch: its fields that do not fit, as JSON.
+_Rescued = defaultdict[int, dict[str, msgspec.Raw]]
 
 
 class RebaseMode(StrEnum):
@@ -234,7 +236,7 @@ def _is_ancient(values: pa.Array, *, days: bool) -> bool:
 
 def _block(batch: pa.RecordBatch, columns: pa.Schema, *, rescues: bool) -> ParsedBlock:
     """Return the rows of a batch, with a record for each if anything was left over."""
-    rescued: list[dict[str, msgspec.Raw]] = [{} for _ in range(batch.num_rows)]
+    rescued: _Rescued = defaultdict(dict)
     found = dict(zip(batch.schema.names, batch.columns, strict=True))
     new = [name for name in found if name not in columns.names]
     arrays = {}
@@ -245,14 +247,14 @@ def _block(batch: pa.RecordBatch, columns: pa.Schema, *, rescues: bool) -> Parse
         else:
             arrays[column.name] = _fill(values, column, rescued, rescues=rescues)
     for name in new if rescues else ():
-        _rescue(rescued, name, found[name].to_pylist())
+        _rescue(rescued, name, enumerate(found[name].to_pylist()))
     # A table without columns has no rows.
     table = pa.table(arrays or {"": pa.nulls(batch.num_rows)})
-    if not any(rescued):
+    if not rescued:
         return ParsedBlock(table, None)
+    rows = (rescued.get(number, {}) for number in range(batch.num_rows))
     records = [
-        Record({}, each, tuple(name for name in new if name in each))
-        for each in rescued
+        Record({}, each, tuple(name for name in new if name in each)) for each in rows
     ]
     return ParsedBlock(table, records)
 
@@ -260,7 +262,7 @@ def _block(batch: pa.RecordBatch, columns: pa.Schema, *, rescues: bool) -> Parse
 def _fill(
     values: pa.Array,
     column: pa.Field,
-    rescued: list[dict[str, msgspec.Raw]],
+    rescued: _Rescued,
     *,
     rescues: bool,
 ) -> pa.Array:
@@ -268,20 +270,17 @@ def _fill(
     name, kind = column.name, column.type
     if not fits(values.type, kind):
         if rescues:
-            _rescue(rescued, name, values.to_pylist())
+            _rescue(rescued, name, enumerate(values.to_pylist()))
         return pa.nulls(len(values), kind)
     shaped, odd = shape_each(values, kind)
     if rescues and has_unknown(values.type, kind):
-        rest = [unknown_part(each, kind) for each in values.to_pylist()]
-        _rescue(rescued, name, rest)
-    for number in odd:
-        _rescue(rescued[number : number + 1], name, [values[number].as_py()])
+        rest = (unknown_part(each, kind) for each in values.to_pylist())
+        _rescue(rescued, name, enumerate(rest))
+    _rescue(rescued, name, ((number, values[number].as_py()) for number in odd))
     return shaped
 
 
-def _rescue(
-    rescued: Sequence[dict[str, msgspec.Raw]], name: str, values: Sequence[object]
-) -> None:
-    for row, value in zip(rescued, values, strict=True):
+def _rescue(rescued: _Rescued, name: str, values: Iterable[tuple[int, object]]) -> None:
+    for number, value in values:
         if value is not None:
-            row[name] = to_json(value)
+            rescued[number][name] = to_json(value)
