@@ -103,8 +103,9 @@ def parse_options(given: Mapping[str, str]) -> CloudFilesOptions:
     values = {name.lower(): value for name, value in given.items()}
     kind = _format(values.get("cloudfiles.format"))
     own, rows = _by_name(kind.options), _by_name(OPTIONS)
+    known = rows | own
     if values.get("cloudfiles.validateoptions", "true").lower() != "false":
-        _require_known(given, rows | own)
+        _require_known(given, known)
     if "cloudfiles.maxfileage" in values:
         _warn_of_max_age()
     fields = dict(_fields(values, rows))
@@ -116,7 +117,7 @@ def parse_options(given: Mapping[str, str]) -> CloudFilesOptions:
         **{"schema_location": ""} | fields,
         format=kind(**dict(_fields(values, own))),
         schema_location_given="schema_location" in fields,
-        passed_over=tuple(name for name in given if name.lower() not in rows | own),
+        passed_over=tuple(name for name in given if name.lower() not in known),
     )
     require_cleanable(
         options.path,

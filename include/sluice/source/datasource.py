@@ -74,7 +74,7 @@ class CloudFilesDataSource(DataSource):
     """``spark.readStream.format("cloudFiles")``, with Auto Loader's option names."""
 
     def __init__(self, options: dict[str, str]) -> None:
-        """Check ``options``; Spark calls this at ``load`` where no schema is given.
+        """Check ``options``: at ``load``, without the jar if no schema is given.
 
         Raises:
             UsageError: an option is unknown, wrong, missing, or not built yet.
