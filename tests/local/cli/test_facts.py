@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from sluice.cli import main
 from support.builders import PipelineBuilder, pipeline_config
+from support.command_line import Sluice
 
 _PIPELINE = """
 name: orders
@@ -29,27 +27,7 @@ def pipeline(tmp_path: Path) -> PipelineBuilder:
     return pipeline
 
 
-@pytest.fixture
-def sluice(
-    pipeline: PipelineBuilder,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> Callable[..., tuple[int, str, str]]:
-    """Return the command: its exit code and what it printed."""
-    file = Path(pipeline.config.lake).with_name("orders.yaml")
-
-    def call(*arguments: str) -> tuple[int, str, str]:
-        given = [each.format(pipeline=file) for each in arguments]
-        monkeypatch.setattr(sys, "argv", ["sluice", *given])
-        with pytest.raises(SystemExit) as caught:
-            main()
-        printed = capsys.readouterr()
-        return int(str(caught.value.code or 0)), printed.out, printed.err
-
-    return call
-
-
-def test_files_are_listed_as_json(sluice: Callable[..., tuple[int, str, str]]) -> None:
+def test_files_are_listed_as_json(sluice: Sluice) -> None:
     """Programs read this."""
     code, out, _ = sluice("files", "{pipeline}", "--json")
     (row,) = json.loads(out)
@@ -58,7 +36,7 @@ def test_files_are_listed_as_json(sluice: Callable[..., tuple[int, str, str]]) -
 
 
 def test_files_are_filtered_by_state(
-    sluice: Callable[..., tuple[int, str, str]],
+    sluice: Sluice,
 ) -> None:
     """A state of two words may be typed as one."""
     _, out, _ = sluice("files", "{pipeline}", "--state", "in-flight", "--json")
@@ -66,7 +44,7 @@ def test_files_are_filtered_by_state(
 
 
 def test_unknown_state_is_a_usage_error(
-    sluice: Callable[..., tuple[int, str, str]],
+    sluice: Sluice,
 ) -> None:
     """The known ones are named."""
     code, _, err = sluice("files", "{pipeline}", "--state", "bogus")
@@ -75,7 +53,7 @@ def test_unknown_state_is_a_usage_error(
 
 
 def test_files_are_filtered_by_name_and_number(
-    pipeline: PipelineBuilder, sluice: Callable[..., tuple[int, str, str]]
+    pipeline: PipelineBuilder, sluice: Sluice
 ) -> None:
     """The newest are what a user looks for."""
     for name in ("b.json", "c.csv"):
@@ -88,7 +66,7 @@ def test_files_are_filtered_by_name_and_number(
 
 
 def test_batches_of_a_pipeline_and_of_a_checkpoint(
-    pipeline: PipelineBuilder, sluice: Callable[..., tuple[int, str, str]]
+    pipeline: PipelineBuilder, sluice: Sluice
 ) -> None:
     """The checkpoint alone gives the offsets, the pipeline rows and version too."""
     _, out, _ = sluice("batches", "{pipeline}", "--json")
@@ -101,7 +79,7 @@ def test_batches_of_a_pipeline_and_of_a_checkpoint(
 
 
 def test_audit_of_a_healthy_pipeline_exits_0(
-    sluice: Callable[..., tuple[int, str, str]],
+    sluice: Sluice,
 ) -> None:
     """The page is named for people."""
     code, out, _ = sluice("audit", "{pipeline}")
@@ -110,9 +88,7 @@ def test_audit_of_a_healthy_pipeline_exits_0(
     assert "audit.html" in out.replace("\n", "")
 
 
-def test_audit_of_a_bare_checkpoint(
-    pipeline: PipelineBuilder, sluice: Callable[..., tuple[int, str, str]]
-) -> None:
+def test_audit_of_a_bare_checkpoint(pipeline: PipelineBuilder, sluice: Sluice) -> None:
     """Any query's checkpoint can be checked, and better with its table."""
     location, table = str(pipeline.bronze.location), pipeline.config.bronze_location
     assert sluice("audit", location)[0] == 0
@@ -126,7 +102,7 @@ def test_audit_of_a_bare_checkpoint(
 
 
 def test_audit_of_a_folder_that_is_no_checkpoint_is_refused(
-    tmp_path: Path, sluice: Callable[..., tuple[int, str, str]]
+    tmp_path: Path, sluice: Sluice
 ) -> None:
     """An empty folder has no finding, which must not read as ok."""
     (tmp_path / "empty").mkdir()
@@ -134,7 +110,7 @@ def test_audit_of_a_folder_that_is_no_checkpoint_is_refused(
 
 
 def test_audit_of_a_damaged_pipeline_exits_65(
-    pipeline: PipelineBuilder, sluice: Callable[..., tuple[int, str, str]]
+    pipeline: PipelineBuilder, sluice: Sluice
 ) -> None:
     """A caller must not need to read text to know."""
     pipeline.write_rows([f"{pipeline.config.landing_location}/a.json"])

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from sluice.cli import main
 from sluice.control.hold import hold_lease
 from sluice.control.lease import read_lease
 from sluice.control.stop import read_stop
 from sluice.paths import control_location
 from sluice.storage import list_keys
 from support.builders import PipelineBuilder, pipeline_config
-
-Sluice = Callable[..., tuple[int, str, str]]
+from support.command_line import Sluice
 
 
 @pytest.fixture
@@ -39,22 +35,6 @@ def pipeline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PipelineBuilder
 def checkpoint(pipeline: PipelineBuilder) -> str:
     """Return the checkpoint of its bronze query."""
     return pipeline.config.bronze_checkpoint_location
-
-
-@pytest.fixture
-def sluice(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> Sluice:
-    """Return the command: its exit code and what it printed."""
-
-    def call(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["sluice", *arguments])
-        with pytest.raises(SystemExit) as caught:
-            main()
-        printed = capsys.readouterr()
-        return int(str(caught.value.code or 0)), printed.out, printed.err
-
-    return call
 
 
 def running(checkpoint: str):

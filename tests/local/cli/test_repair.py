@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
 from shutil import rmtree
 
 import pytest
 
-from sluice.cli import main
 from support.builders import PipelineBuilder, pipeline_config
-
-Command = Callable[..., tuple[int, str, str]]
+from support.command_line import Sluice
 
 
 @pytest.fixture
@@ -29,28 +25,8 @@ def pipeline(tmp_path: Path) -> PipelineBuilder:
     return pipeline
 
 
-@pytest.fixture
-def sluice(
-    pipeline: PipelineBuilder,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> Command:
-    """Return the command: its exit code and what it printed."""
-    file = Path(pipeline.config.lake).with_name("orders.yaml")
-
-    def call(*arguments: str) -> tuple[int, str, str]:
-        given = [each.format(pipeline=file) for each in arguments]
-        monkeypatch.setattr(sys, "argv", ["sluice", *given])
-        with pytest.raises(SystemExit) as caught:
-            main()
-        printed = capsys.readouterr()
-        return int(str(caught.value.code or 0)), printed.out, printed.err
-
-    return call
-
-
 def test_dry_run_prints_faults_and_steps(
-    sluice: Command, pipeline: PipelineBuilder
+    sluice: Sluice, pipeline: PipelineBuilder
 ) -> None:
     """And does nothing."""
     code, out, _ = sluice("checkpoint", "repair", "{pipeline}", "--dry-run")
@@ -64,7 +40,7 @@ def test_dry_run_prints_faults_and_steps(
 
 @pytest.mark.parametrize("answer", ["n\n", ""])
 def test_repair_asks_first(
-    sluice: Command,
+    sluice: Sluice,
     pipeline: PipelineBuilder,
     monkeypatch: pytest.MonkeyPatch,
     answer: str,
@@ -77,7 +53,7 @@ def test_repair_asks_first(
     assert not pipeline.bronze.location.exists()
 
 
-def test_repair_with_yes_mends(sluice: Command, pipeline: PipelineBuilder) -> None:
+def test_repair_with_yes_mends(sluice: Sluice, pipeline: PipelineBuilder) -> None:
     """For a program, what was wrong and done is JSON."""
     code, out, _ = sluice("checkpoint", "repair", "{pipeline}", "--yes", "--json")
     again, then, _ = sluice("checkpoint", "repair", "{pipeline}", "--yes")
@@ -90,7 +66,7 @@ def test_repair_with_yes_mends(sluice: Command, pipeline: PipelineBuilder) -> No
     assert (pipeline.bronze.location / "metadata").exists()
 
 
-def test_ledger_is_rebuilt(sluice: Command, pipeline: PipelineBuilder) -> None:
+def test_ledger_is_rebuilt(sluice: Sluice, pipeline: PipelineBuilder) -> None:
     """By the same command, which says so."""
     rmtree(pipeline.config.schema_location)
 
@@ -102,7 +78,7 @@ def test_ledger_is_rebuilt(sluice: Command, pipeline: PipelineBuilder) -> None:
     assert pipeline.ledger.high_seq() == 1
 
 
-def test_choices_exclude_each_other(sluice: Command) -> None:
+def test_choices_exclude_each_other(sluice: Sluice) -> None:
     """Rows come again or they do not."""
     code, _, error = sluice("checkpoint", "repair", "{pipeline}", "--reread", "--skip")
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
 
-from sluice.cli import main
 from sluice.errors import ExitCode
 from support.builders import PipelineBuilder, pipeline_config
+from support.command_line import Sluice
 
 
 @pytest.fixture
@@ -41,20 +40,14 @@ def pipeline(tmp_path: Path) -> PipelineBuilder:
     ],
 )
 def test_exit_codes_say_what_to_do(
-    pipeline: PipelineBuilder,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    sluice: Sluice,
     *,
     arguments: list[str],
     code: ExitCode,
     reason: str,
 ) -> None:
     """A wrong call is corrected, a file that waits is replayed later."""
-    file = str(Path(pipeline.config.lake).with_name("orders.yaml"))
-    monkeypatch.setattr(sys, "argv", ["sluice", "replay", file, *arguments])
+    found, _, error = sluice("replay", "{pipeline}", *arguments)
 
-    with pytest.raises(SystemExit) as caught:
-        main()
-
-    assert caught.value.code == code
-    assert reason in capsys.readouterr().err
+    assert found == code
+    assert reason in error

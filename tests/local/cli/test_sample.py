@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from sluice.cli import main
 from sluice.errors import ExitCode
+from support.command_line import Sluice, command_line
 
 _PIPELINE = """
 name: orders
@@ -27,19 +25,12 @@ def sluice(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
-) -> Callable[..., tuple[int, str, str]]:
+) -> Sluice:
     """Return the command on an empty lake: its exit code and what it printed."""
     file = tmp_path / "orders.yaml"
     file.write_text(_PIPELINE.format(lake=tmp_path / "lake"))
-
-    def call(command: str, *arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["sluice", command, str(file), *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        printed = capsys.readouterr()
-        return int(ended.value.code or 0), printed.out, printed.err
-
-    return call
+    call = command_line(capsys, monkeypatch)
+    return lambda command, *arguments: call(command, str(file), *arguments)
 
 
 def test_sample_lands_the_hours_that_were_asked_for(sluice, tmp_path):

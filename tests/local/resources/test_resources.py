@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 from deltalake import DeltaTable
 
-from sluice.cli import main
 from sluice.config import PipelineConfig
 from sluice.control.hold import hold_lease
 from sluice.delta.tables import equal
@@ -24,6 +23,7 @@ from sluice.preflight.run import preflight
 from sluice.resources import Fate, delete_pipeline, list_resources
 from sluice.resources import delete as deletion
 from support.builders import PipelineBuilder, pipeline_config, window
+from support.command_line import Sluice, command_line
 
 
 class Killed(BaseException):
@@ -287,25 +287,20 @@ def sluice(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
-) -> Callable[..., tuple[int, str, str]]:
+) -> Sluice:
     """Return ``sluice resources``: its exit code and what it printed."""
     file = tmp_path / "orders.yaml"
     file.write_text(f"name: orders\nlake: {pipeline.config.lake}\n")
+    command = command_line(capsys, monkeypatch)
 
     def call(*arguments: str, typed: str = "") -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["sluice", "resources", str(file), *arguments])
         monkeypatch.setattr(sys, "stdin", io.StringIO(f"{typed}\n"))
-        with pytest.raises(SystemExit) as caught:
-            main()
-        printed = capsys.readouterr()
-        return int(str(caught.value.code or 0)), printed.out, printed.err
+        return command("resources", str(file), *arguments)
 
     return call
 
 
-def test_command_lists_as_json(
-    pipeline: PipelineBuilder, sluice: Callable[..., tuple[int, str, str]]
-) -> None:
+def test_command_lists_as_json(pipeline: PipelineBuilder, sluice: Sluice) -> None:
     """Programs read this."""
     code, out, _ = sluice("--json")
     assert code == 0
@@ -314,7 +309,7 @@ def test_command_lists_as_json(
 
 
 def test_command_asks_for_the_name_before_it_deletes(
-    pipeline: PipelineBuilder, sluice: Callable[..., tuple[int, str, str]]
+    pipeline: PipelineBuilder, sluice: Sluice
 ) -> None:
     """A ``y`` is typed too easily."""
     code, _, err = sluice("--delete", typed="y")
@@ -326,7 +321,7 @@ def test_command_asks_for_the_name_before_it_deletes(
 
 
 def test_command_deletes_without_asking_where_asked(
-    pipeline: PipelineBuilder, sluice: Callable[..., tuple[int, str, str]]
+    pipeline: PipelineBuilder, sluice: Sluice
 ) -> None:
     """For scripts; the JSON says what remains."""
     code, out, _ = sluice("--delete", "--yes", "--json")
