@@ -50,6 +50,7 @@ def test_executor_and_worker_killed_cost_no_row(
     assert fetched(home) == [], "executors have everything: nothing is sent to them"
 
 
+@pytest.mark.long
 def test_session_sends_no_jar_to_executors(
     cluster: Cluster, home: Path, tmp_path: Path
 ) -> None:

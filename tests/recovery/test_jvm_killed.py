@@ -48,6 +48,7 @@ def kill_jvm(job: Job, *, sockets: int) -> None:
     os.kill(process, signal.SIGKILL)
 
 
+@pytest.mark.long
 def test_jvm_killed_in_set_up_is_worth_another_try(tmp_path: Path) -> None:
     """Before it is ready, and while the driver speaks to it: nothing was planned."""
     lake = Lake(tmp_path)

@@ -156,7 +156,9 @@ def overwrite_while_read(spark: SparkSession, path: Path) -> Thread:
     return thread
 
 
-@pytest.mark.parametrize("overwrites", ["false", "true"])
+@pytest.mark.parametrize(
+    "overwrites", [pytest.param("false", marks=pytest.mark.long), "true"]
+)
 def test_file_rewritten_while_it_is_read_is_never_half_of_each(
     spark: SparkSession, tmp_path: Path, overwrites: str
 ) -> None:

@@ -110,6 +110,7 @@ def test_rebuilt_ledger_goes_on_exactly_once(used: InferredLake) -> None:
     used.check()
 
 
+@pytest.mark.long
 def test_lost_schema_store_is_inferred_again(used: InferredLake) -> None:
     """The schemas are a memory of inference; rows do not depend on it."""
     rmtree(Path(used.config.schema_location, "_schemas"))

@@ -133,6 +133,7 @@ def test_format_is_found_by_connect_and_on_a_cluster(
     assert len(list(tmp_path.glob("work/app-*/[0-9]*"))) == 1, "the cluster's executor"
 
 
+@pytest.mark.long
 def test_page_on_testing_shows_what_works(
     clean: CleanEnvironment, tmp_path: Path
 ) -> None:

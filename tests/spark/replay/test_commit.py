@@ -96,6 +96,7 @@ def test_an_append_in_between_is_kept(
     assert found[("x.json", "card")] == version(pipeline) - 1
 
 
+@pytest.mark.long
 def test_appends_all_the_time_mean_to_try_again(
     pipeline: PipelineBuilder, monkeypatch: pytest.MonkeyPatch
 ) -> None:

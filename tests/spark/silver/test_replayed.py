@@ -137,6 +137,7 @@ def test_windows_closed_and_open_and_to_come_are_recomputed(lake: Lake) -> None:
     assert lake.left_to_do() == []
 
 
+@pytest.mark.long
 def test_windows_are_counted_the_same_before_and_after(lake: Lake) -> None:
     """A window of two groups is one window, and two rows of the table."""
     path = lake.land("a.json", "00:01", "00:02", "00:30")

@@ -148,11 +148,14 @@ def test_empty_first_batch_is_claimed(stream: Stream) -> None:
 @pytest.mark.parametrize(
     ("lost", "expected"),
     [
-        (["checkpoint"], ["o1", "o1", "o2"]),
-        (["schemas/_schemas"], ["o1", "o2"]),
-        (["checkpoint", "schemas"], ["o1", "o1", "o2"]),
+        pytest.param(
+            ["checkpoint"], ["o1", "o1", "o2"], id="checkpoint", marks=pytest.mark.long
+        ),
+        pytest.param(
+            ["schemas/_schemas"], ["o1", "o2"], id="schemas", marks=pytest.mark.long
+        ),
+        pytest.param(["checkpoint", "schemas"], ["o1", "o1", "o2"], id="both"),
     ],
-    ids=["checkpoint", "schemas", "both"],
 )
 def test_stream_by_hand_begins_again_as_auto_loader_does(
     stream: Stream, lost: list[str], expected: list[str]

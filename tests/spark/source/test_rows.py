@@ -41,6 +41,7 @@ print("_metadata" in frame.columns)
 """
 
 
+@pytest.mark.long
 def test_plain_script_finds_the_format(stream: Stream, tmp_path: Path) -> None:
     """The first promise: Auto Loader code runs on open Spark with no registration.
 
