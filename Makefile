@@ -107,10 +107,8 @@ sample: setup ## land the next hour of sample orders and run nothing
 doctor: setup ## what this machine lacks, and the fix
 	@$(VENV)/sluice doctor
 
-lock: ## resolve the dependencies again into requirements.lock (needs uv)
-	@PATH="$$PATH:$(CURDIR)/$(VENV)"; \
-	command -v uv >/dev/null || { echo "make lock needs uv: install it first" >&2; exit 1; }; \
-	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url \
+lock: setup ## resolve the dependencies again into requirements.lock
+	@$(VENV)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url \
 	  --no-emit-find-links --python-version 3.11 --all-extras \
 	  --custom-compile-command "make lock" --output-file requirements.lock pyproject.toml
 

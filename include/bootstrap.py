@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -131,21 +133,69 @@ def works(python: Path) -> bool:
 
 def install_packages(python: Path, root: Path) -> None:
     """Install the locked packages, then this project without touching them."""
-    installer = find_installer(python, root)
-    _say("installing packages, some minutes the first time")
-    _run([*installer, "--require-hashes", "-r", "requirements.lock"], root)
-    _run([*installer, "--no-deps", "--no-build-isolation", "-e", "."], root)
+    _say("installing packages, a minute or more the first time")
+    installers = (install_with_uv, install_with_pip)
+    if not any(install(python, root) for install in installers):
+        raise SetUpError(
+            "the packages could not be installed; mend what pip says above and run "
+            "`make setup` again"
+        )
 
 
-def find_installer(python: Path, root: Path) -> list[str]:
-    """Return the command that installs into ``python``: uv if it is there, else pip."""
-    uv = shutil.which("uv")
-    if uv:
-        return [uv, "pip", "install", "--quiet", "--python", str(python)]
+def install_with_uv(python: Path, root: Path) -> bool:
+    """Install by uv, several times as fast as pip; return False where it cannot.
+
+    Pip fetches it where it is missing. Uv does not read pip's configuration, so that
+    only pip may know where this machine gets its packages.
+    """
+    uv = shutil.which("uv") or fetch_uv(python, root)
+    if uv is None:
+        return False
+    return _installs(
+        [uv, "pip", "install", "--compile-bytecode", "--python", str(python)], root
+    )
+
+
+def install_with_pip(python: Path, root: Path) -> bool:
+    """Install by pip, which every Python brings; return False if it fails."""
     pip = [str(python), "-m", "pip"]
     if subprocess.run([*pip, "--version"], capture_output=True, check=False).returncode:
         _run([str(python), "-m", "ensurepip", "--upgrade"], root)
-    return [*pip, "install", "--quiet", "--disable-pip-version-check"]
+    return _installs([*pip, "install", "--disable-pip-version-check"], root)
+
+
+def fetch_uv(python: Path, root: Path) -> str | None:
+    """Let pip install the locked uv; return its path, or None if pip cannot."""
+    pip = [str(python), "-m", "pip", "install", "--quiet", "--require-hashes", "-r"]
+    with tempfile.NamedTemporaryFile("w", suffix=".txt") as alone:
+        alone.write(locked("uv", (root / "requirements.lock").read_text("utf-8")))
+        alone.flush()
+        done = subprocess.run([*pip, alone.name], capture_output=True, check=False)
+    return None if done.returncode else str(python.with_name("uv"))
+
+
+def locked(package: str, lock: str) -> str:
+    """Return the lines of ``lock`` that pin ``package`` and its hashes."""
+    pin = re.search(rf"^{re.escape(package)}==(.*\\\n)*.*\n", lock, re.MULTILINE)
+    if pin is None:
+        raise SetUpError(f"requirements.lock does not pin {package}: run `make lock`")
+    return pin[0]
+
+
+def _installs(install: list[str], root: Path) -> bool:
+    """Run ``install`` for the lock and for this project; return True if both went."""
+    environment = {**os.environ, "PYTHONPATH": ""}
+    wanted = (
+        ["--require-hashes", "-r", "requirements.lock"],
+        ["--no-deps", "--no-build-isolation", "-e", "."],
+    )
+    return all(
+        subprocess.run(
+            [*install, "--quiet", *each], cwd=root, env=environment, check=False
+        ).returncode
+        == 0
+        for each in wanted
+    )
 
 
 def _run(command: list[str], folder: Path) -> None:

@@ -1,7 +1,8 @@
-"""What ``bootstrap`` starts: an interpreter, and its steps."""
+"""What ``bootstrap`` starts: an interpreter, its installers and its steps."""
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -34,3 +35,39 @@ def test_a_failed_step_is_named_with_the_way_on(
     with pytest.raises(bootstrap.SetUpError, match=r"ended with 3.*run `make setup`"):
         bootstrap._run(["sh", "-c", "echo broken >&2; exit 3"], tmp_path)
     assert "broken" in capfd.readouterr().err
+
+
+def installer(folder: Path, name: str, *, exit_code: int) -> Path:
+    """Make a program that writes what it is asked for into ``<name>.txt``."""
+    program = folder / name
+    program.write_text(
+        f'#!/bin/sh\necho "$@" >> {folder}/{name}.txt\nexit {exit_code}\n'
+    )
+    program.chmod(0o755)
+    return program
+
+
+@pytest.mark.parametrize(
+    ("uv", "pip", "asked"),
+    [(0, 0, {"uv"}), (1, 0, {"uv", "python"}), (1, 1, {"uv", "python"})],
+)
+def test_pip_installs_where_uv_cannot(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, uv: int, pip: int, asked: set[str]
+) -> None:
+    """Only pip may know where this machine gets its packages."""
+    python = installer(tmp_path, "python", exit_code=pip)
+    installer(tmp_path, "uv", exit_code=uv)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+
+    if uv and pip:
+        monkeypatch.setattr(bootstrap, "_run", lambda *_: None)
+        with pytest.raises(bootstrap.SetUpError, match="what pip says above"):
+            bootstrap.install_packages(python, tmp_path)
+    else:
+        bootstrap.install_packages(python, tmp_path)
+
+    written = {file.stem: file.read_text() for file in tmp_path.glob("*.txt")}
+    assert set(written) == asked
+    assert all(
+        "--require-hashes -r requirements.lock" in text for text in written.values()
+    )

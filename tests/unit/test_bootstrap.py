@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -102,15 +101,24 @@ def test_a_new_python_passes(version: tuple[int, int]) -> None:
     bootstrap.require_python(version)
 
 
-def test_uv_is_used_when_it_is_there(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It is many times faster than pip and reads the same lock."""
-    uv = tmp_path / "uv"
-    uv.touch(mode=0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
-    assert bootstrap.find_installer(Path("/python"), tmp_path)[:3] == [
-        str(uv),
-        "pip",
-        "install",
-    ]
+def test_pin_of_one_package_is_found_with_its_hashes() -> None:
+    """Pip takes uv, and nothing that was not locked."""
+    lock = "uvicorn==0.5 \\\n    --hash=sha256:aa\nuv==1.2 \\\n"
+    lock += "    --hash=sha256:bb \\\n    --hash=sha256:cc\n    # via sluice\nx==1\n"
+
+    assert bootstrap.locked("uv", lock) == (
+        "uv==1.2 \\\n    --hash=sha256:bb \\\n    --hash=sha256:cc\n"
+    )
+
+
+def test_lock_of_this_project_pins_uv() -> None:
+    """Set-up looks for it there."""
+    lock = (bootstrap.ROOT / "requirements.lock").read_text()
+
+    assert bootstrap.locked("uv", lock).startswith("uv==")
+
+
+def test_package_that_the_lock_does_not_pin_is_named() -> None:
+    """What is not locked is not installed."""
+    with pytest.raises(bootstrap.SetUpError, match="does not pin uv"):
+        bootstrap.locked("uv", "uvicorn==0.5\n")
