@@ -8,19 +8,21 @@ from pyspark.sql.types import StructType
 from sluice.bronze.transform import with_source_columns
 from sluice.config import PipelineConfig
 from sluice.errors import Condition, UsageError
+from sluice.options.options import with_inferred
 from sluice.source.datasource import CloudFilesDataSource
 
 
 def source_settings(config: PipelineConfig) -> dict[str, str]:
     """Return the options of ``cloudFiles`` as the pipeline file has them."""
     source = config.bronze.source
-    return {
+    settings = {
         **source.options,
         "cloudFiles.format": source.format,
         "cloudFiles.schemaLocation": config.schema_location,
         "sluice.badFiles": config.bronze.bad_files,
         "sluice.pipeline": config.name,
     }
+    return with_inferred(settings) if source.ddl is None else settings
 
 
 def declared_schema(config: PipelineConfig) -> StructType | None:

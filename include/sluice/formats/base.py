@@ -7,7 +7,7 @@ workers. ``sluice.formats.registry`` names the module of each.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -59,6 +59,8 @@ class Format(ABC):
     """What ``cloudFiles.format`` calls it."""
     options: ClassVar[tuple[Option, ...]] = ()
     """Its own rows of the table of options; ``field`` names a field of the class."""
+    when_inferred: ClassVar[Mapping[str, str]] = {}
+    """What its options are where the schema is inferred, unless they are given."""
     compressible: ClassVar[bool] = True
     """Whether a file may be compressed as a whole, as its name then says."""
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 # What a pipeline file means where it names none comes first.
 _MODULES = {
     "json": "sluice.formats.json",
+    "csv": "sluice.formats.csv",
     "parquet": "sluice.formats.parquet",
     "text": "sluice.formats.text",
     "binaryFile": "sluice.formats.binary_file",

@@ -93,15 +93,20 @@ def _read_head(path: str, max_bytes: int) -> bytes:
 
 
 def line_blocks(
-    stream: BinaryIO, start: int, end: int, block_bytes: int = BLOCK_BYTES
+    stream: BinaryIO,
+    start: int,
+    end: int,
+    block_bytes: int = BLOCK_BYTES,
+    *,
+    position: int = 0,
 ) -> Iterator[bytes]:
     """Yield blocks of the complete lines that begin in ``[start, end)``.
 
     Consecutive ranges share no line and miss none: a line that begins before ``end``
-    is read to its end, one that began before ``start`` is passed over.
+    is read to its end, one that began before ``start`` is passed over. What is before
+    ``position``, where the stream is and a line begins, was read already.
     """
-    position = start
-    if start:
+    if start > position:
         stream.seek(start - 1)
         position = start - 1 + len(stream.readline())
     while position < end:

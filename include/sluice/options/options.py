@@ -130,6 +130,19 @@ def parse_options(given: Mapping[str, str]) -> CloudFilesOptions:
     return options
 
 
+def with_inferred(given: Mapping[str, str]) -> dict[str, str]:
+    """Return the options of a stream whose schema is inferred: a format may add some.
+
+    Raises:
+        UsageError: the format is unknown or missing.
+    """
+    values = {name.lower(): value for name, value in given.items()}
+    added = _format(values.get("cloudfiles.format")).when_inferred
+    return {
+        name: value for name, value in added.items() if name.lower() not in values
+    } | dict(given)
+
+
 def _format(name: str | None) -> type[Format]:
     if name is None:
         raise UsageError(

@@ -42,6 +42,7 @@ from sluice.options.options import (
     CloudFilesOptions,
     parse_options,
     warn_of_passed_over,
+    with_inferred,
 )
 from sluice.options.table import EvolutionMode
 from sluice.reading.partition import FileSlice, plan_partitions
@@ -90,7 +91,8 @@ class CloudFilesDataSource(DataSource):
 
     def schema(self) -> StructType:
         """Return the kept or inferred schema; called when the user gives none."""
-        options = self._parsed
+        # Spark keeps this object, and so what a format does without a schema.
+        options = self._parsed = parse_options(with_inferred(self.options))
         rescued = options.rescued_column or RESCUED_DATA
         # A field that is called like a column of ours is rescued, as any unknown one.
         taken = {rescued, METADATA}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 from datetime import UTC, datetime
+from io import BytesIO
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,7 +14,9 @@ import pytest
 
 from sluice.audit import counting
 from sluice.audit.counting import COUNTERS, count_records
+from sluice.formats.base import FileRange
 from sluice.formats.binary_file import BinaryFileFormat
+from sluice.formats.csv import CsvFormat
 from sluice.formats.json import JsonFormat
 from sluice.formats.parquet import ParquetFormat
 from sluice.formats.registry import FORMATS, format_class
@@ -23,6 +26,7 @@ from sluice.model import LedgerFile
 from sluice.reading.partition import FileSlice
 from sluice.reading.read import ReadPlan, read_slices
 
+EPOCH = datetime.fromtimestamp(0, UTC)
 SPELLINGS = [each for ending in CODECS for each in (ending, ending.upper())]
 
 
@@ -149,3 +153,34 @@ def test_rows_of_parquet_are_counted_by_the_footer(tmp_path: Path) -> None:
     path.write_bytes(b"no parquet")
     with pytest.raises(ValueError, match="magic"):
         count_records(str(path), ParquetFormat())
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "records"),
+    [
+        (b"", {}, 0),
+        (b"a,b\n1,2", {}, 2),
+        (b"a,b\n1,2", {"header": True}, 1),
+        (b"\xef\xbb\xbf\n \r\n\t\na\rb\r\n", {}, 2),
+        (b"x\n\n#c\na\n#d\nb\n", {"skip_rows": 1, "comment": "#", "header": True}, 1),
+        (b'"a\nb"\n', {}, 2),
+        (b'"a\nb",c\n\n"d\r\n,e"\n', {"multi_line": True}, 2),
+        (b'"a\\"\nb"\nc\\\nd\n"e\\\\"\n"f', {"multi_line": True}, 5),
+        (b'"a""\nb"||c\n', {"multi_line": True, "escape": '"', "separator": "||"}, 1),
+        (b'"a\nb"\n', {"multi_line": True, "quote": "\0"}, 2),
+        ("ä\nä".encode("utf-16"), {"encoding": "utf-16"}, 2),
+    ],
+)
+def test_csv_records_are_counted_as_they_are_read(
+    content: bytes, options: dict[str, object], records: int, tmp_path: Path
+) -> None:
+    """By Python's own reader, where quotes hold line ends."""
+    path = tmp_path / "a.csv"
+    path.write_bytes(content)
+    source_format = CsvFormat(**options)
+    part = FileRange("/a", len(content), EPOCH, BytesIO(content), 0, len(content))
+    columns = pa.schema([("i", pa.string())])
+
+    assert count_records(str(path), source_format) == records
+    read = source_format.parse(part, columns)
+    assert sum(block.num_rows for block in read) == records

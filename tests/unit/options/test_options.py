@@ -159,7 +159,7 @@ def test_path_and_format_are_required() -> None:
         with pytest.raises(UsageError) as caught:
             parse_options({k: v for k, v in GIVEN.items() if k != missing})
         assert caught.value.condition is Condition.OPTION_MISSING
-    assert refusal(**{"cloudFiles.format": "csv"}).condition is (
+    assert refusal(**{"cloudFiles.format": "avro"}).condition is (
         Condition.OPTION_UNSUPPORTED
     )
 

@@ -1,0 +1,213 @@
+"""CSV to Arrow: columns by the names of the header, or by position."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from typing import BinaryIO
+
+import pyarrow as pa
+
+from sluice.errors import Condition, UsageError
+from sluice.formats.base import FileRange, Format, ParsedBlock, Split
+from sluice.formats.csv_blocks import first_record, plain_lines, plain_records, written
+from sluice.formats.csv_columns import Layout, fill_columns, header_names
+from sluice.formats.csv_infer import infer_columns
+from sluice.formats.csv_options import OPTIONS, is_wide, to_utf8
+from sluice.formats.csv_tokens import Cells, Dialect
+from sluice.formats.csv_values import Formats, can_hold
+from sluice.formats.streams import line_blocks, read_heads
+
+_BOM = b"\xef\xbb\xbf"
+_SPACE = bytes(range(33))
+
+
+@dataclass(frozen=True)
+class _Top:
+    """What is before the records of a file.
+
+    - ``names``: those of the header, None without one;
+    - ``rest``: what a line that begins at ``begin`` has beside;
+    - ``position``: where the line behind begins.
+    """
+
+    names: list[str] | None
+    rest: bytes
+    begin: int
+    position: int
+
+
+@dataclass(frozen=True)
+class CsvFormat(Format):
+    """A record a line, or with ``multi_line`` one that goes on in quotes.
+
+    With a ``header`` its names say which cell belongs to which column, without one the
+    order of the columns does.
+    """
+
+    name = "csv"
+    options = OPTIONS
+    when_inferred = {"header": "true"}  # noqa: RUF012 - of the class, never changed
+
+    header: bool = False
+    separator: str = ","
+    quote: str = '"'
+    escape: str = "\\"
+    comment: str = ""
+    null_value: str = ""
+    empty_value: str = ""
+    encoding: str = "utf-8"
+    multi_line: bool = False
+    skip_rows: int = 0
+    trims_start: bool = False
+    trims_end: bool = False
+    date_format: str | None = None
+    timestamp_format: str | None = None
+    timestamp_ntz_format: str | None = None
+    max_columns: int = 20480
+
+    @property
+    def split(self) -> Split:
+        """By lines, but for documents and for bytes that mean no line ends."""
+        whole = self.multi_line or is_wide(self.encoding)
+        return Split.NEVER if whole else Split.RANGES
+
+    @property
+    def dialect(self) -> Dialect:
+        """How records are written."""
+        return Dialect(
+            separator=self.separator,
+            quote=self.quote,
+            escape=self.escape,
+            multi_line=self.multi_line,
+            trims_start=self.trims_start,
+            trims_end=self.trims_end,
+        )
+
+    def require_columns(self, columns: pa.Schema) -> None:
+        """Refuse columns of types that no cell can have.
+
+        Raises:
+            UsageError: there is such a column.
+        """
+        for column in columns:
+            if not can_hold(column.type):
+                raise UsageError(
+                    Condition.SCHEMA_UNSUPPORTED,
+                    f"cloudFiles: column {column.name!r} of type {column.type} cannot "
+                    "be read from CSV; declare it as a string and convert it later",
+                    {"column": column.name, "type": str(column.type)},
+                )
+
+    def infer(self, paths: Sequence[str], *, max_bytes: int, typed: bool) -> pa.Schema:
+        """Return the columns of the sample's files, in the order of their headers."""
+        samples = (
+            self._sample(head, cut=len(head) >= max_bytes)
+            for head in read_heads(paths, max_bytes)
+        )
+        return infer_columns(samples, self._layout(()), typed=typed)
+
+    def parse(self, part: FileRange, columns: pa.Schema) -> Iterator[ParsedBlock]:
+        """Yield the records whose lines begin in ``[start, end)``, or of a document."""
+        names, blocks = self._open(part.stream, part.start, part.end)
+        layout = self._layout(columns.names if names is None else names)
+        for block in blocks:
+            if block:
+                yield fill_columns(block, columns, layout, rescues=part.rescues)
+
+    def _layout(self, names: Sequence[str]) -> Layout:
+        return Layout(
+            names=tuple(names),
+            dialect=written(self.dialect),
+            null_value=self.null_value,
+            empty_value=self.empty_value,
+            formats=Formats(
+                self.date_format, self.timestamp_format, self.timestamp_ntz_format
+            ),
+            max_columns=self.max_columns,
+        )
+
+    def _sample(
+        self, head: bytes, *, cut: bool
+    ) -> tuple[list[str] | None, Iterator[bytes]]:
+        """Return names and blocks of a file's beginning, without a line cut off."""
+        if cut and not is_wide(self.encoding):
+            head = head[: head.rfind(b"\n") + 1]
+        return self._open(BytesIO(head), 0, len(head))
+
+    def _open(
+        self, stream: BinaryIO, start: int, end: int
+    ) -> tuple[list[str] | None, Iterator[bytes]]:
+        """Return the header's names, None without one, and the blocks of a range."""
+        if self.split is Split.RANGES:
+            return self._open_lines(stream, start, end, self.encoding)
+        content = to_utf8(stream.read(), self.encoding)
+        if self.multi_line:
+            return self._open_document(content.removeprefix(_BOM))
+        return self._open_lines(BytesIO(content), 0, len(content), "utf-8")
+
+    def _open_lines(
+        self, stream: BinaryIO, start: int, end: int, encoding: str
+    ) -> tuple[list[str] | None, Iterator[bytes]]:
+        top = self._read_top(stream, encoding)
+
+        def blocks() -> Iterator[bytes]:
+            if start <= top.begin < end:
+                yield top.rest
+            yield from line_blocks(stream, start, end, position=top.position)
+
+        dialect, comment = self.dialect, self.comment.encode()
+        plain = (
+            plain_lines(to_utf8(block, encoding), dialect, comment)
+            for block in _without_mark(blocks(), first=start + top.position == 0)
+        )
+        return top.names, plain
+
+    def _read_top(self, stream: BinaryIO, encoding: str) -> _Top:
+        """Read what is before the records, from the beginning of a file."""
+        position, skip = 0, self.skip_rows
+        if not self.header and not skip:
+            return _Top(None, b"", -1, 0)
+        while line := stream.readline():
+            begin, position = position, position + len(line)
+            # Lone carriage returns end records as well.
+            pieces = line.splitlines(keepends=True)
+            for number, piece in enumerate(pieces, 1):
+                if skip:
+                    skip -= 1
+                elif not self.header:
+                    rest = b"".join(pieces[number - 1 :])
+                    return _Top(None, rest, begin, position)
+                elif names := self._names(to_utf8(piece, encoding)):
+                    return _Top(names, b"".join(pieces[number:]), begin, position)
+        return _Top([] if self.header else None, b"", -1, position)
+
+    def _names(self, line: bytes) -> list[str]:
+        """Return the names of a header, none of a line that is blank or a comment."""
+        line = line.removeprefix(_BOM).rstrip(b"\r\n")
+        comment = self.comment.encode()
+        if not line.strip(_SPACE) or (comment and line.startswith(comment)):
+            return []
+        return header_names(Cells(line.decode("latin-1"), self.dialect))
+
+    def _open_document(
+        self, content: bytes
+    ) -> tuple[list[str] | None, Iterator[bytes]]:
+        if self.skip_rows:
+            content = b"".join(content.splitlines(keepends=True)[self.skip_rows :])
+        dialect, comment = self.dialect, self.comment.encode()
+        if not self.header:
+            return None, plain_records(content, dialect, comment)
+        cells, position = first_record(content, dialect, comment)
+        return header_names(cells), plain_records(content[position:], dialect, comment)
+
+
+FORMAT = CsvFormat
+
+
+def _without_mark(blocks: Iterator[bytes], *, first: bool) -> Iterator[bytes]:
+    """Yield blocks; the ``first`` of a file without its byte-order mark."""
+    for block in blocks:
+        yield block.removeprefix(_BOM) if first else block
+        first = False

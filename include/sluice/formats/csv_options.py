@@ -1,0 +1,260 @@
+"""The options of the csv format: Spark's names, and what their values mean."""
+
+from __future__ import annotations
+
+import codecs
+
+from sluice.formats.csv_tokens import NO_CHARACTER
+from sluice.formats.patterns import checked_pattern
+from sluice.values import Option, parse_count, parse_flag
+
+_ESCAPED = {r"\t": "\t", r"\\": "\\", r"\"": '"', r"\'": "'", r"\b": "\b", r"\f": "\f"}
+_LAST_ASCII = "\x7f"
+
+
+def to_utf8(content: bytes, encoding: str) -> bytes:
+    """Return text of an encoding as UTF-8; what is no text stays no text."""
+    if encoding == "utf-8":
+        return content
+    errors = "replace" if is_wide(encoding) else "surrogateescape"
+    return content.decode(encoding, errors).encode("utf-8", "surrogateescape")
+
+
+def is_wide(encoding: str) -> bool:
+    """Return True if the bytes of a text do not show where its lines end."""
+    return encoding.startswith(("utf-16", "utf-32"))
+
+
+def _parse_encoding(text: str) -> str:
+    message = "an encoding in which a line feed is one byte, UTF-16 or UTF-32"
+    try:
+        name = codecs.lookup(text.strip()).name
+        plain = "\n,".encode(name) == b"\n,"
+    except (LookupError, UnicodeError):
+        raise ValueError(message) from None
+    if not plain and not is_wide(name):
+        raise ValueError(message)
+    return name
+
+
+def _parse_separator(text: str) -> str:
+    """Return the bytes of a separator as Latin-1 text."""
+    separator = _ESCAPED.get(text, text)
+    if not separator or set(separator) & set("\r\n\0"):
+        message = "one character or more, none of them a line end"
+        raise ValueError(message)
+    return separator.encode().decode("latin-1")
+
+
+def _parse_mark(text: str) -> str:
+    if text in {"", "\0", r"\u0000"}:
+        return NO_CHARACTER
+    mark = _ESCAPED.get(text, text)
+    if len(mark) != 1 or mark > _LAST_ASCII or mark in "\r\n":
+        message = "one ASCII character, or nothing for none"
+        raise ValueError(message)
+    return mark
+
+
+def _parse_comment(text: str) -> str:
+    return _parse_mark(text).strip(NO_CHARACTER)
+
+
+def _parse_rows(text: str) -> int:
+    return 0 if text.strip() == "0" else parse_count(text)
+
+
+def _parse_line_end(text: str) -> str:
+    if text not in {"\n", "\r\n", "\r", r"\n", r"\r\n", r"\r"}:
+        message = r"'\n', '\r\n' or '\r', each of which always ends a line"
+        raise ValueError(message)
+    return text
+
+
+OPTIONS = (
+    Option(
+        name="header",
+        default="false",
+        meaning="the first line has the names of the columns; true without a schema",
+        parse=parse_flag,
+        field="header",
+    ),
+    Option(
+        name="sep",
+        aliases=("delimiter",),
+        default=",",
+        meaning="what is between two cells, one character or more",
+        parse=_parse_separator,
+        field="separator",
+    ),
+    Option(
+        name="quote",
+        default='"',
+        meaning="what is around a cell that holds separators; nothing for none",
+        parse=_parse_mark,
+        field="quote",
+    ),
+    Option(
+        name="escape",
+        default="\\",
+        meaning="what is before a quote within quotes; nothing for none",
+        parse=_parse_mark,
+        field="escape",
+    ),
+    Option(
+        name="comment",
+        default="",
+        meaning="lines that begin with it are passed over",
+        parse=_parse_comment,
+        field="comment",
+    ),
+    Option(
+        name="nullValue",
+        default="",
+        meaning="the text of a null, beside an empty cell",
+        field="null_value",
+    ),
+    Option(
+        name="emptyValue",
+        default="",
+        meaning="the text that an empty cell in quotes has",
+        field="empty_value",
+    ),
+    Option(
+        name="encoding",
+        aliases=("charset",),
+        default="UTF-8",
+        meaning="what the bytes of a file stand for",
+        parse=_parse_encoding,
+        field="encoding",
+    ),
+    Option(
+        name="multiLine",
+        default="false",
+        meaning="a cell in quotes may hold line ends",
+        parse=parse_flag,
+        field="multi_line",
+    ),
+    Option(
+        name="lineSep",
+        meaning="changes nothing: every line end ends a record",
+        parse=_parse_line_end,
+    ),
+    Option(
+        name="skipRows",
+        default="0",
+        meaning="how many lines are passed over at the beginning of a file",
+        parse=_parse_rows,
+        field="skip_rows",
+    ),
+    Option(
+        name="ignoreLeadingWhiteSpace",
+        default="false",
+        meaning="cells without quotes lose the space before them",
+        parse=parse_flag,
+        field="trims_start",
+    ),
+    Option(
+        name="ignoreTrailingWhiteSpace",
+        default="false",
+        meaning="cells without quotes lose the space behind them",
+        parse=parse_flag,
+        field="trims_end",
+    ),
+    Option(
+        name="dateFormat",
+        meaning="the pattern of dates",
+        parse=checked_pattern,
+        field="date_format",
+    ),
+    Option(
+        name="timestampFormat",
+        meaning="the pattern of timestamps",
+        parse=checked_pattern,
+        field="timestamp_format",
+    ),
+    Option(
+        name="timestampNTZFormat",
+        meaning="the pattern of timestamps without a time zone",
+        parse=checked_pattern,
+        field="timestamp_ntz_format",
+    ),
+    Option(
+        name="maxColumns",
+        default="20480",
+        meaning="a record with more cells is corrupt",
+        parse=parse_count,
+        field="max_columns",
+    ),
+    Option(
+        name="mergeSchema",
+        meaning="changes nothing: inference merges the headers of its sample",
+        parse=parse_flag,
+    ),
+    Option(
+        name="enforceSchema",
+        meaning="changes nothing: a header is always read",
+        parse=parse_flag,
+    ),
+    Option(
+        name="unescapedQuoteHandling",
+        default="STOP_AT_DELIMITER",
+        meaning="what becomes of a cell with quotes in odd places",
+        only="stop_at_delimiter",
+    ),
+    Option(
+        name="charToEscapeQuoteEscaping",
+        meaning="what is before an escape within quotes",
+        only="",
+    ),
+    Option(name="nanValue", default="NaN", meaning="the text of NaN", only="nan"),
+    Option(
+        name="positiveInf", default="Inf", meaning="the text of infinity", only="inf"
+    ),
+    Option(
+        name="negativeInf",
+        default="-Inf",
+        meaning="the text of negative infinity",
+        only="-inf",
+    ),
+    Option(
+        name="locale",
+        default="en-US",
+        meaning="whose names of months and numbers are read",
+        only="en-us",
+    ),
+    Option(
+        name="maxCharsPerColumn",
+        default="-1",
+        meaning="the most characters of a cell",
+        only="-1",
+    ),
+    Option(
+        name="preferDate",
+        default="true",
+        meaning="a column of dates is inferred as one",
+        only="true",
+    ),
+    Option(
+        name="timeZone",
+        default="UTC",
+        meaning="the zone of times without one",
+        only="utc",
+    ),
+    Option(
+        name="singleVariantColumn",
+        meaning="a record is one variant",
+        only="",
+    ),
+    Option(
+        name="timeFormat",
+        meaning="the pattern of times of day",
+        only="",
+    ),
+    Option(
+        name="enableDateTimeParsingFallback",
+        default="false",
+        meaning="read dates that are not of the pattern as older releases did",
+        only="false",
+    ),
+)
