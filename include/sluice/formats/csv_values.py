@@ -28,7 +28,7 @@ _CLOCK = r"(?:(\d{1,2})(?::(\d{1,2})(?::(\d{1,2})(?:\.(\d*))?)?)?)?"
 _BEHIND = rf"(?:(?:T(?=\d)| ){_CLOCK}(.*))?)?)?\s*"
 _MOMENT = re.compile(_DATE + _BEHIND, re.ASCII | re.DOTALL)
 _OFFSET = re.compile(r"(?:UTC|GMT|UT)?([+-])(\d{1,2})(?::?(\d{2}))?", re.ASCII)
-_NOT_FINITE = {"NaN", "Infinity", "-Infinity"}
+_NOT_FINITE = {"NaN", "-NaN", "Infinity", "-Infinity"}
 # Spark's own words, which are not trimmed.
 _SHORT = {"Inf", "-Inf"}
 # What a converter may raise on a value that is not its own.
@@ -213,8 +213,9 @@ def _integer(text: str, *, convert: Callable[[bytes], object]) -> object:
 def _float(text: str, *, convert: Callable[[bytes], object]) -> object:
     # Java trims a number, and lets it end as its own literals do.
     stripped = text.strip("".join(map(chr, range(33))))
-    if stripped in _NOT_FINITE or text in _SHORT:
-        return convert(f'"{stripped}"'.encode())
+    word = stripped.removeprefix("+")
+    if word in _NOT_FINITE or text in _SHORT:
+        return convert(f'"{word}"'.encode())
     return convert(_json_number(stripped, _FLOAT))
 
 

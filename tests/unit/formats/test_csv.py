@@ -295,8 +295,16 @@ NAN = pytest.approx(math.nan, nan_ok=True)
         (pa.int8(), ["127", "128"], [127, {"128"}]),
         (pa.int64(), ["9223372036854775807", "x"], [9223372036854775807, {"x"}]),
         (pa.float64(), ["+1", "1.", ".5", " 1 ", "1d", "1e5"], [1, 1, 0.5, 1, 1, 1e5]),
-        (pa.float64(), ["NaN", "Inf", "-Infinity"], [NAN, math.inf, -math.inf]),
-        (pa.float64(), ["1", "nan", "1e400"], [1, {"nan"}, {"1e400"}]),
+        (
+            pa.float64(),
+            ["NaN", "+NaN ", "Inf", "-Infinity"],
+            [NAN] * 2 + [math.inf, -math.inf],
+        ),
+        (
+            pa.float64(),
+            ["1", "nan", "1e400", "Inf "],
+            [1, {"nan"}, {"1e400"}, {"Inf "}],
+        ),
         (pa.float32(), ["0.5", "1e39"], [0.5, {"1e39"}]),
         (pa.bool_(), ["true", "FALSE", "1", "T"], [True, False, {"1"}, {"T"}]),
         (pa.binary(), ["abc"], [b"abc"]),
