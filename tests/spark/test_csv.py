@@ -64,20 +64,30 @@ def utc(spark: SparkSession) -> SparkSession:
     return spark
 
 
-def ours(content: bytes, columns: StructType, options: dict[str, str]) -> list[tuple]:
+def ours(text: str, options: dict[str, str]) -> list[tuple]:
     """Return the rows that the format reads."""
     given = {"path": "/in", "cloudFiles.format": "csv", "cloudFiles.schemaLocation": ""}
     source_format = parse_options(given | options).format
-    moment = datetime(2026, 1, 1, tzinfo=UTC)
+    moment, content = datetime(2026, 1, 1, tzinfo=UTC), text.encode()
     part = FileRange(
         "/in/a", len(content), moment, io.BytesIO(content), 0, len(content)
     )
-    schema = to_arrow_schema(columns, timezone="UTC")
+    schema = to_arrow_schema(StructType.fromDDL(SCHEMA), timezone="UTC")
     return [
         tuple(_plain(value) for value in row.values())
         for block in source_format.parse(part, schema)
         for row in block.columns.to_pylist()
     ]
+
+
+def sparks(spark: SparkSession, text: str, options: dict[str, str]) -> list[tuple]:
+    """Return the rows that Spark's reader reads."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "a.csv")
+        path.write_bytes(text.encode())
+        read = spark.read.schema(SCHEMA).options(**options).csv(str(path))
+        found = known_years(read).toArrow().to_pylist()
+    return [tuple(_plain(value) for value in row.values()) for row in found]
 
 
 def known_years(rows: DataFrame) -> DataFrame:
@@ -107,16 +117,25 @@ def test_rows_are_those_of_sparks_reader(
     utc: SparkSession, lines: list[str], options: dict[str, str]
 ) -> None:
     """Quotes in odd places, ragged rows, values that nearly fit."""
-    columns = StructType.fromDDL(SCHEMA)
-    content = "\n".join(lines).encode()
-    with TemporaryDirectory() as folder:
-        path = Path(folder, "a.csv")
-        path.write_bytes(content)
-        read = utc.read.schema(columns).options(**options).csv(str(path))
-        found = known_years(read).toArrow().to_pylist()
+    content = "\n".join(lines)
 
-    expected = [tuple(_plain(value) for value in row.values()) for row in found]
-    assert ours(content, columns, options) == expected
+    assert ours(content, options) == sparks(utc, content, options)
+
+
+@given(LINES, OPTIONS)
+@settings(
+    max_examples=10,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+def test_documents_are_those_of_sparks_reader(
+    utc: SparkSession, lines: list[str], options: dict[str, str]
+) -> None:
+    """Line ends in quotes, and in what only looks like quotes."""
+    content = "\n".join(line.replace("x", "\n") for line in lines)
+    options = {**options, "multiLine": "true"}
+
+    assert ours(content, options) == sparks(utc, content, options)
 
 
 def stream(spark: SparkSession, root: Path, schema: str | None = None, **options: str):

@@ -17,7 +17,13 @@ from sluice.formats.csv_infer import infer_columns
 from sluice.formats.csv_options import OPTIONS, is_wide, to_utf8
 from sluice.formats.csv_tokens import Cells, Dialect
 from sluice.formats.csv_values import Formats, can_hold
-from sluice.formats.streams import line_blocks, read_heads
+from sluice.formats.streams import (
+    DEFAULT_CONTENT_BYTES,
+    line_blocks,
+    read_content,
+    read_heads,
+    read_line,
+)
 
 _BOM = b"\xef\xbb\xbf"
 _SPACE = bytes(range(33))
@@ -66,6 +72,7 @@ class CsvFormat(Format):
     timestamp_format: str | None = None
     timestamp_ntz_format: str | None = None
     max_columns: int = 20480
+    max_content_bytes: int = DEFAULT_CONTENT_BYTES
 
     @property
     def split(self) -> Split:
@@ -142,7 +149,8 @@ class CsvFormat(Format):
         """Return the header's names, None without one, and the blocks of a range."""
         if self.split is Split.RANGES:
             return self._open_lines(stream, start, end, self.encoding)
-        content = to_utf8(stream.read(), self.encoding)
+        content = read_content(stream, self.max_content_bytes)
+        content = to_utf8(content, self.encoding)
         if self.multi_line:
             return self._open_document(content.removeprefix(_BOM))
         return self._open_lines(BytesIO(content), 0, len(content), "utf-8")
@@ -155,7 +163,9 @@ class CsvFormat(Format):
         def blocks() -> Iterator[bytes]:
             if start <= top.begin < end:
                 yield top.rest
-            yield from line_blocks(stream, start, end, position=top.position)
+            yield from line_blocks(
+                stream, start, end, position=top.position, limit=self.max_content_bytes
+            )
 
         dialect, comment = self.dialect, self.comment.encode()
         plain = (
@@ -169,7 +179,7 @@ class CsvFormat(Format):
         position, skip = 0, self.skip_rows
         if not self.header and not skip:
             return _Top(None, b"", -1, 0)
-        while line := stream.readline():
+        while line := read_line(stream, self.max_content_bytes):
             begin, position = position, position + len(line)
             # Lone carriage returns end records as well.
             pieces = line.splitlines(keepends=True)

@@ -6,6 +6,7 @@ import codecs
 
 from sluice.formats.csv_tokens import NO_CHARACTER
 from sluice.formats.patterns import checked_pattern
+from sluice.formats.streams import CONTENT_LIMIT
 from sluice.values import Option, parse_count, parse_flag
 
 _ESCAPED = {r"\t": "\t", r"\\": "\\", r"\"": '"', r"\'": "'", r"\b": "\b", r"\f": "\f"}
@@ -186,6 +187,7 @@ OPTIONS = (
         parse=parse_count,
         field="max_columns",
     ),
+    CONTENT_LIMIT,
     Option(
         name="mergeSchema",
         meaning="changes nothing: inference merges the headers of its sample",

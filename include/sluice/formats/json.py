@@ -14,7 +14,13 @@ import pyarrow.types as pt
 from sluice.formats.base import FileRange, Format, ParsedBlock, Split
 from sluice.formats.json_infer import decode_records, infer_schema
 from sluice.formats.json_values import read_records, read_unknown_fields
-from sluice.formats.streams import line_blocks, read_heads
+from sluice.formats.streams import (
+    CONTENT_LIMIT,
+    DEFAULT_CONTENT_BYTES,
+    line_blocks,
+    read_content,
+    read_heads,
+)
 from sluice.values import Option, parse_flag
 
 _CAREFUL_RECORDS = 256
@@ -40,8 +46,10 @@ class JsonFormat(Format):
             parse=parse_flag,
             field="multi_line",
         ),
+        CONTENT_LIMIT,
     )
     multi_line: bool = False
+    max_content_bytes: int = DEFAULT_CONTENT_BYTES
 
     @property
     def split(self) -> Split:
@@ -57,10 +65,11 @@ class JsonFormat(Format):
 
     def parse(self, part: FileRange, columns: pa.Schema) -> Iterator[ParsedBlock]:
         """Yield the objects whose lines begin in ``[start, end)``, or of a document."""
+        limit = self.max_content_bytes
         if self.multi_line:
-            yield from parse_document(part.stream.read(), columns)
+            yield from parse_document(read_content(part.stream, limit), columns)
             return
-        for block in line_blocks(part.stream, part.start, part.end):
+        for block in line_blocks(part.stream, part.start, part.end, limit=limit):
             yield from parse_block(block, columns)
 
 

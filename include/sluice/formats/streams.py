@@ -37,11 +37,11 @@ def _parse_limit(text: str) -> int:
 CONTENT_LIMIT = Option(
     name="sluice.maxContentBytes",
     default="512m",
-    meaning="the most bytes of a file that becomes one value; a larger one is bad",
+    meaning="the most bytes of a line, or of a file that is read as a whole",
     parse=_parse_limit,
     field="max_content_bytes",
 )
-"""How much of its memory a worker gives to a file that is one row."""
+"""How much of its memory a worker gives to what cannot be read in parts."""
 
 
 def codec_of(path: str) -> str | None:
@@ -68,9 +68,26 @@ def read_content(stream: BinaryIO, limit: int, *, size: int | None = None) -> by
         content = stream.read(expected + 1)
         if len(content) <= limit:
             return content
-    raise BadFileError(
-        f"it holds more than the {limit} bytes that option 'sluice.maxContentBytes' "
-        "allows one value to have"
+    raise too_much_error("it holds", limit)
+
+
+def read_line(stream: BinaryIO, limit: int) -> bytes:
+    """Return what is left of a line, with the line feed that ends it.
+
+    Raises:
+        BadFileError: it is more than ``limit`` bytes.
+    """
+    line = stream.readline(limit + 1)
+    if len(line) > limit:
+        raise too_much_error("a line of it has", limit)
+    return line
+
+
+def too_much_error(subject: str, limit: int) -> BadFileError:
+    """Return the error that ``subject``, which ends in a verb, has too many bytes."""
+    return BadFileError(
+        f"{subject} more than the {limit} bytes that option 'sluice.maxContentBytes' "
+        "allows to be in memory at once"
     )
 
 
@@ -96,24 +113,38 @@ def line_blocks(
     stream: BinaryIO,
     start: int,
     end: int,
-    block_bytes: int = BLOCK_BYTES,
     *,
     position: int = 0,
+    limit: int = DEFAULT_CONTENT_BYTES,
 ) -> Iterator[bytes]:
     """Yield blocks of the complete lines that begin in ``[start, end)``.
 
     Consecutive ranges share no line and miss none: a line that begins before ``end``
     is read to its end, one that began before ``start`` is passed over. What is before
     ``position``, where the stream is and a line begins, was read already.
+
+    Raises:
+        BadFileError: what a block needs to end with a line is more than ``limit``
+            bytes.
     """
     if start > position:
         stream.seek(start - 1)
-        position = start - 1 + len(stream.readline())
+        position = start - 1 + _pass_line(stream)
     while position < end:
-        block = stream.read(min(block_bytes, end - position))
+        block = stream.read(min(BLOCK_BYTES, end - position))
         if not block:
             return
         if not block.endswith(b"\n"):
-            block += stream.readline()
+            block += read_line(stream, limit)
         position += len(block)
         yield block
+
+
+def _pass_line(stream: BinaryIO) -> int:
+    """Go behind the end of a line, and return how many bytes that is."""
+    length = 0
+    while part := stream.readline(BLOCK_BYTES):
+        length += len(part)
+        if part.endswith(b"\n"):
+            break
+    return length

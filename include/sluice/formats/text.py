@@ -17,6 +17,7 @@ from sluice.formats.streams import (
     DEFAULT_CONTENT_BYTES,
     line_blocks,
     read_content,
+    too_much_error,
 )
 from sluice.values import Option, parse_flag
 
@@ -108,13 +109,14 @@ class TextFormat(Format):
             content = read_content(part.stream, self.max_content_bytes, size=size)
             yield [content] if part.size else []
         elif self.split is Split.RANGES:
-            for number, block in enumerate(
-                line_blocks(part.stream, part.start, part.end)
-            ):
+            limit = self.max_content_bytes
+            blocks = line_blocks(part.stream, part.start, part.end, limit=limit)
+            for number, block in enumerate(blocks):
                 first = number == part.start == 0
                 yield self._cut(block.removeprefix(_BOM) if first else block)
         elif self.line_sep:
-            yield from _separated(part.stream, self.line_sep)
+            limit = self.max_content_bytes
+            yield from _separated(part.stream, self.line_sep, limit)
 
     def _cut(self, block: bytes) -> list[bytes]:
         if self.line_sep is None:
@@ -125,11 +127,13 @@ class TextFormat(Format):
 FORMAT = TextFormat
 
 
-def _separated(stream: BinaryIO, separator: bytes) -> Iterator[list[bytes]]:
+def _separated(stream: BinaryIO, separator: bytes, limit: int) -> Iterator[list[bytes]]:
     """Yield what stands between separators, block by block; one at the end is none."""
     rest = stream.read(len(_BOM)).removeprefix(_BOM)
     while block := stream.read(BLOCK_BYTES):
         *lines, rest = (rest + block).split(separator)
+        if len(rest) > limit:
+            raise too_much_error("a line of it has", limit)
         yield lines
     lines = rest.removesuffix(separator).split(separator) if rest else []
     yield lines

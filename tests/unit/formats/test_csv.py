@@ -20,6 +20,7 @@ from sluice.formats.base import FileRange, Split
 from sluice.formats.csv import CsvFormat
 from sluice.formats.csv_blocks import plain_lines, read_rows, written
 from sluice.formats.csv_tokens import Cells, Dialect
+from sluice.formats.streams import BadFileError
 from sluice.options.options import parse_options, with_inferred
 
 ABC = pa.schema([(name, pa.string()) for name in "abc"])
@@ -593,3 +594,15 @@ def _without_end(cells: list) -> list:
     while cells and not cells[-1]:
         cells.pop()
     return cells
+
+
+@pytest.mark.parametrize(
+    "options", [{"multi_line": True}, {"encoding": "utf-16"}, {"header": True}]
+)
+def test_file_that_must_be_read_at_once_has_a_limit(options: dict[str, object]) -> None:
+    """A document, bytes that show no line ends, and the line of a header."""
+    content = b"a,b\n" * 3
+    part = FileRange("/a", 12, NOW, io.BytesIO(content), 0, len(content))
+
+    with pytest.raises(BadFileError, match=r"sluice\.maxContentBytes"):
+        list(CsvFormat(max_content_bytes=3, **options).parse(part, pa.schema([])))

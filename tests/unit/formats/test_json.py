@@ -1,16 +1,21 @@
 from __future__ import annotations
 
+import io
 import json
 import math
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import msgspec
 import pyarrow as pa
 import pytest
 
-from sluice.formats.json import parse_block, parse_document
+from sluice.formats.base import FileRange, ParsedBlock
+from sluice.formats.json import JsonFormat, parse_block, parse_document
+from sluice.formats.streams import BadFileError
 from support.json_rows import COLUMNS, CORRUPT, FLAT, carefully, rows
 
+MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
 # value -> (what the column holds, what is rescued); None is nothing
 VALUES = {
     ("s", '"x"'): ("x", None),
@@ -215,3 +220,18 @@ def test_raw_text_is_kept_by_msgspec() -> None:
     fields = decoder.decode(b'{ "a" : 1.10 , "b" : [ 1 ] }')
 
     assert [bytes(raw) for raw in fields.values()] == [b"1.10", b"[ 1 ]"]
+
+
+def test_document_beyond_the_limit_is_a_bad_file() -> None:
+    """The memory of a worker would be as large as any file."""
+    content = b'[{"i": 1}]'
+
+    def parsed(limit: int) -> list[ParsedBlock]:
+        stream = io.BytesIO(content)
+        part = FileRange("/a", len(content), MOMENT, stream, 0, len(content))
+        document = JsonFormat(multi_line=True, max_content_bytes=limit)
+        return list(document.parse(part, COLUMNS))
+
+    assert parsed(len(content))
+    with pytest.raises(BadFileError, match=r"sluice\.maxContentBytes"):
+        parsed(len(content) - 1)

@@ -4,12 +4,23 @@ import io
 import json
 from itertools import pairwise
 from pathlib import Path
+from typing import BinaryIO
+from unittest.mock import patch
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from sluice.formats.streams import codec_of, line_blocks
+from sluice.formats import streams
+from sluice.formats.streams import BadFileError, codec_of, line_blocks
+
+
+def small_blocks(
+    stream: BinaryIO, start: int, end: int, block_bytes: int, **limit: int
+) -> list[bytes]:
+    """Return the blocks of a range that are read so many bytes at once."""
+    with patch.object(streams, "BLOCK_BYTES", block_bytes):
+        return list(line_blocks(stream, start, end, **limit))
 
 
 @pytest.mark.parametrize(
@@ -49,11 +60,21 @@ def test_ranges_share_no_line_and_miss_none(
     blocks = [
         block
         for start, end in pairwise(borders)
-        for block in line_blocks(stream, start, end, block_bytes)
+        for block in small_blocks(stream, start, end, block_bytes)
     ]
 
     assert b"".join(blocks) == content
     assert all(block.endswith(b"\n") for block in blocks[:-1])
+
+
+def test_line_beyond_the_limit_is_a_bad_file() -> None:
+    """A file without line ends, or one that was compressed a million times smaller."""
+    content = b"ab\n" + b"x" * 40 + b"\n"
+
+    assert list(small_blocks(io.BytesIO(content), 0, 44, 4, limit=40))
+    with pytest.raises(BadFileError, match=r"a line of it .*sluice\.maxContentBytes"):
+        list(small_blocks(io.BytesIO(content), 0, 44, 4, limit=38))
+    assert list(small_blocks(io.BytesIO(content), 4, 44, 4, limit=1)) == []
 
 
 def test_huge_line_is_whole(tmp_path: Path) -> None:
@@ -65,7 +86,7 @@ def test_huge_line_is_whole(tmp_path: Path) -> None:
 
     with path.open("rb") as stream:
         ranges = [(start, start + 100) for start in range(0, len(content), 100)]
-        found = [b"".join(line_blocks(stream, *each, 64)) for each in ranges]
+        found = [b"".join(small_blocks(stream, *each, 64)) for each in ranges]
 
     assert [block for block in found if block] == [
         b'{"i": 1}\n' + huge + b"\n",

@@ -62,7 +62,7 @@ def test_rows_are_lines_as_spark_has_them(
 ) -> None:
     """Wherever the blocks of the reading end."""
     monkeypatch.setattr("sluice.formats.text.BLOCK_BYTES", block_bytes)
-    monkeypatch.setattr(streams.line_blocks, "__defaults__", (block_bytes,))
+    monkeypatch.setattr(streams, "BLOCK_BYTES", block_bytes)
     assert read(content, **options) == rows
 
 

@@ -231,7 +231,7 @@ def test_format_is_read_in_any_case(spelled: str) -> None:
         ("text", "encoding", "latin1"),
         ("text", "lineSep", ""),
         ("binaryFile", "sluice.maxContentBytes", "2g"),
-        ("json", "sluice.maxContentBytes", "1g"),
+        ("parquet", "sluice.maxContentBytes", "1g"),
     ],
 )
 def test_option_of_a_format_is_refused_by_name(
