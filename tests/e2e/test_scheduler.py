@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
+from sluice.config.load import PIPELINES_FOLDER
 from sluice.control.processes import ProcessGroup
 from sluice.history import read_steps
 from sluice.local.api import AirflowApi
@@ -28,6 +30,22 @@ HOUR = timedelta(hours=1)
 # The third hour gets rows that come late in the fourth, whose last windows are open.
 BACKFILL_FROM, BACKFILL_UNTIL = FIRST_HOUR + 2 * HOUR, FIRST_HOUR + 4 * HOUR
 ALL_STEPS = {"preflight", "bronze", "silver", "audit"}
+# The hours of the sample's day: the next one begins in months, not while the test runs.
+SCHEDULE = f"0 * {FIRST_HOUR.day} {FIRST_HOUR.month} *"
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of Airflow and lake, and of a pipeline on that schedule."""
+    folder = tmp_path_factory.mktemp("checkout")
+    text = (PIPELINES_FOLDER / "orders.yaml").read_text()
+    every_hour = 'schedule: "0 * * * *"'
+    assert every_hour in text
+    pipelines = folder / "pipelines"
+    pipelines.mkdir()
+    changed = text.replace(every_hour, f'schedule: "{SCHEDULE}"')
+    (pipelines / "orders.yaml").write_text(changed)
+    return folder
 
 
 def await_runs(

@@ -10,9 +10,6 @@ import pytest
 from pyspark.errors import PySparkException
 from pyspark.sql import Row, SparkSession
 
-from sluice.errors import Condition
-from sluice.spark.failures import own_error
-
 pytestmark = pytest.mark.needs_java
 
 
@@ -167,19 +164,15 @@ def test_parquet_is_as_spark_reads_it(spark: SparkSession, tmp_path: Path) -> No
 
 
 def test_foreign_file_goes_to_quarantine(spark: SparkSession, tmp_path: Path) -> None:
-    """The attempt that finds it fails by name, the next one reads the others."""
+    """It is recorded, and the others are read at once."""
     folder = tmp_path / "landing"
     spark.range(3).coalesce(1).write.parquet(str(folder))
     (folder / "json.parquet").write_bytes(b'{"id": 1}\n')
 
-    options = {"sluice.badFiles": "quarantine"}
-    with pytest.raises(PySparkException) as caught:
-        stream(spark, tmp_path, "parquet", **options)
-    error = own_error(caught.value)
-    assert error is not None
-    assert error.condition is Condition.BAD_FILE
-    assert f"{str(folder / 'json.parquet')!r} cannot be read" in error.message
-
-    rows = stream(spark, tmp_path, "parquet", **options)
+    rows = stream(spark, tmp_path, "parquet", ignoreCorruptFiles="true")
 
     assert sorted(row.id for row in rows) == [0, 1, 2]
+    ledger = Ledger.open(str(tmp_path / "schemas"))
+    assert ledger is not None
+    (record,) = ledger.left_out().values()
+    assert record.path == str(folder / "json.parquet")

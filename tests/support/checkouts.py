@@ -52,12 +52,17 @@ class Checkout:
 
 @contextmanager
 def checkout_in(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Checkout]:
-    """Give the Airflow and the lake in a folder; they are stopped whatever happens."""
+    """Give the Airflow and the lake in a folder; they are stopped whatever happens.
+
+    Pipelines are those of a ``pipelines`` folder in it, or else the project's own.
+    """
     monkeypatch.setenv("SLUICE_AIRFLOW_HOME", str(folder / "airflow"))
     monkeypatch.setenv("SLUICE_LAKE", str(folder / "lake"))
     monkeypatch.setenv("SLUICE_PORT", str(free_port()))
     monkeypatch.setenv("SPARK_LOCAL_IP", "127.0.0.1")
     monkeypatch.delenv("SLUICE_PIPELINES", raising=False)
+    if (folder / "pipelines").is_dir():
+        monkeypatch.setenv("SLUICE_PIPELINES", str(folder / "pipelines"))
     airflow = local_airflow()
     try:
         yield Checkout(airflow, load_pipeline("orders"))

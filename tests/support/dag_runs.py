@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from datetime import datetime
 from typing import Any
 
+from sluice.errors import RetryableError
 from sluice.local.api import AirflowApi
 
 
@@ -14,7 +16,10 @@ def list_runs(api: AirflowApi) -> list[dict[str, Any]]:
 
 
 def backfill(api: AirflowApi, start: datetime, end: datetime) -> None:
-    """Start Airflow's backfill of the intervals from ``start`` to ``end``."""
+    """Start Airflow's backfill of the intervals from ``start`` to ``end``.
+
+    Airflow refuses it while another process writes its SQLite database.
+    """
     body = {
         "dag_id": "orders",
         "from_date": start.isoformat(),
@@ -23,4 +28,13 @@ def backfill(api: AirflowApi, start: datetime, end: datetime) -> None:
         "reprocess_behavior": "completed",
         "dag_run_conf": {},
     }
-    api._ask("POST", "/backfills", body)
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            api._ask("POST", "/backfills", body)
+        except RetryableError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(1)
+        else:
+            return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.request import OpenerDirector, ProxyHandler, Request, build_opener
@@ -19,7 +20,7 @@ class AirflowApi:
     """A session with one API server.
 
     Raises:
-        RetryableError: the server does not answer (yet).
+        RetryableError: the server does not answer (yet), or is busy.
         FatalError: it refuses; the message holds its reason.
     """
 
@@ -78,7 +79,10 @@ class AirflowApi:
                 return json.loads(answer.read())
         except HTTPError as error:
             reason = error.read().decode(errors="replace")
-            raise FatalError(
+            # Airflow answers so while another process writes its SQLite database.
+            busy = error.code == HTTPStatus.SERVICE_UNAVAILABLE
+            refuse = RetryableError if busy else FatalError
+            raise refuse(
                 Condition.AIRFLOW_FAILED,
                 f"Airflow at {self._url} refused {method} {path} with {error.code}: "
                 f"{reason}",

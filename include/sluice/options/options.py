@@ -62,6 +62,8 @@ class CloudFilesOptions:
     corrupt_column: str = CORRUPT_RECORD
     metadata_column: bool = True
     bad_files: str = "fail"
+    ignore_missing: bool = False
+    ignore_corrupt: bool = False
     allow_overwrites: bool = False
     strict_globber: bool = False
     include_existing: bool = True
@@ -80,6 +82,21 @@ class CloudFilesOptions:
     pipeline: str | None = None
     schema_location_given: bool = True
     passed_over: tuple[str, ...] = ()
+
+    @property
+    def ignores_missing(self) -> bool:
+        """Whether a file that is gone is left out and recorded."""
+        return self.ignore_missing or self.bad_files == "quarantine"
+
+    @property
+    def ignores_corrupt(self) -> bool:
+        """Whether a file that cannot be read is left out and recorded."""
+        return self.ignore_corrupt or self.bad_files == "quarantine"
+
+    @property
+    def leaves_out(self) -> bool:
+        """Whether any bad file is left out and recorded."""
+        return self.ignores_missing or self.ignores_corrupt
 
     @property
     def age_rules(self) -> AgeRules:

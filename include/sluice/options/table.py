@@ -124,6 +124,20 @@ _READING = (
         field="bad_files",
     ),
     Option(
+        name="ignoreCorruptFiles",
+        default="false",
+        meaning="go on without files that cannot be read, and record them",
+        parse=parse_flag,
+        field="ignore_corrupt",
+    ),
+    Option(
+        name="ignoreMissingFiles",
+        default="false",
+        meaning="go on without files that are gone, and record them",
+        parse=parse_flag,
+        field="ignore_missing",
+    ),
+    Option(
         name="sluice.maxPartitionBytes",
         default="32m",
         meaning="the most bytes of a task",
@@ -282,18 +296,6 @@ _NOT_BUILT = (
         name="badRecordsPath",
         meaning="a folder for records that cannot be parsed",
         only="",
-    ),
-    Option(
-        name="ignoreCorruptFiles",
-        default="false",
-        meaning="go on without files that cannot be read",
-        only="false",
-    ),
-    Option(
-        name="ignoreMissingFiles",
-        default="false",
-        meaning="go on without files that are gone",
-        only="false",
     ),
     Option(
         name="mode",

@@ -23,6 +23,12 @@ from sluice.reading.partition import FileSlice
 _BATCH_ROWS = 10_000
 # Rows may be whole files: what waits to be joined stays small whatever they hold.
 _BATCH_BYTES = 32 << 20
+# The most rows of a file that are held back until the whole of it could be read.
+_HELD_BYTES = 256 << 20
+
+
+class LeftOutError(FatalError):
+    """A file cannot be read, and is recorded: the next attempt goes on without it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +37,9 @@ class ReadPlan:
 
     A file that is not the one discovered is recorded in the ``ledger``, if there is
     one, as replaced where the ledger ``keeps_versions``, and as bad where the plan
-    ``quarantines``.
+    ignores files of its kind: those that are gone, and those that hold what they
+    should not. A plan that ``goes_on`` leaves out such a file at once, if none of its
+    rows can be in another task or batch; otherwise the attempt fails.
     """
 
     format: Format
@@ -40,7 +48,9 @@ class ReadPlan:
     corrupt_column: str = CORRUPT_RECORD
     fail_on_new_fields: bool = False
     ledger: Ledger | None = None
-    quarantines: bool = False
+    ignores_missing: bool = False
+    ignores_corrupt: bool = False
+    goes_on: bool = False
     keeps_versions: bool = False
     run_id: str = ""
     columns: pa.Schema = field(init=False)
@@ -76,17 +86,49 @@ def read_slices(
     waiting: list[pa.Table] = []
     rows = size = 0
     seen: set[int] = set()
-    for each in slices:
-        seen.add(each.file.seq)
-        for table in _read_slice(each, plan):
-            waiting.append(table)
-            rows += table.num_rows
-            size += table.nbytes
-            if rows >= _BATCH_ROWS or size >= _BATCH_BYTES:
-                yield from _batches(waiting)
-                waiting, rows, size = [], 0, 0
+    for table in _read_all(slices, plan, seen):
+        waiting.append(table)
+        rows += table.num_rows
+        size += table.nbytes
+        if rows >= _BATCH_ROWS or size >= _BATCH_BYTES:
+            yield from _batches(waiting)
+            waiting, rows, size = [], 0, 0
     yield from _batches(waiting)
     _require_unrecorded(seen, plan)
+
+
+def _read_all(
+    slices: Iterable[FileSlice], plan: ReadPlan, seen: set[int]
+) -> Iterator[pa.Table]:
+    """Yield the rows of slices; ``seen`` gets the seqs of files that may have some."""
+    for each in slices:
+        seen.add(each.file.seq)
+        if plan.goes_on and each.start == 0 and each.end >= each.file.size:
+            yield from _read_whole(each, plan, seen)
+        else:
+            yield from _read_slice(each, plan)
+
+
+def _read_whole(each: FileSlice, plan: ReadPlan, seen: set[int]) -> Iterator[pa.Table]:
+    """Yield the rows of a whole file; none, if it is left out, and ``seen`` loses it.
+
+    They are held back until the last could be read, or they are too many to wait.
+    """
+    held: list[pa.Table] = []
+    size, has_begun = 0, False
+    try:
+        for table in _read_slice(each, plan):
+            held.append(table)
+            size += table.nbytes
+            if size > _HELD_BYTES:
+                yield from held
+                held, has_begun = [], True
+    except LeftOutError:
+        if has_begun:
+            raise
+        seen.discard(each.file.seq)
+        return
+    yield from held
 
 
 def _batches(tables: Sequence[pa.Table]) -> Iterator[pa.RecordBatch]:
@@ -119,7 +161,8 @@ def _read_slice(each: FileSlice, plan: ReadPlan) -> Iterator[pa.Table]:
         # have one, and may be gone at the next attempt.
         if error.errno is not None:
             raise _unreadable_error(each, str(error)) from error
-        raise _refused_error(each, str(error), plan) from error
+        ignored = plan.ignores_corrupt
+        raise _refused_error(each, str(error), plan, ignored=ignored) from error
     except FatalError:
         _require_unchanged(each, plan)
         raise
@@ -154,12 +197,13 @@ def _require_unchanged(each: FileSlice, plan: ReadPlan) -> None:
             each, "its folder is gone, perhaps a mount that dropped"
         )
     if found is None:
-        raise _refused_error(each, "the file is gone since it was discovered", plan)
+        gone = "the file is gone since it was discovered"
+        raise _refused_error(each, gone, plan, ignored=plan.ignores_missing)
     if changed and plan.keeps_versions:
         _record(each, changed, LeftOut.REPLACED, plan)
         raise _replaced_error(path, changed)
     if changed:
-        raise _refused_error(each, changed, plan)
+        raise _refused_error(each, changed, plan, ignored=plan.ignores_corrupt)
 
 
 def _unreadable_error(each: FileSlice, reason: str) -> RetryableError:
@@ -171,10 +215,14 @@ def _unreadable_error(each: FileSlice, reason: str) -> RetryableError:
     )
 
 
-def _refused_error(each: FileSlice, reason: str, plan: ReadPlan) -> FatalError:
-    if plan.quarantines:
-        _record(each, reason, LeftOut.QUARANTINED, plan)
-    return _bad_file_error(each.file.path, reason)
+def _refused_error(
+    each: FileSlice, reason: str, plan: ReadPlan, *, ignored: bool
+) -> FatalError:
+    error = _bad_file_error(each.file.path, reason)
+    if not ignored:
+        return error
+    _record(each, reason, LeftOut.QUARANTINED, plan)
+    return LeftOutError(error.condition, error.message, error.context)
 
 
 def _record(each: FileSlice, reason: str, kind: LeftOut, plan: ReadPlan) -> None:

@@ -44,11 +44,11 @@ def read_files(
     options = parse_options(settings)
     schema = landed_schema(config)
     output = to_arrow_schema(schema, timezone="UTC")
-    quarantines = options.bad_files == "quarantine"
     plan = replace(
         plan_reading(options, output),
-        ledger=notes if quarantines else None,
-        quarantines=quarantines,
+        ledger=notes if options.leaves_out else None,
+        ignores_missing=options.ignores_missing,
+        ignores_corrupt=options.ignores_corrupt,
     )
     partitions = plan_partitions(
         files,

@@ -212,13 +212,15 @@ class CloudFilesStreamReader(DataSourceStreamReader, SupportsTriggerAvailableNow
         return read_slices(partition.slices, self._read_plan(partition.ledger))
 
     def _read_plan(self, ledger: Ledger) -> ReadPlan:
-        quarantines = self._options.bad_files == "quarantine"
-        keeps_versions = self._options.allow_overwrites
+        options = self._options
+        records = options.leaves_out or options.allow_overwrites
         return replace(
             self._plan,
-            ledger=ledger if quarantines or keeps_versions else None,
-            quarantines=quarantines,
-            keeps_versions=keeps_versions,
+            ledger=ledger if records else None,
+            ignores_missing=options.ignores_missing,
+            ignores_corrupt=options.ignores_corrupt,
+            goes_on=True,
+            keeps_versions=options.allow_overwrites,
         )
 
     def _ledger(self) -> Ledger:
