@@ -25,9 +25,11 @@ _SLOWEST = (
 
 
 @pytest.fixture(scope="session")
-def spark() -> Iterator[SparkSession]:
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     """Return the one session; starting a JVM for each test would take the day."""
-    session = spark_session("sluice-tests", **{"spark.master": "local[2]"})
+    warehouse = str(tmp_path_factory.mktemp("warehouse"))
+    settings = {"spark.master": "local[2]", "spark.sql.warehouse.dir": warehouse}
+    session = spark_session("sluice-tests", **settings)
     yield session
     session.stop()
 

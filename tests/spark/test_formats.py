@@ -10,6 +10,8 @@ import pytest
 from pyspark.errors import PySparkException
 from pyspark.sql import Row, SparkSession
 
+from sluice.ledger.ledger import Ledger
+
 pytestmark = pytest.mark.needs_java
 
 

@@ -12,6 +12,7 @@ import pyspark
 from pyspark import SparkConf, SparkContext
 from pyspark.errors import PySparkRuntimeError
 from pyspark.sql import SparkSession
+from pyspark.sql.streaming.readwriter import DataStreamWriter
 
 from sluice.control.jvm_loss import jvm_gone_error, was_killed
 from sluice.spark.executors import require_same_environment
@@ -49,7 +50,8 @@ def spark_session(app_name: str, **conf: str) -> SparkSession:
 
     ``conf`` takes Spark's keys as ``**{"spark.key": "value"}`` and wins over the
     profile. The master is ``local[*]`` unless ``conf`` or ``spark-submit`` names one;
-    what ``spark-submit`` gave is never replaced by the profile.
+    what ``spark-submit`` gave is never replaced by the profile. ``writeStream.table``
+    is ``toTable``, and both make a Delta table where no format is named.
 
     Raises:
         FatalError: the installation is not whole, or an executor's is another.
@@ -73,7 +75,14 @@ def spark_session(app_name: str, **conf: str) -> SparkSession:
         ) from error
     if is_new and not is_local_master(spark_conf.get("spark.master") or ""):
         require_same_environment(session)
+    _name_tables()
     return session
+
+
+def _name_tables() -> None:
+    """Give ``writeStream`` the method ``table``, as Databricks has it."""
+    if not hasattr(DataStreamWriter, "table"):
+        setattr(DataStreamWriter, "table", DataStreamWriter.toTable)  # noqa: B010
 
 
 def storage_conf(locations: Iterable[str]) -> dict[str, str]:

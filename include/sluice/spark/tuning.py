@@ -16,6 +16,8 @@ _DELTA = {
         "org.apache.spark.sql.delta.catalog.DeltaCatalog"
     ),
     "spark.delta.logStore.file.impl": DISK_LOG_STORE,
+    # A table is Delta where no format is named, as on Databricks; Spark's is Parquet.
+    "spark.sql.sources.default": "delta",
 }
 
 _TUNED = {

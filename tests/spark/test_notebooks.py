@@ -1,0 +1,255 @@
+"""Auto Loader code as notebooks have it: formats, options, triggers and sinks together.
+
+Each row is one use as public code writes it, by how often it does.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet
+import pytest
+from delta.tables import DeltaTable
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.functions import col, current_timestamp, input_file_name
+from pyspark.sql.streaming import DataStreamWriter, StreamingQuery
+
+pytestmark = pytest.mark.needs_java
+
+ORDERS = [[("o1", 1.5), ("o2", 2.0)], [("o3", 3.0)]]
+NOW = {"availableNow": True}
+LOCATION = "cloudFiles.schemaLocation"
+INFER = {"cloudFiles.inferColumnTypes": "true"}
+
+
+@dataclass(frozen=True)
+class Notebook:
+    """What a notebook asks for; without ``ids`` only its rows are counted.
+
+    ``schema_location`` is a folder beside the table, None where the code has none.
+    """
+
+    format: str
+    options: dict[str, str] = field(default_factory=dict)
+    trigger: dict[str, object] = field(default_factory=lambda: NOW)
+    sink: str = "path"
+    schema: str | None = None
+    schema_location: str | None = "schemas"
+    glob: str = ""
+    change: Callable[[DataFrame], DataFrame] = lambda rows: rows
+    rows: int = 3
+
+
+def with_audit_columns(rows: DataFrame) -> DataFrame:
+    """Add what nearly every notebook adds."""
+    return rows.select(
+        "*",
+        col("_metadata.file_path").alias("source"),
+        current_timestamp().alias("loaded_at"),
+    )
+
+
+NOTEBOOKS = {
+    "json": Notebook("json"),
+    "json typed, to a table": Notebook("json", INFER, sink="toTable"),
+    "json, the checkpoint has the schemas": Notebook("json", schema_location="state"),
+    "json, writeStream.table": Notebook("json", INFER, sink="table"),
+    "json, names in any case": Notebook(
+        "JSON", {"cloudfiles.INFERcolumntypes": "TRUE"}
+    ),
+    "json, an explicit schema": Notebook(
+        "json", schema="id string, amount double", schema_location=None
+    ),
+    "json, once, merge": Notebook("json", INFER, {"once": True}, "merge"),
+    "json, a standing query": Notebook("json", INFER, {"processingTime": "1 second"}),
+    "json, no trigger, memory": Notebook("json", trigger={}, sink="memory"),
+    "json, audit columns": Notebook("json", INFER, change=with_audit_columns),
+    "json, addNewColumns, mergeSchema": Notebook(
+        "json", {"cloudFiles.schemaEvolutionMode": "addNewColumns"}, sink="toTable"
+    ),
+    "json, few files, no notifications": Notebook(
+        "json",
+        {
+            "cloudFiles.maxFilesPerTrigger": "1",
+            "cloudFiles.useNotifications": "false",
+            "cloudFiles.includeExistingFiles": "true",
+            "cloudFiles.allowOverwrites": "true",
+            "cloudFiles.validateOptions": "false",
+        },
+    ),
+    "json, words of other readers": Notebook(
+        "json", {"inferSchema": "true", "mergeSchema": "true", "headerRows": "1"}
+    ),
+    "json, a glob in the path": Notebook("json", glob="/*.json"),
+    "json, a filter of names": Notebook(
+        "json", {"pathGlobFilter": "0.*", "recursiveFileLookup": "true"}, rows=2
+    ),
+    "json, a view and SQL": Notebook("json", INFER, sink="view"),
+    "json, multiLine": Notebook("json", {"multiLine": "true"}),
+    "csv": Notebook("csv"),
+    "csv, header and types": Notebook(
+        "csv", INFER | {"header": "true"}, sink="toTable"
+    ),
+    "csv, rescue": Notebook(
+        "csv",
+        {
+            "header": "true",
+            "cloudFiles.schemaEvolutionMode": "rescue",
+            "cloudFiles.rescuedDataColumn": "_rescue",
+        },
+    ),
+    "csv, an explicit schema": Notebook(
+        "csv",
+        {"header": "true", "rescuedDataColumn": "_rescued_data", "sep": ","},
+        schema="id string, amount double",
+    ),
+    "csv, quotes and line ends": Notebook(
+        "csv",
+        {"multiLine": "true", "quote": '"', "escape": '"', "encoding": "UTF-8"},
+        {"once": True},
+        "table",
+    ),
+    "csv, input_file_name": Notebook(
+        "csv", change=lambda rows: rows.withColumn("file", input_file_name())
+    ),
+    "parquet": Notebook("parquet", sink="toTable"),
+    "parquet, an explicit schema, merge": Notebook(
+        "parquet", schema="id string, amount double", sink="merge"
+    ),
+    "parquet, audit columns": Notebook(
+        "parquet", INFER, {}, "memory", change=with_audit_columns
+    ),
+    "text": Notebook("text", rows=5),
+    "text, whole files": Notebook("text", {"wholetext": "true"}, rows=2),
+    "binaryFile": Notebook("binaryFile", {"pathGlobFilter": "*.binaryfile"}, rows=2),
+    "binaryFile, an explicit schema": Notebook(
+        "binaryFile", schema="path string, length long", sink="table", rows=2
+    ),
+}
+# What makes a sink or a trigger ordinary is shown once; the others are long.
+SHORT = {
+    "json, the checkpoint has the schemas",
+    "json, writeStream.table",
+    "json, once, merge",
+    "json, a standing query",
+    "json, a view and SQL",
+    "csv, an explicit schema",
+    "csv, rescue",
+    "parquet, audit columns",
+    "text, whole files",
+}
+
+
+def land(folder: Path, notebook: Notebook) -> None:
+    """Write the orders, a file for each group."""
+    folder.mkdir()
+    source_format = notebook.format.lower()
+    for number, orders in enumerate(ORDERS):
+        path = folder / f"{number}.{source_format}"
+        if source_format == "parquet":
+            ids, amounts = zip(*orders, strict=True)
+            table = pa.table({"id": ids, "amount": amounts})
+            pyarrow.parquet.write_table(table, path)
+        elif source_format == "json":
+            lines = [json.dumps({"id": id_, "amount": n}) for id_, n in orders]
+            is_document = "multiLine" in notebook.options
+            text = f"[{', '.join(lines)}]" if is_document else "\n".join(lines)
+            path.write_text(text)
+        else:
+            with path.open("w", newline="") as file:
+                csv.writer(file).writerows([("id", "amount"), *orders])
+
+
+def read(spark: SparkSession, notebook: Notebook, root: Path) -> DataFrame:
+    """Return the stream, as the notebook has it."""
+    reader = spark.readStream.format("cloudFiles")
+    reader = reader.option("cloudFiles.format", notebook.format)
+    if notebook.schema_location:
+        reader = reader.option(LOCATION, str(root / notebook.schema_location))
+    reader = reader.options(**notebook.options)
+    if notebook.schema:
+        reader = reader.schema(notebook.schema)
+    return notebook.change(reader.load(f"{root / 'landing'}{notebook.glob}"))
+
+
+def merge(spark: SparkSession, path: str, batch: DataFrame, _number: int) -> None:
+    """Upsert a micro-batch, as ``foreachBatch`` is asked to most often."""
+    target = DeltaTable.createIfNotExists(spark).addColumns(batch.schema).location(path)
+    condition = "target.id = batch.id"
+    (
+        target.execute()
+        .alias("target")
+        .merge(batch.alias("batch"), condition)
+        .whenMatchedUpdateAll()
+        .whenNotMatchedInsertAll()
+        .execute()
+    )
+
+
+def table_name(root: Path) -> str:
+    """Return a name that no other test of the session gives a table."""
+    return f"t{abs(hash(str(root)))}"
+
+
+def start(
+    spark: SparkSession, writer: DataStreamWriter, sink: str, root: Path
+) -> tuple[StreamingQuery, Callable[[], DataFrame]]:
+    """Start the query; return it, and what reads the table that it writes."""
+    path, name = str(root / "table"), table_name(root)
+    if sink == "path":
+        return writer.format("delta").start(path), partial(
+            spark.read.format("delta").load, path
+        )
+    if sink == "merge":
+        query = writer.foreachBatch(partial(merge, spark, path)).start()
+        return query, partial(spark.read.format("delta").load, path)
+    if sink == "memory":
+        query = writer.format("memory").queryName(name).start()
+    elif sink == "table":
+        query = writer.option("mergeSchema", "true").table(name)
+    else:
+        query = writer.option("mergeSchema", "true").toTable(name)
+    return query, partial(spark.table, name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=() if name in SHORT else pytest.mark.long)
+        for name in NOTEBOOKS
+    ],
+)
+def test_notebook_runs_as_it_is_written(
+    spark: SparkSession, name: str, tmp_path: Path
+) -> None:
+    """Its table has each row once, and a table without a format is Delta."""
+    notebook = NOTEBOOKS[name]
+    land(tmp_path / "landing", notebook)
+    rows = read(spark, notebook, tmp_path)
+    if notebook.sink == "view":
+        rows.createOrReplaceTempView("landed")
+        rows = spark.sql("select *, _metadata.file_name from landed where id > 'o0'")
+    writer = rows.writeStream.option("checkpointLocation", str(tmp_path / "state"))
+    writer = writer.trigger(**notebook.trigger) if notebook.trigger else writer
+
+    query, table = start(spark, writer, notebook.sink, tmp_path)
+    if notebook.trigger in (NOW, {"once": True}):
+        query.awaitTermination()
+    else:
+        query.processAllAvailable()
+        query.stop()
+
+    written = table()
+    assert written.count() == notebook.rows
+    if "id" in written.columns and notebook.rows > 1:
+        expected = ["o1", "o2", "o3"][: notebook.rows]
+        assert sorted(row.id for row in written.collect()) == expected
+    if notebook.sink in {"table", "toTable", "view"}:
+        detail = spark.sql(f"describe detail {table_name(tmp_path)}").first()
+        assert detail.format == "delta"
