@@ -6,6 +6,7 @@ from pyspark.errors import ParseException
 from pyspark.sql.types import StructType
 
 from sluice.bronze.transform import with_source_columns
+from sluice.columns import RESCUED_DATA
 from sluice.config import PipelineConfig
 from sluice.errors import Condition, UsageError
 from sluice.options.options import with_inferred
@@ -19,6 +20,7 @@ def source_settings(config: PipelineConfig) -> dict[str, str]:
         **source.options,
         "cloudFiles.format": source.format,
         "cloudFiles.schemaLocation": config.schema_location,
+        "rescuedDataColumn": RESCUED_DATA,
         "sluice.badFiles": config.bronze.bad_files,
         "sluice.pipeline": config.name,
     }

@@ -33,7 +33,7 @@ from sluice.options.clean import (
 )
 from sluice.options.filters import AgeRules
 from sluice.options.incremental import IncrementalListing
-from sluice.options.table import OPTIONS, EvolutionMode
+from sluice.options.table import OPTIONS, EvolutionMode, ParseMode
 from sluice.paths import join, normalize
 from sluice.values import Option, invalid_value_error
 
@@ -60,6 +60,7 @@ class CloudFilesOptions:
     recursive: bool = True
     rescued_column: str | None = None
     corrupt_column: str = CORRUPT_RECORD
+    parse_mode: ParseMode = ParseMode.PERMISSIVE
     metadata_column: bool = True
     bad_files: str = "fail"
     ignore_missing: bool = False
@@ -82,6 +83,12 @@ class CloudFilesOptions:
     pipeline: str | None = None
     schema_location_given: bool = True
     passed_over: tuple[str, ...] = ()
+
+    @property
+    def rescues_by_default(self) -> bool:
+        """Whether an inferred schema has the column of rescued data."""
+        is_named = self.rescued_column is not None
+        return is_named or self.evolution_mode is not EvolutionMode.NONE
 
     @property
     def ignores_missing(self) -> bool:

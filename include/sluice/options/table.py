@@ -36,6 +36,23 @@ class EvolutionMode(StrEnum):
     NONE = "none"
 
 
+class ParseMode(StrEnum):
+    """What happens to a record that is malformed."""
+
+    PERMISSIVE = "PERMISSIVE"
+    FAILFAST = "FAILFAST"
+
+
+def _parse_mode(text: str) -> ParseMode:
+    if text.strip().upper() == "DROPMALFORMED":
+        message = (
+            "'PERMISSIVE' or 'FAILFAST': what DROPMALFORMED drops is in no table; "
+            "read with PERMISSIVE and filter by the column of columnNameOfCorruptRecord"
+        )
+        raise ValueError(message)
+    return word_of(ParseMode)(text)
+
+
 def _bad_files(text: str) -> str:
     if text not in {"fail", "quarantine"}:
         message = "'fail' or 'quarantine'"
@@ -107,6 +124,13 @@ _READING = (
         default=CORRUPT_RECORD,
         meaning="the name of the column that holds a record that cannot be parsed",
         field="corrupt_column",
+    ),
+    Option(
+        name="mode",
+        default="PERMISSIVE",
+        meaning="go on with a malformed record, or fail",
+        parse=_parse_mode,
+        field="parse_mode",
     ),
     Option(
         name="sluice.metadataColumn",
@@ -296,12 +320,6 @@ _NOT_BUILT = (
         name="badRecordsPath",
         meaning="a folder for records that cannot be parsed",
         only="",
-    ),
-    Option(
-        name="mode",
-        default="PERMISSIVE",
-        meaning="what happens to records that cannot be parsed",
-        only="permissive",
     ),
     Option(
         name="readerCaseSensitive",

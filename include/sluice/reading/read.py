@@ -25,6 +25,8 @@ _BATCH_ROWS = 10_000
 _BATCH_BYTES = 32 << 20
 # The most rows of a file that are held back until the whole of it could be read.
 _HELD_BYTES = 256 << 20
+# The most of a malformed record that its error shows.
+_SHOWN_CHARACTERS = 200
 
 
 class LeftOutError(FatalError):
@@ -47,6 +49,7 @@ class ReadPlan:
     rescued_column: str = RESCUED_DATA
     corrupt_column: str = CORRUPT_RECORD
     fail_on_new_fields: bool = False
+    fail_on_malformed: bool = False
     ledger: Ledger | None = None
     ignores_missing: bool = False
     ignores_corrupt: bool = False
@@ -64,7 +67,8 @@ class ReadPlan:
             if each.name not in filled
         ]
         object.__setattr__(self, "columns", pa.schema(columns))
-        rescues = self.rescued_column in self.output.names or self.fail_on_new_fields
+        looks = self.fail_on_new_fields or self.fail_on_malformed
+        rescues = looks or self.rescued_column in self.output.names
         object.__setattr__(self, "rescues", rescues)
         self.format.require_columns(self.columns)
 
@@ -255,6 +259,8 @@ def _replaced_error(path: str, reason: str) -> FatalError:
 def _rows(parsed: ParsedBlock, each: FileSlice, plan: ReadPlan) -> pa.Table:
     if plan.fail_on_new_fields:
         _require_no_new_fields(parsed, each)
+    if plan.fail_on_malformed:
+        _require_well_formed(parsed, each, plan)
     _require_values(parsed, each, plan)
     filled = {
         METADATA: _metadata,
@@ -279,6 +285,23 @@ def _require_no_new_fields(parsed: ParsedBlock, each: FileSlice) -> None:
             f"{sorted(names)}; add them to the schema, or set "
             "cloudFiles.schemaEvolutionMode to 'rescue'",
             {"path": each.file.path, "fields": sorted(names)},
+        )
+
+
+def _require_well_formed(parsed: ParsedBlock, each: FileSlice, plan: ReadPlan) -> None:
+    """Refuse a corrupt record, and a value that fits nowhere where nothing rescues."""
+    keeps = plan.rescued_column in plan.output.names
+    for record in parsed.records or ():
+        misfits = () if keeps else record.rescued.keys() - set(record.new_fields)
+        if record.corrupt is None and not misfits:
+            continue
+        shown = record.corrupt or rescued_json(record, each.file.path) or ""
+        raise FatalError(
+            Condition.MALFORMED_RECORD,
+            f"file {each.file.path!r} has a record that is malformed: "
+            f"{shown[:_SHOWN_CHARACTERS]}; mend it, or leave option 'mode' out to have "
+            "it in the rescued data",
+            {"path": each.file.path},
         )
 
 

@@ -44,7 +44,7 @@ from sluice.options.options import (
     warn_of_passed_over,
     with_inferred,
 )
-from sluice.options.table import EvolutionMode
+from sluice.options.table import EvolutionMode, ParseMode
 from sluice.reading.partition import FileSlice, plan_partitions
 from sluice.reading.read import (
     ReadPlan,
@@ -97,7 +97,8 @@ class CloudFilesDataSource(DataSource):
         # A field that is called like a column of ours is rescued, as any unknown one.
         taken = {rescued, METADATA}
         fields = [each for each in schema_of(options).fields if each.name not in taken]
-        fields.append(StructField(rescued, StringType()))
+        if options.rescues_by_default:
+            fields.append(StructField(rescued, StringType()))
         if options.metadata_column:
             fields.append(StructField(METADATA, METADATA_TYPE))
         return StructType(fields)
@@ -284,6 +285,7 @@ def plan_reading(options: CloudFilesOptions, output: pa.Schema) -> ReadPlan:
         rescued_column=options.rescued_column or RESCUED_DATA,
         corrupt_column=options.corrupt_column,
         fail_on_new_fields=options.evolution_mode is EvolutionMode.FAIL_ON_NEW_COLUMNS,
+        fail_on_malformed=options.parse_mode is ParseMode.FAILFAST,
         run_id=options.run_id,
     )
 

@@ -184,6 +184,16 @@ def test_null_where_none_may_be_names_file_and_column(stream: Stream) -> None:
     assert f"{str(path)!r} has records without ['quantity']" in error.message
 
 
+def test_mode_none_rescues_only_where_asked(stream: Stream) -> None:
+    """Auto Loader passes a new field over then."""
+    stream.land("a.json", order(1))
+    plain = stream.read(schema=None, schemaEvolutionMode="none")
+    asked = {"schemaEvolutionMode": "none", "rescuedDataColumn": "rest"}
+
+    assert plain.columns == ["amount", "order_id", "quantity"]
+    assert stream.read(schema=None, **asked).columns[-1] == "rest"
+
+
 def test_new_field_fails_where_asked(stream: Stream) -> None:
     """``failOnNewColumns`` stops the query and names file and field."""
     path = stream.land("a.json", order(1, channel="web"))

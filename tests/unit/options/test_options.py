@@ -128,6 +128,8 @@ def test_option_of_later_is_refused_unless_it_changes_nothing() -> None:
         ("cloudFiles.inferColumnTypes", "yes"),
         ("cloudFiles.schemaEvolutionMode", "addColumns"),
         ("sluice.badFiles", "skip"),
+        ("mode", "DROPMALFORMED"),
+        ("mode", "strict"),
         ("sluice.minFileAge", "30"),
         ("sluice.minFileAge", "0s"),
         ("cloudFiles.backfillInterval", "1 month"),

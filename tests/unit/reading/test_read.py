@@ -237,6 +237,32 @@ def test_new_field_fails_where_asked(tmp_path: Path) -> None:
     assert read(whole(odd), fail_on_new_fields=True)[0]["i"] is None
 
 
+@pytest.mark.parametrize(
+    ("content", "columns", "fails"),
+    [
+        (b'{"i": 1}\nnope', ["i", "_rescued_data"], True),
+        (b'{"i": 1}\nnope', ["i"], True),
+        (b'{"i": "x"}', ["i"], True),
+        (b'{"i": "x"}', ["i", "_rescued_data"], False),
+        (b'{"i": 1, "new": 2}', ["i"], False),
+    ],
+)
+def test_malformed_record_fails_where_asked(
+    tmp_path: Path, content: bytes, columns: list[str], *, fails: bool
+) -> None:
+    """``FAILFAST``, as with Auto Loader: what is rescued is not malformed."""
+    file = land(tmp_path, "a", content)
+    output = pa.schema([OUTPUT.field(name) for name in columns])
+    plan = {"output": output, "fail_on_malformed": True}
+
+    if fails:
+        error = refusal(whole(file), **plan)
+        assert error.condition is Condition.MALFORMED_RECORD
+        assert error.context == {"path": file.path}
+    else:
+        assert len(read(whole(file), **plan)) == 1
+
+
 def test_small_files_are_joined_into_large_batches(tmp_path: Path) -> None:
     """A batch for each small file would cost Spark more than the file."""
     files = [land(tmp_path, f"{number}") for number in range(250)]
