@@ -15,7 +15,8 @@ from sluice.errors import FatalError
 from sluice.formats.json import JsonFormat
 from sluice.model import LedgerFile
 from sluice.reading.partition import FileSlice
-from sluice.reading.read import ReadPlan, read_slices
+from sluice.reading.plan import ReadPlan
+from sluice.reading.read import read_slices
 
 MOMENT = datetime(2026, 1, 1, 12, 0, 0, 123456, tzinfo=UTC)
 MTIME_NS = 1_767_268_800_123_456_789

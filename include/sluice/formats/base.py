@@ -96,6 +96,19 @@ class Format(ABC):
                 is the reason.
         """
 
+    def parse_together(
+        self, contents: Sequence[bytes], columns: pa.Schema, *, rescues: bool
+    ) -> tuple[list[ParsedBlock], list[int]] | None:
+        """Return the records of many small files, and how many each of them has.
+
+        - ``contents``: what each file holds, decompressed;
+        - ``rescues``: False where no query asks for what does not fit.
+
+        None where the format, or what these files hold, is read file by file.
+        """
+        del contents, columns, rescues
+        return None
+
     def codec_of(self, path: str) -> str | None:
         """Return the codec of the file at ``path``, None where it is not compressed."""
         return codec_of(path) if self.compressible else None

@@ -5,13 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from io import BytesIO
+from itertools import groupby
+from operator import itemgetter
 from typing import BinaryIO
 
 import pyarrow as pa
 
 from sluice.errors import Condition, UsageError
 from sluice.formats.base import FileRange, Format, ParsedBlock, Split
-from sluice.formats.csv_blocks import first_record, plain_lines, plain_records, written
+from sluice.formats.csv_blocks import (
+    count_lines,
+    ended,
+    first_record,
+    plain_lines,
+    plain_records,
+    written,
+)
 from sluice.formats.csv_columns import Layout, fill_columns, header_names
 from sluice.formats.csv_infer import infer_columns
 from sluice.formats.csv_options import OPTIONS, is_wide, to_utf8
@@ -122,6 +131,26 @@ class CsvFormat(Format):
         for block in blocks:
             if block:
                 yield fill_columns(block, columns, layout, rescues=part.rescues)
+
+    def parse_together(
+        self, contents: Sequence[bytes], columns: pa.Schema, *, rescues: bool
+    ) -> tuple[list[ParsedBlock], list[int]] | None:
+        """Return the records of many small files; those with one header are one block.
+
+        Documents are read one by one: a quote that is not closed takes the rest.
+        """
+        if self.multi_line:
+            return None
+        parsed: list[ParsedBlock] = []
+        counts: list[int] = []
+        files = (self._open(BytesIO(each), 0, len(each)) for each in contents)
+        for names, group in groupby(files, key=itemgetter(0)):
+            layout = self._layout(columns.names if names is None else names)
+            plain = [ended(b"".join(blocks)) for _, blocks in group]
+            counts += (count_lines(each, layout.dialect) for each in plain)
+            if block := b"".join(plain):
+                parsed.append(fill_columns(block, columns, layout, rescues=rescues))
+        return parsed, counts
 
     def _layout(self, names: Sequence[str]) -> Layout:
         return Layout(

@@ -127,6 +127,16 @@ def written(dialect: Dialect) -> Dialect:
     return replace(dialect, escape=dialect.quote)
 
 
+def count_lines(block: bytes, dialect: Dialect) -> int:
+    """Return how many records the lines of a block are."""
+    return len(_Lines(block, dialect).starts) if block else 0
+
+
+def ended(block: bytes) -> bytes:
+    """Return lines with an end behind the last of them."""
+    return block if not block or block.endswith((b"\n", b"\r")) else block + b"\n"
+
+
 def plain_lines(block: bytes, dialect: Dialect, comment: bytes) -> bytes:
     """Return the records of whole lines, without blank ones and comments."""
     if not block:

@@ -72,6 +72,17 @@ class JsonFormat(Format):
         for block in line_blocks(part.stream, part.start, part.end, limit=limit):
             yield from parse_block(block, columns)
 
+    def parse_together(
+        self, contents: Sequence[bytes], columns: pa.Schema, *, rescues: bool
+    ) -> tuple[list[ParsedBlock], list[int]] | None:
+        """Return the objects of many small files, which pyarrow reads at once."""
+        del rescues
+        if self.multi_line:
+            return None
+        files = [record_lines(content) for content in contents]
+        lines = [line for file in files for line in file]
+        return list(_parse_records(lines, columns)), [len(file) for file in files]
+
 
 FORMAT = JsonFormat
 

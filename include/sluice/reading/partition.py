@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from sluice.formats.base import Format
 from sluice.model import LedgerFile
 
-# Opening a file costs about as much as reading this many bytes (measured on a disk).
-FILE_COST = 64 << 10
+# What a small file costs beside its bytes, as bytes (measured on a disk): many of them
+# are parsed at once.
+FILE_COST = 4 << 10
 # Below this a second Python worker costs more to start than it saves.
 WORTH_A_TASK = 1 << 20
 

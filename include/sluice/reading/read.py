@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence, Set
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import pyarrow as pa
 
 from sluice import storage
-from sluice.columns import CORRUPT_RECORD, METADATA, RESCUED_DATA
-from sluice.errors import Condition, FatalError, RetryableError
-from sluice.formats.base import FileRange, Format, ParsedBlock, rescued_json
-from sluice.formats.streams import open_decompressed
-from sluice.ledger.ledger import Ledger
+from sluice.errors import Condition, FatalError, RetryableError, SluiceError
+from sluice.formats.base import FileRange, ParsedBlock
+from sluice.formats.streams import open_decompressed, read_content
 from sluice.ledger.quarantine import LeftOut, QuarantinedFile
 from sluice.ledger.verify import what_changed
 from sluice.reading.partition import FileSlice
+from sluice.reading.plan import ReadPlan
+from sluice.reading.rows import Run, cut_runs, to_rows
 
 # Fewer, larger batches cost Spark less; small files are joined up to this many rows.
 _BATCH_ROWS = 10_000
@@ -25,52 +24,15 @@ _BATCH_ROWS = 10_000
 _BATCH_BYTES = 32 << 20
 # The most rows of a file that are held back until the whole of it could be read.
 _HELD_BYTES = 256 << 20
-# The most of a malformed record that its error shows.
-_SHOWN_CHARACTERS = 200
+# Files up to this size are parsed together, so many bytes at once.
+_SMALL_BYTES = 64 << 10
+_TOGETHER_BYTES = 1 << 20
+# What they may hold where they are compressed.
+_CONTENT_BYTES = 32 << 20
 
 
 class LeftOutError(FatalError):
     """A file cannot be read, and is recorded: the next attempt goes on without it."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReadPlan:
-    """What a task must know to read: pickled with the reader, so values only.
-
-    A file that is not the one discovered is recorded in the ``ledger``, if there is
-    one, as replaced where the ledger ``keeps_versions``, and as bad where the plan
-    ignores files of its kind: those that are gone, and those that hold what they
-    should not. A plan that ``goes_on`` leaves out such a file at once, if none of its
-    rows can be in another task or batch; otherwise the attempt fails.
-    """
-
-    format: Format
-    output: pa.Schema
-    rescued_column: str = RESCUED_DATA
-    corrupt_column: str = CORRUPT_RECORD
-    fail_on_new_fields: bool = False
-    fail_on_malformed: bool = False
-    ledger: Ledger | None = None
-    ignores_missing: bool = False
-    ignores_corrupt: bool = False
-    goes_on: bool = False
-    keeps_versions: bool = False
-    run_id: str = ""
-    columns: pa.Schema = field(init=False)
-    rescues: bool = field(init=False)
-
-    def __post_init__(self) -> None:
-        filled = {METADATA, self.rescued_column, self.corrupt_column}
-        columns = [
-            each.with_nullable(True)  # noqa: FBT003 - pyarrow takes it so
-            for each in self.output
-            if each.name not in filled
-        ]
-        object.__setattr__(self, "columns", pa.schema(columns))
-        looks = self.fail_on_new_fields or self.fail_on_malformed
-        rescues = looks or self.rescued_column in self.output.names
-        object.__setattr__(self, "rescues", rescues)
-        self.format.require_columns(self.columns)
 
 
 def read_slices(
@@ -105,12 +67,74 @@ def _read_all(
     slices: Iterable[FileSlice], plan: ReadPlan, seen: set[int]
 ) -> Iterator[pa.Table]:
     """Yield the rows of slices; ``seen`` gets the seqs of files that may have some."""
+    for group in _groups(slices, plan):
+        seen |= {each.file.seq for each in group}
+        tables = _read_together(group, plan) if len(group) > 1 else None
+        if tables is not None:
+            yield from tables
+            continue
+        for each in group:
+            if plan.goes_on and _is_whole(each):
+                yield from _read_whole(each, plan, seen)
+            else:
+                yield from _read_slice(each, plan)
+
+
+def _is_whole(each: FileSlice) -> bool:
+    return each.start == 0 and each.end >= each.file.size
+
+
+def _groups(slices: Iterable[FileSlice], plan: ReadPlan) -> Iterator[list[FileSlice]]:
+    """Yield slices in order, small files in groups if they may be read together."""
+    group: list[FileSlice] = []
+    size = 0
     for each in slices:
-        seen.add(each.file.seq)
-        if plan.goes_on and each.start == 0 and each.end >= each.file.size:
-            yield from _read_whole(each, plan, seen)
-        else:
-            yield from _read_slice(each, plan)
+        is_small = each.file.size <= _SMALL_BYTES and _is_whole(each)
+        if not (is_small and plan.may_join):
+            yield from filter(None, (group, [each]))
+            group, size = [], 0
+            continue
+        group.append(each)
+        size += each.file.size
+        if size >= _TOGETHER_BYTES:
+            yield group
+            group, size = [], 0
+    yield from filter(None, (group,))
+
+
+def _read_together(group: Sequence[FileSlice], plan: ReadPlan) -> list[pa.Table] | None:
+    """Return the rows of small files, None where they must be read one by one.
+
+    So they are where one is bad: it is found there again, and named.
+    """
+    try:
+        contents = list(_contents(group, plan))
+        parsed = plan.format.parse_together(
+            contents, plan.columns, rescues=plan.rescues
+        )
+        if parsed is None:
+            return None
+        for each in group:
+            _require_unchanged(each, plan)
+    except (OSError, SluiceError):
+        return None
+    blocks, counts = parsed
+    if sum(counts) != sum(block.num_rows for block in blocks):
+        return None
+    runs = list(map(Run, group, counts))
+    return [to_rows(block, mine, plan) for block, mine in cut_runs(blocks, runs)]
+
+
+def _contents(group: Iterable[FileSlice], plan: ReadPlan) -> Iterator[bytes]:
+    """Yield what small files hold, as long as all of it stays small."""
+    left = _CONTENT_BYTES
+    for each in group:
+        _require_unchanged(each, plan)
+        codec = plan.format.codec_of(each.file.path)
+        with open_decompressed(each.file.location, codec) as stream:
+            content = read_content(stream, left)
+        left -= len(content)
+        yield content
 
 
 def _read_whole(each: FileSlice, plan: ReadPlan, seen: set[int]) -> Iterator[pa.Table]:
@@ -157,7 +181,7 @@ def _read_slice(each: FileSlice, plan: ReadPlan) -> Iterator[pa.Table]:
     _require_unchanged(each, plan)
     try:
         for parsed in _parse(each, plan):
-            yield _rows(parsed, each, plan)
+            yield to_rows(parsed, [Run(each, parsed.num_rows)], plan)
     except OSError as error:
         # What changes while it is read fails in many ways; say which it was.
         _require_unchanged(each, plan)
@@ -254,95 +278,3 @@ def _replaced_error(path: str, reason: str) -> FatalError:
         "again: it leaves this version out and reads the newer one",
         {"path": path, "reason": reason},
     )
-
-
-def _rows(parsed: ParsedBlock, each: FileSlice, plan: ReadPlan) -> pa.Table:
-    if plan.fail_on_new_fields:
-        _require_no_new_fields(parsed, each)
-    if plan.fail_on_malformed:
-        _require_well_formed(parsed, each, plan)
-    _require_values(parsed, each, plan)
-    filled = {
-        METADATA: _metadata,
-        plan.rescued_column: _rescued,
-        plan.corrupt_column: _corrupt,
-    }
-    arrays = [
-        filled[column.name](parsed, each, column.type)
-        if column.name in filled
-        else parsed.columns[column.name]
-        for column in plan.output
-    ]
-    return pa.Table.from_arrays(arrays, schema=plan.output)
-
-
-def _require_no_new_fields(parsed: ParsedBlock, each: FileSlice) -> None:
-    names = {name for record in parsed.records or () for name in record.new_fields}
-    if names:
-        raise FatalError(
-            Condition.NEW_FIELDS,
-            f"file {each.file.path!r} has fields that the schema does not: "
-            f"{sorted(names)}; add them to the schema, or set "
-            "cloudFiles.schemaEvolutionMode to 'rescue'",
-            {"path": each.file.path, "fields": sorted(names)},
-        )
-
-
-def _require_well_formed(parsed: ParsedBlock, each: FileSlice, plan: ReadPlan) -> None:
-    """Refuse a corrupt record, and a value that fits nowhere where nothing rescues."""
-    keeps = plan.rescued_column in plan.output.names
-    for record in parsed.records or ():
-        misfits = () if keeps else record.rescued.keys() - set(record.new_fields)
-        if record.corrupt is None and not misfits:
-            continue
-        shown = record.corrupt or rescued_json(record, each.file.path) or ""
-        raise FatalError(
-            Condition.MALFORMED_RECORD,
-            f"file {each.file.path!r} has a record that is malformed: "
-            f"{shown[:_SHOWN_CHARACTERS]}; mend it, or leave option 'mode' out to have "
-            "it in the rescued data",
-            {"path": each.file.path},
-        )
-
-
-def _require_values(parsed: ParsedBlock, each: FileSlice, plan: ReadPlan) -> None:
-    """Refuse a null that Spark does not expect: it would fail and name nothing."""
-    required = {column.name for column in plan.output if not column.nullable}
-    missing = [
-        name
-        for name in parsed.columns.column_names
-        if name in required and parsed.columns[name].null_count
-    ]
-    if missing:
-        raise FatalError(
-            Condition.SCHEMA_UNSUPPORTED,
-            f"file {each.file.path!r} has records without {missing}, which the schema "
-            "declares NOT NULL; declare these columns without it",
-            {"path": each.file.path, "columns": missing},
-        )
-
-
-def _rescued(parsed: ParsedBlock, each: FileSlice, kind: pa.DataType) -> pa.Array:
-    if parsed.records is None:
-        return pa.nulls(parsed.num_rows, kind)
-    texts = [rescued_json(record, each.file.path) for record in parsed.records]
-    return pa.array(texts, kind)
-
-
-def _corrupt(parsed: ParsedBlock, _each: FileSlice, kind: pa.DataType) -> pa.Array:
-    if parsed.records is None:
-        return pa.nulls(parsed.num_rows, kind)
-    return pa.array([record.corrupt for record in parsed.records], kind)
-
-
-def _metadata(parsed: ParsedBlock, each: FileSlice, kind: pa.DataType) -> pa.Array:
-    known: dict[str, object] = {
-        "file_path": each.file.path,
-        "file_name": each.file.path.rsplit("/", 1)[-1],
-        "file_size": each.file.size,
-        "file_block_start": each.start,
-        "file_block_length": each.end - each.start,
-        "file_modification_time": each.file.modified,
-    }
-    row = {child.name: known.get(child.name) for child in kind}
-    return pa.repeat(pa.scalar(row, kind), parsed.num_rows)

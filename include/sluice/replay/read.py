@@ -16,7 +16,8 @@ from sluice.ledger.ledger import Ledger
 from sluice.options.options import parse_options
 from sluice.paths import join
 from sluice.reading.partition import FileSlice, plan_partitions
-from sluice.reading.read import ReadPlan, read_slices
+from sluice.reading.plan import ReadPlan
+from sluice.reading.read import read_slices
 from sluice.source.datasource import plan_reading
 
 if TYPE_CHECKING:

@@ -46,10 +46,8 @@ from sluice.options.options import (
 )
 from sluice.options.table import EvolutionMode, ParseMode
 from sluice.reading.partition import FileSlice, plan_partitions
-from sluice.reading.read import (
-    ReadPlan,
-    read_slices,
-)
+from sluice.reading.plan import ReadPlan
+from sluice.reading.read import read_slices
 from sluice.schema.kept import schema_of
 from sluice.source.admit import AdmissionLimit, plan_end
 from sluice.spark.executors import require_same

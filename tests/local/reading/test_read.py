@@ -17,7 +17,7 @@ from sluice.ledger.quarantine import LeftOut
 from sluice.model import FileVersion, LedgerFile
 from sluice.reading import read as module
 from sluice.reading.partition import FileSlice
-from sluice.reading.read import ReadPlan
+from sluice.reading.plan import ReadPlan
 from support.reading import (
     DAMAGED,
     LINES,

@@ -24,7 +24,8 @@ from sluice.formats.streams import CODECS
 from sluice.formats.text import TextFormat
 from sluice.model import LedgerFile
 from sluice.reading.partition import FileSlice
-from sluice.reading.read import ReadPlan, read_slices
+from sluice.reading.plan import ReadPlan
+from sluice.reading.read import read_slices
 
 EPOCH = datetime.fromtimestamp(0, UTC)
 SPELLINGS = [each for ending in CODECS for each in (ending, ending.upper())]

@@ -14,7 +14,8 @@ from sluice.formats.binary_file import BinaryFileFormat
 from sluice.formats.json import JsonFormat
 from sluice.reading import read as module
 from sluice.reading.partition import plan_partitions
-from sluice.reading.read import ReadPlan, read_slices
+from sluice.reading.plan import ReadPlan
+from sluice.reading.read import read_slices
 from support.reading import (
     DAMAGED,
     LINES,
@@ -271,7 +272,8 @@ def test_small_files_are_joined_into_large_batches(tmp_path: Path) -> None:
         read_slices(map(whole, files), ReadPlan(format=JsonFormat(), output=OUTPUT))
     )
 
-    assert [batch.num_rows for batch in batches] == [10_000, 10_000, 5_000]
+    assert sum(batch.num_rows for batch in batches) == 25_000
+    assert len(batches) <= 3
 
 
 def test_empty_and_blank_files_have_no_rows(tmp_path: Path) -> None:

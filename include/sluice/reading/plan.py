@@ -1,0 +1,55 @@
+"""What a task must know to read its slices."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+from sluice.columns import CORRUPT_RECORD, METADATA, RESCUED_DATA
+from sluice.formats.base import Format
+from sluice.ledger.ledger import Ledger
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadPlan:
+    """What a task must know to read: pickled with the reader, so values only.
+
+    A file that is not the one discovered is recorded in the ``ledger``, if there is
+    one, as replaced where the ledger ``keeps_versions``, and as bad where the plan
+    ignores files of its kind: those that are gone, and those that hold what they
+    should not. A plan that ``goes_on`` leaves out such a file at once, if none of its
+    rows can be in another task or batch; otherwise the attempt fails.
+    """
+
+    format: Format
+    output: pa.Schema
+    rescued_column: str = RESCUED_DATA
+    corrupt_column: str = CORRUPT_RECORD
+    fail_on_new_fields: bool = False
+    fail_on_malformed: bool = False
+    ledger: Ledger | None = None
+    ignores_missing: bool = False
+    ignores_corrupt: bool = False
+    goes_on: bool = False
+    keeps_versions: bool = False
+    run_id: str = ""
+    columns: pa.Schema = field(init=False)
+    rescues: bool = field(init=False)
+    may_join: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        filled = {METADATA, self.rescued_column, self.corrupt_column}
+        columns = [
+            each.with_nullable(True)  # noqa: FBT003 - pyarrow takes it so
+            for each in self.output
+            if each.name not in filled
+        ]
+        object.__setattr__(self, "columns", pa.schema(columns))
+        looks = self.fail_on_new_fields or self.fail_on_malformed
+        rescues = looks or self.rescued_column in self.output.names
+        object.__setattr__(self, "rescues", rescues)
+        # What fails names its file, so it is looked for in one file at a time.
+        may_fail = looks or not all(each.nullable for each in self.output)
+        object.__setattr__(self, "may_join", not may_fail)
+        self.format.require_columns(self.columns)

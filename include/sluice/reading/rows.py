@@ -1,0 +1,160 @@
+"""The rows of parsed blocks as Arrow in Spark's schema, with what no file holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pyarrow as pa
+
+from sluice.columns import METADATA
+from sluice.errors import Condition, FatalError
+from sluice.formats.base import ParsedBlock, rescued_json
+from sluice.reading.partition import FileSlice
+from sluice.reading.plan import ReadPlan
+
+# The most of a malformed record that its error shows.
+_SHOWN_CHARACTERS = 200
+
+
+@dataclass(frozen=True)
+class Run:
+    """So many rows in a row, of one slice."""
+
+    slice: FileSlice
+    rows: int
+
+    @property
+    def path(self) -> str:
+        """The path of the file that they are of."""
+        return self.slice.file.path
+
+
+def cut_runs(
+    blocks: Iterable[ParsedBlock], runs: Iterable[Run]
+) -> Iterator[tuple[ParsedBlock, list[Run]]]:
+    """Yield each block with the runs that its rows are of, in order."""
+    left = [run for run in reversed(list(runs)) if run.rows]
+    for block in blocks:
+        mine: list[Run] = []
+        missing = block.num_rows
+        while missing:
+            run = left.pop()
+            taken = min(run.rows, missing)
+            mine.append(replace(run, rows=taken))
+            missing -= taken
+            if taken < run.rows:
+                left.append(replace(run, rows=run.rows - taken))
+        yield block, mine
+
+
+def to_rows(parsed: ParsedBlock, runs: Sequence[Run], plan: ReadPlan) -> pa.Table:
+    """Return the rows of a block in the schema of ``plan.output``.
+
+    Where something in it may make the reading fail, there is one run.
+    """
+    each = runs[0].slice if runs else None
+    if each and not plan.may_join:
+        _require_right(parsed, each, plan)
+    filled = {
+        METADATA: _metadata,
+        plan.rescued_column: _rescued,
+        plan.corrupt_column: _corrupt,
+    }
+    arrays = [
+        filled[column.name](parsed, runs, column.type)
+        if column.name in filled
+        else parsed.columns[column.name]
+        for column in plan.output
+    ]
+    return pa.Table.from_arrays(arrays, schema=plan.output)
+
+
+def _require_right(parsed: ParsedBlock, each: FileSlice, plan: ReadPlan) -> None:
+    if plan.fail_on_new_fields:
+        _require_no_new_fields(parsed, each)
+    if plan.fail_on_malformed:
+        _require_well_formed(parsed, each, plan)
+    _require_values(parsed, each, plan)
+
+
+def _require_no_new_fields(parsed: ParsedBlock, each: FileSlice) -> None:
+    names = {name for record in parsed.records or () for name in record.new_fields}
+    if names:
+        raise FatalError(
+            Condition.NEW_FIELDS,
+            f"file {each.file.path!r} has fields that the schema does not: "
+            f"{sorted(names)}; add them to the schema, or set "
+            "cloudFiles.schemaEvolutionMode to 'rescue'",
+            {"path": each.file.path, "fields": sorted(names)},
+        )
+
+
+def _require_well_formed(parsed: ParsedBlock, each: FileSlice, plan: ReadPlan) -> None:
+    """Refuse a corrupt record, and a value that fits nowhere where nothing rescues."""
+    keeps = plan.rescued_column in plan.output.names
+    for record in parsed.records or ():
+        misfits = () if keeps else record.rescued.keys() - set(record.new_fields)
+        if record.corrupt is None and not misfits:
+            continue
+        shown = record.corrupt or rescued_json(record, each.file.path) or ""
+        raise FatalError(
+            Condition.MALFORMED_RECORD,
+            f"file {each.file.path!r} has a record that is malformed: "
+            f"{shown[:_SHOWN_CHARACTERS]}; mend it, or leave option 'mode' out to have "
+            "it in the rescued data",
+            {"path": each.file.path},
+        )
+
+
+def _require_values(parsed: ParsedBlock, each: FileSlice, plan: ReadPlan) -> None:
+    """Refuse a null that Spark does not expect: it would fail and name nothing."""
+    required = {column.name for column in plan.output if not column.nullable}
+    missing = [
+        name
+        for name in parsed.columns.column_names
+        if name in required and parsed.columns[name].null_count
+    ]
+    if missing:
+        raise FatalError(
+            Condition.SCHEMA_UNSUPPORTED,
+            f"file {each.file.path!r} has records without {missing}, which the schema "
+            "declares NOT NULL; declare these columns without it",
+            {"path": each.file.path, "columns": missing},
+        )
+
+
+def _rescued(parsed: ParsedBlock, runs: Sequence[Run], kind: pa.DataType) -> pa.Array:
+    if parsed.records is None:
+        return pa.nulls(parsed.num_rows, kind)
+    paths = (run.path for run in runs for _ in range(run.rows))
+    rows = zip(parsed.records, paths, strict=True)
+    return pa.array([rescued_json(record, path) for record, path in rows], kind)
+
+
+def _corrupt(parsed: ParsedBlock, _runs: Sequence[Run], kind: pa.DataType) -> pa.Array:
+    if parsed.records is None:
+        return pa.nulls(parsed.num_rows, kind)
+    return pa.array([record.corrupt for record in parsed.records], kind)
+
+
+def _metadata(parsed: ParsedBlock, runs: Sequence[Run], kind: pa.DataType) -> pa.Array:
+    known = [_known(run.slice) for run in runs]
+    names = [child.name for child in kind]
+    facts = pa.array([{name: row.get(name) for name in names} for row in known], kind)
+    if len(runs) == 1:
+        return pa.repeat(facts[0], parsed.num_rows)
+    counts = [run.rows for run in runs]
+    return facts.take(pa.array(np.repeat(np.arange(len(runs)), counts)))
+
+
+def _known(each: FileSlice) -> dict[str, object]:
+    return {
+        "file_path": each.file.path,
+        "file_name": each.file.path.rsplit("/", 1)[-1],
+        "file_size": each.file.size,
+        "file_block_start": each.start,
+        "file_block_length": each.end - each.start,
+        "file_modification_time": each.file.modified,
+    }
