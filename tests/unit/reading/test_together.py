@@ -13,11 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sluice.errors import Condition
-from sluice.formats.base import Format
+from sluice.formats.base import Format, ParsedBlock
 from sluice.formats.csv import CsvFormat
 from sluice.formats.json import JsonFormat
 from sluice.model import LedgerFile
 from sluice.reading import read as module
+from sluice.reading.rows import Run, cut_runs
 from support.reading import LINES, OUTPUT, land, read, refusal, rewritten, whole
 
 CSV_OUTPUT = pa.schema(
@@ -147,3 +148,15 @@ def test_many_small_files_are_parsed_in_one_call(
     assert calls == [2]
     names = [row["_metadata"]["file_name"] for row in rows]
     assert names == ["1.gz"] * 100 + ["2.gz"] * 100 + ["3.gz"] * 100
+
+
+def test_runs_are_cut_where_blocks_end(tmp_path: Path) -> None:
+    """A block may end within a file's rows, and a file may have none."""
+    first, none, last = map(whole, landed(tmp_path))
+    sizes = (3, 1, 2)
+    blocks = [ParsedBlock(pa.table({"i": [0] * size}), None) for size in sizes]
+    runs = [Run(first, 2), Run(none, 0), Run(last, 4)]
+
+    cut = [mine for _, mine in cut_runs(blocks, runs)]
+
+    assert cut == [[Run(first, 2), Run(last, 1)], [Run(last, 1)], [Run(last, 2)]]
