@@ -54,7 +54,7 @@ def rescue(record) -> str | None:
 
 def carefully(block: bytes, columns: pa.Schema) -> list[tuple[dict, str | None]]:
     """Return what :func:`rows` does, by the careful path alone."""
-    lines = record_lines(block)
+    lines = module._records(record_lines(block))
     if not lines:
         return []
     parsed = module._parse_carefully(lines, columns)
@@ -67,8 +67,8 @@ CORRUPT = [
     b"true",
     b"1",
     b'"text"',
-    b"[]",
-    b'[{"i": 1}]',
+    b'[{"i": 1}',
+    b'[{"i": 1}]]',
     b"{",
     b"}",
     b"{]",

@@ -24,6 +24,9 @@ from sluice.paths import is_local
 
 _BLOCK_BYTES = 4 << 20
 _BOM = b"\xef\xbb\xbf"
+_JSON_SPACE = b" \t\r\n"
+# A string, and else a number that JSON does not have.
+_WORD = re.compile(r'("(?:[^"\\]|\\.)*")|-?(?:NaN|Inf(?:inity)?)\b', re.DOTALL)
 # What Java's trim takes away, no character, and one that no text has.
 _BLANK, _NONE, _SEPARATOR = "".join(map(chr, range(33))), "\0", "\x1f"
 CODECS = {
@@ -70,6 +73,14 @@ class _JsonOptions(Protocol):
     def multi_line(self) -> bool:
         """Whether a file is one document."""
 
+    @property
+    def encoding(self) -> str:
+        """What the bytes of a file stand for."""
+
+    @property
+    def line_sep(self) -> bytes | None:
+        """What ends a line, None for any line end."""
+
 
 def count_records(path: str, source_format: _Named) -> int:
     """Count the records of one file in ``source_format``.
@@ -82,22 +93,50 @@ def count_records(path: str, source_format: _Named) -> int:
 
 
 def _count_json(path: str, options: _JsonOptions) -> int:
-    """Count lines that are not blank, or the elements of a document's array."""
+    """Count what is not blank: lines or a document, and of arrays the elements."""
     with _open(path) as stream:
-        if not options.multi_line:
+        plain = options.encoding == "utf-8" and options.line_sep is None
+        if plain and not options.multi_line:
             return _count_lines(stream)
-        value = json.loads(stream.read().removeprefix(_BOM))
-    return len(value) if isinstance(value, list) else 1
+        content = stream.read()
+    if options.encoding != "utf-8":
+        content = content.decode(options.encoding, "replace").encode()
+    if options.multi_line:
+        return _count_objects(content)
+    ends = options.line_sep
+    lines = content.splitlines() if ends is None else content.split(ends)
+    return sum(map(_count_objects, lines))
 
 
 def _count_lines(stream: pa.NativeFile) -> int:
-    count, rest = 0, stream.read(len(_BOM)).removeprefix(_BOM)
+    count, rest = 0, b""
     while block := stream.read(_BLOCK_BYTES):
         lines = (rest + block).splitlines(keepends=True)
         # The last line may go on in the next block, as may a line end of two bytes.
         rest = lines.pop()
-        count += sum(map(bool, map(bytes.strip, lines)))
-    return count + bool(rest.strip())
+        count += sum(map(_count_objects, lines))
+    return count + _count_objects(rest)
+
+
+def _count_objects(text: bytes) -> int:
+    bare = text.removeprefix(_BOM).strip(_JSON_SPACE)
+    if not bare.startswith(b"["):
+        return bool(bare)
+    array = bare.decode("utf-8", "replace")
+    length = _length(array)
+    if length is None:
+        length = _length(_WORD.sub(lambda match: match[1] or '""', array))
+    return 1 if length is None else length
+
+
+def _length(array: str) -> int | None:
+    try:
+        # Numbers may be of any length, and half a surrogate pair is no text.
+        found = json.loads(array, parse_int=str, parse_float=str)
+        json.dumps(found, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
+        return None
+    return len(found)
 
 
 def _count_csv(path: str, options: _CsvOptions) -> int:

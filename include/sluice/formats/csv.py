@@ -23,9 +23,11 @@ from sluice.formats.csv_blocks import (
 )
 from sluice.formats.csv_columns import Layout, fill_columns, header_names
 from sluice.formats.csv_infer import infer_columns
-from sluice.formats.csv_options import OPTIONS, is_wide, to_utf8
+from sluice.formats.csv_options import OPTIONS
 from sluice.formats.csv_tokens import Cells, Dialect
-from sluice.formats.csv_values import Formats, can_hold
+from sluice.formats.csv_values import can_hold
+from sluice.formats.encodings import is_wide, to_utf8
+from sluice.formats.moments import Formats
 from sluice.formats.streams import (
     DEFAULT_CONTENT_BYTES,
     line_blocks,

@@ -14,7 +14,8 @@ import pyarrow.compute as pc
 from sluice.formats.base import ParsedBlock, Record
 from sluice.formats.csv_blocks import Rows, read_rows
 from sluice.formats.csv_tokens import Dialect
-from sluice.formats.csv_values import Formats, convert
+from sluice.formats.csv_values import convert
+from sluice.formats.moments import Formats
 
 _FITS = Record({}, {})
 # By row, the texts of cells that no column has, by name.

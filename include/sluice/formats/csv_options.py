@@ -2,40 +2,14 @@
 
 from __future__ import annotations
 
-import codecs
-
 from sluice.formats.csv_tokens import NO_CHARACTER
-from sluice.formats.patterns import checked_pattern
+from sluice.formats.encodings import ENCODING
+from sluice.formats.moments import TIME_FORMATS
 from sluice.formats.streams import CONTENT_LIMIT
 from sluice.values import Option, parse_count, parse_flag
 
 _ESCAPED = {r"\t": "\t", r"\\": "\\", r"\"": '"', r"\'": "'", r"\b": "\b", r"\f": "\f"}
 _LAST_ASCII = "\x7f"
-
-
-def to_utf8(content: bytes, encoding: str) -> bytes:
-    """Return text of an encoding as UTF-8; what is no text stays no text."""
-    if encoding == "utf-8":
-        return content
-    errors = "replace" if is_wide(encoding) else "surrogateescape"
-    return content.decode(encoding, errors).encode("utf-8", "surrogateescape")
-
-
-def is_wide(encoding: str) -> bool:
-    """Return True if the bytes of a text do not show where its lines end."""
-    return encoding.startswith(("utf-16", "utf-32"))
-
-
-def _parse_encoding(text: str) -> str:
-    message = "an encoding in which a line feed is one byte, UTF-16 or UTF-32"
-    try:
-        name = codecs.lookup(text.strip()).name
-        plain = "\n,".encode(name) == b"\n,"
-    except (LookupError, UnicodeError):
-        raise ValueError(message) from None
-    if not plain and not is_wide(name):
-        raise ValueError(message)
-    return name
 
 
 def _parse_separator(text: str) -> str:
@@ -121,14 +95,7 @@ OPTIONS = (
         meaning="the text that an empty cell in quotes has",
         field="empty_value",
     ),
-    Option(
-        name="encoding",
-        aliases=("charset",),
-        default="UTF-8",
-        meaning="what the bytes of a file stand for",
-        parse=_parse_encoding,
-        field="encoding",
-    ),
+    ENCODING,
     Option(
         name="multiLine",
         default="false",
@@ -162,24 +129,7 @@ OPTIONS = (
         parse=parse_flag,
         field="trims_end",
     ),
-    Option(
-        name="dateFormat",
-        meaning="the pattern of dates",
-        parse=checked_pattern,
-        field="date_format",
-    ),
-    Option(
-        name="timestampFormat",
-        meaning="the pattern of timestamps",
-        parse=checked_pattern,
-        field="timestamp_format",
-    ),
-    Option(
-        name="timestampNTZFormat",
-        meaning="the pattern of timestamps without a time zone",
-        parse=checked_pattern,
-        field="timestamp_ntz_format",
-    ),
+    *TIME_FORMATS,
     Option(
         name="maxColumns",
         default="20480",

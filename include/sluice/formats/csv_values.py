@@ -7,42 +7,30 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta, timezone
-from functools import lru_cache, partial
-from zoneinfo import ZoneInfo
+from functools import partial
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
 from sluice.formats.json_values import MismatchError, converter
-from sluice.formats.patterns import Pattern, read_pattern
+from sluice.formats.moments import UNREADABLE, Formats, time_reader
+from sluice.formats.patterns import Pattern
 
 _NUMBER = re.compile(r"([+-]?)(\d+\.?\d*|\.\d+)((?:[eE][+-]?\d+)?)", re.ASCII)
 _FLOAT = re.compile(rf"{_NUMBER.pattern}[dDfF]?", re.ASCII)
 _INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
-_DATE = r"\s*\+?(\d{4,6})(?:-(\d{1,2})(?:-(\d{1,2})"
-_DAY = re.compile(_DATE + r"(?:[ T].*)?)?)?\s*", re.ASCII | re.DOTALL)
-_CLOCK = r"(?:(\d{1,2})(?::(\d{1,2})(?::(\d{1,2})(?:\.(\d*))?)?)?)?"
-_BEHIND = rf"(?:(?:T(?=\d)| ){_CLOCK}(.*))?)?)?\s*"
-_MOMENT = re.compile(_DATE + _BEHIND, re.ASCII | re.DOTALL)
-_OFFSET = re.compile(r"(?:UTC|GMT|UT)?([+-])(\d{1,2})(?::?(\d{2}))?", re.ASCII)
+_PLAIN_DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
+_PLAIN_MOMENT = (
+    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}"
+    r"([ T][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?Z?)?$"
+)
 _NOT_FINITE = {"NaN", "-NaN", "Infinity", "-Infinity"}
 # Spark's own words, which are not trimmed.
 _SHORT = {"Inf", "-Inf"}
 # What a converter may raise on a value that is not its own.
-_DOES_NOT_FIT = (ValueError, OverflowError, ArithmeticError, KeyError, OSError)
+_DOES_NOT_FIT = (*UNREADABLE, ArithmeticError)
 _Cell = Callable[[str], object]
-
-
-@dataclass(frozen=True)
-class Formats:
-    """The patterns of dates and times that options give, None for Spark's defaults."""
-
-    date: str | None = None
-    timestamp: str | None = None
-    timestamp_ntz: str | None = None
 
 
 def can_hold(kind: pa.DataType) -> bool:
@@ -113,20 +101,11 @@ def _ways(
 def _time_ways(
     kind: pa.DataType, formats: Formats
 ) -> tuple[Callable[[pa.Array], pa.Array], _Cell]:
-    if pt.is_date32(kind):
-        plain, text = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$", formats.date
-        default: _Cell = _day
-    else:
-        plain = (
-            r"^[0-9]{4}-[0-9]{2}-[0-9]{2}"
-            r"([ T][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?Z?)?$"
-        )
-        text = formats.timestamp if kind.tz else formats.timestamp_ntz
-        default = partial(_moment, has_zone=kind.tz is not None)
-    if text is None:
-        return partial(_cast_times, kind=kind, plain=plain), default
-    pattern = read_pattern(text)
-    careful = partial(_by_pattern, pattern=pattern, kind=kind)
+    careful = time_reader(kind, formats)
+    pattern = formats.pattern(kind)
+    if pattern is None:
+        plain = _PLAIN_DATE if pt.is_date32(kind) else _PLAIN_MOMENT
+        return partial(_cast_times, kind=kind, plain=plain), careful
     if pattern.iso is None or (pt.is_date32(kind) and " " in pattern.iso):
         return partial(_nothing, kind=kind), careful
     return partial(_cast_pattern, kind=kind, pattern=pattern), careful
@@ -229,48 +208,3 @@ def _json_number(text: str, allowed: re.Pattern[str]) -> bytes:
         raise MismatchError
     sign, digits, exponent = match.group(1, 2, 3)
     return f"{sign.strip('+')}{f'0{digits}'}{exponent}".encode()
-
-
-def _day(text: str) -> date:
-    match = _DAY.fullmatch(text)
-    if match is None:
-        raise MismatchError
-    return date(*(int(part or 1) for part in match.groups()))
-
-
-def _moment(text: str, *, has_zone: bool) -> datetime:
-    match = _MOMENT.fullmatch(text)
-    if match is None:
-        raise MismatchError
-    year, month, day, hour, minute, second, fraction, rest = match.groups()
-    zone = (rest or "").strip()
-    if zone and (hour is None or not has_zone):
-        raise MismatchError
-    days = [int(part or 1) for part in (year, month, day)]
-    micros = int((fraction or "").ljust(6, "0")[:6])
-    clock = time(int(hour or 0), int(minute or 0), int(second or 0), micros)
-    moment = datetime.combine(date(*days), clock, _zone(zone) if zone else UTC)
-    return moment.astimezone(UTC) if has_zone else moment.replace(tzinfo=None)
-
-
-@lru_cache
-def _zone(text: str) -> timezone | ZoneInfo:
-    if text in {"Z", "UTC", "GMT", "UT"}:
-        return UTC
-    offset = _OFFSET.fullmatch(text)
-    if offset is None:
-        return ZoneInfo(text)
-    sign, hours, minutes = offset.groups()
-    length = timedelta(hours=int(hours), minutes=int(minutes or 0))
-    return timezone(-length if sign == "-" else length)
-
-
-def _by_pattern(text: str, *, pattern: Pattern, kind: pa.DataType) -> object:
-    moment = pattern.read(text)
-    if pt.is_date32(kind):
-        return moment.date()
-    if kind.tz is None:
-        if moment.tzinfo:
-            raise MismatchError
-        return moment
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from io import BytesIO
+from itertools import chain
 
 import msgspec
 import pyarrow as pa
@@ -12,16 +15,22 @@ import pyarrow.json
 import pyarrow.types as pt
 
 from sluice.formats.base import FileRange, Format, ParsedBlock, Split
-from sluice.formats.json_infer import decode_records, infer_schema
-from sluice.formats.json_values import read_records, read_unknown_fields
+from sluice.formats.encodings import UTF8, is_wide, to_utf8
+from sluice.formats.json_infer import Rules, decode_records, infer_schema
+from sluice.formats.json_options import OPTIONS
+from sluice.formats.json_values import (
+    quote_not_finite,
+    read_records,
+    read_unknown_fields,
+)
+from sluice.formats.moments import DEFAULTS, Formats
 from sluice.formats.streams import (
-    CONTENT_LIMIT,
     DEFAULT_CONTENT_BYTES,
     line_blocks,
     read_content,
     read_heads,
+    separated,
 )
-from sluice.values import Option, parse_flag
 
 _CAREFUL_RECORDS = 256
 _BOM = b"\xef\xbb\xbf"
@@ -34,62 +43,121 @@ _ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
 class JsonFormat(Format):
     """One object a line, or with ``multi_line`` one object or an array of them a file.
 
-    A line that is no object is a corrupt record.
+    A line may also hold an array, whose elements are records. What is neither is a
+    corrupt record.
     """
 
     name = "json"
-    options = (
-        Option(
-            name="multiLine",
-            default="false",
-            meaning="a file is one JSON document, an object or an array of objects",
-            parse=parse_flag,
-            field="multi_line",
-        ),
-        CONTENT_LIMIT,
-    )
+    options = OPTIONS
+
     multi_line: bool = False
+    encoding: str = UTF8
+    line_sep: bytes | None = None
+    date_format: str | None = None
+    timestamp_format: str | None = None
+    timestamp_ntz_format: str | None = None
+    primitives_as_string: bool = False
+    prefers_decimal: bool = False
+    infers_timestamp: bool = False
+    drops_null_fields: bool = False
     max_content_bytes: int = DEFAULT_CONTENT_BYTES
 
     @property
     def split(self) -> Split:
-        """By lines, but for documents."""
-        return Split.NEVER if self.multi_line else Split.RANGES
+        """By lines, but for documents and where no line feed ends them."""
+        by_line_feed = self.line_sep in {None, b"\n"} and not is_wide(self.encoding)
+        whole = self.multi_line or not by_line_feed
+        return Split.NEVER if whole else Split.RANGES
+
+    @property
+    def formats(self) -> Formats:
+        """The patterns of dates and times."""
+        return Formats(
+            self.date_format, self.timestamp_format, self.timestamp_ntz_format
+        )
 
     def infer(self, paths: Sequence[str], *, max_bytes: int, typed: bool) -> pa.Schema:
         """Return the columns of the objects in a sample, sorted by name."""
-        split = document_records if self.multi_line else record_lines
-        heads = read_heads(paths, max_bytes)
-        records = (each for head in heads for each in decode_records(split(head)))
-        return infer_schema(records, typed=typed)
+        rules = Rules(
+            typed=typed,
+            primitives_as_string=self.primitives_as_string,
+            prefers_decimal=self.prefers_decimal,
+            timestamps=self.formats if self.infers_timestamp else None,
+            drops_nulls=self.drops_null_fields,
+        )
+        records = (
+            record
+            for head in read_heads(paths, max_bytes)
+            for record in decode_records(self._sample(head), rules)
+        )
+        return infer_schema(records, rules)
 
     def parse(self, part: FileRange, columns: pa.Schema) -> Iterator[ParsedBlock]:
         """Yield the objects whose lines begin in ``[start, end)``, or of a document."""
         limit = self.max_content_bytes
         if self.multi_line:
-            yield from parse_document(read_content(part.stream, limit), columns)
+            content = to_utf8(read_content(part.stream, limit), self.encoding)
+            yield from parse_document(content, columns, self.formats)
             return
-        for block in line_blocks(part.stream, part.start, part.end, limit=limit):
-            yield from parse_block(block, columns)
+        parse = partial(parse_lines, columns=columns, formats=self.formats)
+        yield from chain.from_iterable(map(parse, self._lines(part)))
+
+    def _sample(self, head: bytes) -> list[bytes]:
+        text = to_utf8(head, self.encoding)
+        return document_records(text) if self.multi_line else _records(self._cut(text))
+
+    def _lines(self, part: FileRange) -> Iterator[list[bytes]]:
+        """Yield the lines of a range, block by block."""
+        stream, start, end, encoding = part.stream, part.start, part.end, self.encoding
+        limit = self.max_content_bytes
+        if self.split is Split.NEVER and encoding != UTF8:
+            content = to_utf8(read_content(stream, limit), encoding)
+            stream, start, end, encoding = BytesIO(content), 0, len(content), UTF8
+        if self.line_sep is not None and self.line_sep != b"\n":
+            yield from map(_stripped, separated(stream, self.line_sep, limit))
+            return
+        for block in line_blocks(stream, start, end, limit=limit):
+            yield self._cut(to_utf8(block, encoding))
+
+    def _cut(self, text: bytes) -> list[bytes]:
+        ends = self.line_sep
+        return record_lines(text) if ends is None else _stripped(text.split(ends))
 
     def parse_together(
         self, contents: Sequence[bytes], columns: pa.Schema, *, rescues: bool
     ) -> tuple[list[ParsedBlock], list[int]] | None:
         """Return the objects of many small files, which pyarrow reads at once."""
         del rescues
-        if self.multi_line:
+        if self.multi_line or self.line_sep not in {None, b"\n"}:
             return None
-        files = [record_lines(content) for content in contents]
-        lines = [line for file in files for line in file]
-        return list(_parse_records(lines, columns)), [len(file) for file in files]
+        texts = (to_utf8(content, self.encoding) for content in contents)
+        files = [_records(self._cut(text)) for text in texts]
+        records = [record for file in files for record in file]
+        blocks = _parse_records(records, columns, self.formats)
+        return list(blocks), [len(file) for file in files]
 
 
 FORMAT = JsonFormat
 
 
-def parse_block(block: bytes, columns: pa.Schema) -> Iterator[ParsedBlock]:
+def parse_block(
+    block: bytes, columns: pa.Schema, formats: Formats = DEFAULTS
+) -> Iterator[ParsedBlock]:
     """Parse complete lines, one JSON object each, into the types of ``columns``."""
-    return _parse_records(record_lines(block), columns)
+    return parse_lines(record_lines(block), columns, formats)
+
+
+def parse_lines(
+    lines: Sequence[bytes], columns: pa.Schema, formats: Formats = DEFAULTS
+) -> Iterator[ParsedBlock]:
+    """Parse lines, each an object or an array of them, without space around it."""
+    parsed = _parse_quickly(lines, columns) if lines else None
+    if parsed is not None:
+        yield parsed
+        return
+    records = _records(lines)
+    parse = _parse_odd if records == lines else _parse_records
+    yield from parse(records, columns, formats)
 
 
 def record_lines(block: bytes) -> list[bytes]:
@@ -97,43 +165,71 @@ def record_lines(block: bytes) -> list[bytes]:
 
     A byte-order mark goes wherever a line begins with one, as in files put together.
     """
-    lines = (line.removeprefix(_BOM).strip(_SPACE) for line in block.splitlines())
-    return [line for line in lines if line]
+    return _stripped(block.splitlines())
 
 
-def parse_document(content: bytes, columns: pa.Schema) -> Iterator[ParsedBlock]:
+def _stripped(lines: Iterable[bytes]) -> list[bytes]:
+    bare = (line.removeprefix(_BOM).strip(_SPACE) for line in lines)
+    return [line for line in bare if line]
+
+
+def _records(lines: Sequence[bytes]) -> list[bytes]:
+    """Return lines, of those that are arrays the elements."""
+    return [
+        record
+        for line in lines
+        for record in (_elements(line) if line.startswith(b"[") else [line])
+    ]
+
+
+def parse_document(
+    content: bytes, columns: pa.Schema, formats: Formats = DEFAULTS
+) -> Iterator[ParsedBlock]:
     """Parse a file that is one JSON object, or one array of them (``multiLine``)."""
-    return _parse_records(document_records(content), columns)
+    return _parse_records(document_records(content), columns, formats)
 
 
 def document_records(content: bytes) -> list[bytes]:
     """Return the records of a file that is one JSON object, or one array of them."""
-    stripped = content.removeprefix(_BOM).strip(_SPACE)
-    if stripped.startswith(b"["):
-        return _elements(stripped)
-    return [stripped] if stripped else []
+    return _records(_stripped([content]))
 
 
-def _parse_records(lines: Sequence[bytes], columns: pa.Schema) -> Iterator[ParsedBlock]:
+def _parse_records(
+    lines: Sequence[bytes], columns: pa.Schema, formats: Formats
+) -> Iterator[ParsedBlock]:
+    parsed = _parse_quickly(lines, columns) if lines else None
+    if parsed is not None:
+        yield parsed
+    else:
+        yield from _parse_odd(lines, columns, formats)
+
+
+def _parse_odd(
+    lines: Sequence[bytes], columns: pa.Schema, formats: Formats
+) -> Iterator[ParsedBlock]:
     """Halve what does not fit: one odd record slows down only its neighbours."""
     if not lines:
         return
-    parsed = _parse_fitting(lines, columns) or _parse_wider(lines, columns)
-    if parsed is not None:
-        yield parsed
-    elif len(lines) <= _CAREFUL_RECORDS:
-        yield _parse_carefully(lines, columns)
+    if len(lines) <= _CAREFUL_RECORDS:
+        yield _parse_carefully(lines, columns, formats)
     else:
         middle = len(lines) // 2
-        yield from _parse_records(lines[:middle], columns)
-        yield from _parse_records(lines[middle:], columns)
+        yield from _parse_records(lines[:middle], columns, formats)
+        yield from _parse_records(lines[middle:], columns, formats)
+
+
+def _parse_quickly(lines: Sequence[bytes], columns: pa.Schema) -> ParsedBlock | None:
+    return _parse_fitting(lines, columns) or _parse_wider(lines, columns)
 
 
 def _elements(array: bytes) -> list[bytes]:
-    try:
-        return [bytes(raw) for raw in _ARRAY.decode(array)]
-    except (msgspec.DecodeError, RecursionError):
-        return [array]
+    """Return the elements of an array, the text itself where it is none."""
+    for text in (array, quote_not_finite(array)):
+        try:
+            return [bytes(raw) for raw in _ARRAY.decode(text)]
+        except (msgspec.DecodeError, RecursionError):
+            continue
+    return [array]
 
 
 def _parse_fitting(lines: Sequence[bytes], columns: pa.Schema) -> ParsedBlock | None:
@@ -215,8 +311,10 @@ def _is_plain(kind: pa.DataType) -> bool:
     return pt.is_string(kind) or (pt.is_primitive(kind) and not pt.is_temporal(kind))
 
 
-def _parse_carefully(lines: Sequence[bytes], columns: pa.Schema) -> ParsedBlock:
-    records = read_records(lines, columns)
+def _parse_carefully(
+    lines: Sequence[bytes], columns: pa.Schema, formats: Formats = DEFAULTS
+) -> ParsedBlock:
+    records = read_records(lines, columns, formats)
     arrays = [
         pa.array([record.values.get(field.name) for record in records], field.type)
         for field in columns

@@ -3,54 +3,118 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from functools import reduce
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from functools import partial, reduce
 
 import msgspec
 import pyarrow as pa
 import pyarrow.types as pt
 
+from sluice.formats.json_values import DECIMAL
+from sluice.formats.moments import UNREADABLE, Formats, time_reader
+
 _RECORD = msgspec.json.Decoder(dict[str, object])
+_EXACT_RECORD = msgspec.json.Decoder(dict[str, object], float_hook=Decimal)
 _LONG_LIMIT = 1 << 63
+_MOST_DIGITS = 38
 _NULL, _EMPTY = pa.null(), pa.struct([])
 _LONG, _DOUBLE, _STRING = pa.int64(), pa.float64(), pa.string()
+_MOMENT = pa.timestamp("us", "UTC")
 
 
-def decode_records(lines: Iterable[bytes]) -> Iterator[dict[str, object]]:
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """What options say of inference.
+
+    - ``typed``: False makes every column a string (Auto Loader's default for JSON);
+    - ``primitives_as_string``: numbers and booleans are strings;
+    - ``prefers_decimal``: numbers with a point, and strings of numbers, are decimals;
+    - ``timestamps``: how strings that are timestamps look, None where none is one;
+    - ``drops_nulls``: a field that holds nothing gets no column.
+    """
+
+    typed: bool
+    primitives_as_string: bool = False
+    prefers_decimal: bool = False
+    timestamps: Formats | None = None
+    drops_nulls: bool = False
+
+
+def decode_records(lines: Iterable[bytes], rules: Rules) -> Iterator[dict[str, object]]:
     """Yield the JSON objects of ``lines``; the rest is rescued when it is read."""
+    decoder = _EXACT_RECORD if rules.prefers_decimal else _RECORD
     for line in lines:
         try:
-            yield _RECORD.decode(line)
+            yield decoder.decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             continue
 
 
-def infer_schema(records: Iterable[Mapping[str, object]], *, typed: bool) -> pa.Schema:
+def infer_schema(records: Iterable[Mapping[str, object]], rules: Rules) -> pa.Schema:
     """Return the schema that holds every field of ``records``, sorted by name.
 
-    Untyped (Auto Loader's default for JSON) every column is a string. Typed, a field
-    takes the narrowest of long, double, boolean, struct, array and string that holds
-    all its values; a field that is always null is a string.
+    Typed, a field takes the narrowest of long, double, boolean, struct, array and
+    string that holds all its values, and of what ``rules`` add; a field that is
+    always null is a string.
     """
-    if not typed:
+    if not rules.typed and not rules.drops_nulls:
         names = sorted({name for record in records for name in record})
         return pa.schema([(name, _STRING) for name in names])
-    merged = reduce(merge_types, map(type_of, records), _EMPTY)
-    return pa.schema(list(_without_nulls(merged)))
+    find = partial(type_of, rules=rules)
+    merged = _settled(reduce(merge_types, map(find, records), _EMPTY), rules)
+    fields = list(merged) if merged is not None else []
+    if rules.typed:
+        return pa.schema(fields)
+    return pa.schema([(field.name, _STRING) for field in fields])
 
 
-def type_of(value: object) -> pa.DataType:
+def type_of(value: object, rules: Rules) -> pa.DataType:
     """Return the type of one decoded JSON value."""
     if isinstance(value, Mapping):
-        return pa.struct([(str(name), type_of(value[name])) for name in sorted(value)])
+        fields = [(str(name), type_of(value[name], rules)) for name in sorted(value)]
+        return pa.struct(fields)
     if isinstance(value, list):
-        return _list_of(reduce(merge_types, map(type_of, value), _NULL))
-    if isinstance(value, bool):
-        return pa.bool_()
-    if isinstance(value, int):
-        return _LONG if -_LONG_LIMIT <= value < _LONG_LIMIT else _DOUBLE
-    if isinstance(value, float):
-        return _DOUBLE
-    return _NULL if value is None else _STRING
+        find = partial(type_of, rules=rules)
+        return _list_of(reduce(merge_types, map(find, value), _NULL))
+    if value is None:
+        return _NULL
+    if isinstance(value, str):
+        return _type_of_text(value, rules)
+    if rules.primitives_as_string:
+        return _STRING
+    return pa.bool_() if isinstance(value, bool) else _type_of_number(value, rules)
+
+
+def _type_of_text(text: str, rules: Rules) -> pa.DataType:
+    if rules.prefers_decimal and DECIMAL.fullmatch(text.encode()):
+        try:
+            return _decimal_of(Decimal(text)) or _STRING
+        except InvalidOperation:
+            return _STRING
+    if rules.timestamps is None:
+        return _STRING
+    try:
+        time_reader(_MOMENT, rules.timestamps)(text)
+    except UNREADABLE:
+        return _STRING
+    return _MOMENT
+
+
+def _type_of_number(value: object, rules: Rules) -> pa.DataType:
+    if isinstance(value, int) and -_LONG_LIMIT <= value < _LONG_LIMIT:
+        return _LONG
+    if rules.prefers_decimal and isinstance(value, int | Decimal):
+        return _decimal_of(Decimal(value)) or _DOUBLE
+    return _DOUBLE
+
+
+def _decimal_of(number: Decimal) -> pa.DataType | None:
+    """Return the narrowest decimal that holds a number, None where none does."""
+    _, digits, exponent = number.as_tuple()
+    scale = max(-int(exponent), 0)
+    precision = max(len(digits) + max(int(exponent), 0), scale)
+    return pa.decimal128(precision, scale) if precision <= _MOST_DIGITS else None
 
 
 def merge_types(left: pa.DataType, right: pa.DataType) -> pa.DataType:
@@ -63,7 +127,30 @@ def merge_types(left: pa.DataType, right: pa.DataType) -> pa.DataType:
         return _merge_structs(left, right)
     if pt.is_list(left) and pt.is_list(right):
         return _list_of(merge_types(left.value_type, right.value_type))
-    return _DOUBLE if {left, right} == {_LONG, _DOUBLE} else _STRING
+    if _is_number(left) and _is_number(right):
+        return _merge_numbers(left, right)
+    return _STRING
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return kind in {_LONG, _DOUBLE} or pt.is_decimal(kind)
+
+
+def _merge_numbers(left: pa.DataType, right: pa.DataType) -> pa.DataType:
+    if _DOUBLE in {left, right}:
+        return _DOUBLE
+    one, other = _as_decimal(left), _as_decimal(right)
+    scale = max(one.scale, other.scale)
+    whole = max(one.precision - one.scale, other.precision - other.scale)
+    return (
+        pa.decimal128(whole + scale, scale)
+        if whole + scale <= _MOST_DIGITS
+        else _DOUBLE
+    )
+
+
+def _as_decimal(kind: pa.DataType) -> pa.Decimal128Type:
+    return kind if pt.is_decimal(kind) else pa.decimal128(20, 0)
 
 
 def _merge_structs(left: pa.StructType, right: pa.StructType) -> pa.StructType:
@@ -78,11 +165,15 @@ def _list_of(kind: pa.DataType) -> pa.ListType:
     return pa.list_(pa.field("element", kind))
 
 
-def _without_nulls(kind: pa.DataType) -> pa.DataType:
+def _settled(kind: pa.DataType, rules: Rules) -> pa.DataType | None:
+    """Return a type without nulls: strings, or None where fields of nulls go."""
     if pt.is_null(kind):
-        return _STRING
+        return None if rules.drops_nulls else _STRING
     if pt.is_list(kind):
-        return _list_of(_without_nulls(kind.value_type))
-    if pt.is_struct(kind):
-        return pa.struct([(field.name, _without_nulls(field.type)) for field in kind])
-    return kind
+        element = _settled(kind.value_type, rules)
+        return None if element is None else _list_of(element)
+    if not pt.is_struct(kind):
+        return kind
+    found = {field.name: _settled(field.type, rules) for field in kind}
+    fields = [(name, each) for name, each in found.items() if each is not None]
+    return None if rules.drops_nulls and not fields else pa.struct(fields)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation
 from math import isfinite
 
@@ -20,12 +20,15 @@ import pyarrow.types as pt
 
 from sluice.errors import Condition, UsageError
 from sluice.formats.base import Record
+from sluice.formats.moments import DEFAULTS, UNREADABLE, Formats, time_reader
 
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
 _STRING = msgspec.json.Decoder(str)
 _INTEGER = re.compile(rb"-?\d+")
 _NUMBER = re.compile(rb"-?\d[\d.eE+-]*")
+# As strings numbers need not be JSON.
+DECIMAL = re.compile(rb"[+-]?\.?\d[\d.eE+-]*")
 _NOT_FINITE = {
     b'"NaN"': float("nan"),
     b'"-NaN"': float("nan"),
@@ -54,15 +57,19 @@ _DOES_NOT_FIT = (MismatchError, *_UNDECODABLE)
 
 
 Converter = Callable[[bytes], object]
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LONGEST_INTEGER = 20
 
 
-def read_records(lines: Iterable[bytes], columns: pa.Schema) -> list[Record]:
+def read_records(
+    lines: Iterable[bytes], columns: pa.Schema, formats: Formats = DEFAULTS
+) -> list[Record]:
     """Convert each JSON record of ``lines`` to the types of ``columns``.
 
     A line that is no JSON object is a record without values whose ``corrupt`` holds
     the line.
     """
-    converters = {field.name: converter(field.type) for field in columns}
+    converters = {field.name: converter(field.type, formats) for field in columns}
     return [_read_record(line, converters) for line in lines]
 
 
@@ -102,12 +109,17 @@ def decode_fields(line: bytes) -> dict[str, msgspec.Raw] | None:
     except _UNDECODABLE:
         pass
     try:
-        return _OBJECT.decode(_STRING_OR_NOT_FINITE.sub(_quote_not_finite, line))
+        return _OBJECT.decode(quote_not_finite(line))
     except _UNDECODABLE:
         return None
 
 
-def _quote_not_finite(match: re.Match[bytes]) -> bytes:
+def quote_not_finite(text: bytes) -> bytes:
+    """Return JSON text in which ``NaN`` and ``Infinity`` are in quotes."""
+    return _STRING_OR_NOT_FINITE.sub(_quote, text)
+
+
+def _quote(match: re.Match[bytes]) -> bytes:
     return b'"%b"' % match[1] if match[1] else match[0]
 
 
@@ -152,15 +164,17 @@ class PartialMismatchError(MismatchError):
         self.rescued = rescued
 
 
-def converter(kind: pa.DataType) -> Converter:
+def converter(kind: pa.DataType, formats: Formats = DEFAULTS) -> Converter:
     """Return what converts the JSON text of a value that is not null to ``kind``.
+
+    Text of a date or a time is read by ``formats``.
 
     Raises:
         UsageError: JSON cannot be read as ``kind``.
     """
     for matches, make in _CONVERTERS:
         if matches(kind):
-            return make(kind)
+            return make(kind, formats)
     raise UsageError(
         Condition.SCHEMA_UNSUPPORTED,
         f"cloudFiles: a column of type {kind} cannot be read from JSON; declare it as "
@@ -186,7 +200,7 @@ def _boolean(text: bytes) -> bool:
     return text == b"true"
 
 
-def _make_float(kind: pa.DataType) -> Converter:
+def _make_float(kind: pa.DataType, _: Formats) -> Converter:
     limit = _FLOAT_LIMITS.get(kind.bit_width)
 
     def decimal_point(text: bytes) -> float:
@@ -202,23 +216,27 @@ def _make_float(kind: pa.DataType) -> Converter:
     return decimal_point
 
 
-def _make_integer(kind: pa.DataType) -> Converter:
+def _make_integer(kind: pa.DataType, _: Formats) -> Converter:
     limit = 1 << (kind.bit_width - 1)
 
     def integer(text: bytes) -> int:
-        if not _INTEGER.fullmatch(text) or not -limit <= int(text) < limit:
+        # Python itself refuses to read thousands of digits.
+        if not _INTEGER.fullmatch(text) or len(text) > _LONGEST_INTEGER:
             raise MismatchError
-        return int(text)
+        value = int(text)
+        if not -limit <= value < limit:
+            raise MismatchError
+        return value
 
     return integer
 
 
-def _make_decimal(kind: pa.DataType) -> Converter:
+def _make_decimal(kind: pa.DataType, _: Formats) -> Converter:
     step = Decimal(1).scaleb(-kind.scale)
 
     def decimal(text: bytes) -> Decimal:
         number = text.strip(b'"')
-        if not _NUMBER.fullmatch(number):
+        if not DECIMAL.fullmatch(number):
             raise MismatchError
         try:
             exact = Decimal(number.decode())
@@ -232,31 +250,36 @@ def _make_decimal(kind: pa.DataType) -> Converter:
     return decimal
 
 
-def _date(text: bytes) -> date:
-    try:
-        return date.fromisoformat(_quoted(text))
-    except ValueError:
-        raise MismatchError from None
+def _make_date(kind: pa.DataType, formats: Formats) -> Converter:
+    read = time_reader(kind, formats)
 
-
-def _make_timestamp(kind: pa.DataType) -> Converter:
-    def timestamp(text: bytes) -> datetime:
+    def day(text: bytes) -> object:
         try:
-            moment = datetime.fromisoformat(_quoted(text))
-            if kind.tz is not None:
-                return _in_utc(moment)
-        except (ValueError, OverflowError):
+            return read(_quoted(text))
+        except UNREADABLE:
             raise MismatchError from None
-        if moment.tzinfo:
-            # Its zone would be lost, and with it which moment it was.
-            raise MismatchError
-        return moment
+
+    return day
+
+
+def _make_timestamp(kind: pa.DataType, formats: Formats) -> Converter:
+    read = time_reader(kind, formats)
+
+    def timestamp(text: bytes) -> object:
+        try:
+            # Whole seconds since 1970 are a moment, but not a time of some zone.
+            seconds = kind.tz is not None and not text.startswith(b'"')
+            return _since_epoch(text) if seconds else read(_quoted(text))
+        except UNREADABLE:
+            raise MismatchError from None
 
     return timestamp
 
 
-def _in_utc(moment: datetime) -> datetime:
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+def _since_epoch(text: bytes) -> datetime:
+    if not _INTEGER.fullmatch(text):
+        raise MismatchError
+    return _EPOCH + timedelta(seconds=int(text))
 
 
 def _binary(text: bytes) -> bytes:
@@ -266,8 +289,8 @@ def _binary(text: bytes) -> bytes:
         raise MismatchError from None
 
 
-def _make_struct(kind: pa.DataType) -> Converter:
-    converters = {field.name: converter(field.type) for field in kind}
+def _make_struct(kind: pa.DataType, formats: Formats) -> Converter:
+    converters = {field.name: converter(field.type, formats) for field in kind}
 
     def struct(text: bytes) -> dict[str, object]:
         if not text.startswith(b"{"):
@@ -282,8 +305,8 @@ def _make_struct(kind: pa.DataType) -> Converter:
     return struct
 
 
-def _make_list(kind: pa.DataType) -> Converter:
-    convert = converter(kind.value_type)
+def _make_list(kind: pa.DataType, formats: Formats) -> Converter:
+    convert = converter(kind.value_type, formats)
 
     def array(text: bytes) -> list[object]:
         if not text.startswith(b"["):
@@ -293,8 +316,8 @@ def _make_list(kind: pa.DataType) -> Converter:
     return array
 
 
-def _make_map(kind: pa.DataType) -> Converter:
-    convert = converter(kind.item_type)
+def _make_map(kind: pa.DataType, formats: Formats) -> Converter:
+    convert = converter(kind.item_type, formats)
 
     def mapping(text: bytes) -> list[tuple[str, object]]:
         if not text.startswith(b"{"):
@@ -317,16 +340,17 @@ def _item(convert: Converter, raw: msgspec.Raw) -> object:
 
 
 _CONVERTERS: tuple[
-    tuple[Callable[[pa.DataType], bool], Callable[[pa.DataType], Converter]], ...
+    tuple[Callable[[pa.DataType], bool], Callable[[pa.DataType, Formats], Converter]],
+    ...,
 ] = (
-    (pt.is_string, lambda _: _string),
-    (pt.is_boolean, lambda _: _boolean),
+    (pt.is_string, lambda *_: _string),
+    (pt.is_boolean, lambda *_: _boolean),
     (pt.is_signed_integer, _make_integer),
     (pt.is_floating, _make_float),
     (pt.is_decimal, _make_decimal),
-    (pt.is_date32, lambda _: _date),
+    (pt.is_date32, _make_date),
     (pt.is_timestamp, _make_timestamp),
-    (pt.is_binary, lambda _: _binary),
+    (pt.is_binary, lambda *_: _binary),
     (pt.is_struct, _make_struct),
     (pt.is_list, _make_list),
     (pt.is_map, _make_map),

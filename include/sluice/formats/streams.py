@@ -18,6 +18,7 @@ BLOCK_BYTES = 8 << 20
 CODECS = {"gz": "gzip", "bz2": "bz2", "zst": "zstd", "lz4": "lz4", "br": "brotli"}
 """The endings of compressed files, in lower case, and their codecs in pyarrow."""
 DEFAULT_CONTENT_BYTES = 512 << 20
+_BOM = b"\xef\xbb\xbf"
 _MOST_CONTENT_BYTES = (1 << 31) - 1
 _LOG = logging.getLogger(__name__)
 
@@ -148,3 +149,23 @@ def _pass_line(stream: BinaryIO) -> int:
         if part.endswith(b"\n"):
             break
     return length
+
+
+def separated(
+    stream: BinaryIO, separator: bytes, limit: int = DEFAULT_CONTENT_BYTES
+) -> Iterator[list[bytes]]:
+    """Yield what stands between separators, block by block; one at the end is none.
+
+    A byte-order mark at the beginning is passed over.
+
+    Raises:
+        BadFileError: what is between two separators is more than ``limit`` bytes.
+    """
+    rest = stream.read(len(_BOM)).removeprefix(_BOM)
+    while block := stream.read(BLOCK_BYTES):
+        *lines, rest = (rest + block).split(separator)
+        if len(rest) > limit:
+            raise too_much_error("a line of it has", limit)
+        yield lines
+    lines = rest.removesuffix(separator).split(separator) if rest else []
+    yield lines

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import BinaryIO
 
 import msgspec
 import pyarrow as pa
@@ -12,12 +11,11 @@ import pyarrow as pa
 from sluice.errors import Condition, UsageError
 from sluice.formats.base import FileRange, Format, ParsedBlock, Record, Split
 from sluice.formats.streams import (
-    BLOCK_BYTES,
     CONTENT_LIMIT,
     DEFAULT_CONTENT_BYTES,
     line_blocks,
     read_content,
-    too_much_error,
+    separated,
 )
 from sluice.values import Option, parse_flag
 
@@ -115,8 +113,7 @@ class TextFormat(Format):
                 first = number == part.start == 0
                 yield self._cut(block.removeprefix(_BOM) if first else block)
         elif self.line_sep:
-            limit = self.max_content_bytes
-            yield from _separated(part.stream, self.line_sep, limit)
+            yield from separated(part.stream, self.line_sep, self.max_content_bytes)
 
     def _cut(self, block: bytes) -> list[bytes]:
         if self.line_sep is None:
@@ -125,18 +122,6 @@ class TextFormat(Format):
 
 
 FORMAT = TextFormat
-
-
-def _separated(stream: BinaryIO, separator: bytes, limit: int) -> Iterator[list[bytes]]:
-    """Yield what stands between separators, block by block; one at the end is none."""
-    rest = stream.read(len(_BOM)).removeprefix(_BOM)
-    while block := stream.read(BLOCK_BYTES):
-        *lines, rest = (rest + block).split(separator)
-        if len(rest) > limit:
-            raise too_much_error("a line of it has", limit)
-        yield lines
-    lines = rest.removesuffix(separator).split(separator) if rest else []
-    yield lines
 
 
 def _block(lines: Sequence[bytes], name: str) -> ParsedBlock:

@@ -11,6 +11,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 
 from sluice.audit import counting
 from sluice.audit.counting import COUNTERS, count_records
@@ -26,6 +28,7 @@ from sluice.model import LedgerFile
 from sluice.reading.partition import FileSlice
 from sluice.reading.plan import ReadPlan
 from sluice.reading.read import read_slices
+from support.json_rows import CORRUPT
 
 EPOCH = datetime.fromtimestamp(0, UTC)
 SPELLINGS = [each for ending in CODECS for each in (ending, ending.upper())]
@@ -54,6 +57,9 @@ def rows_read(path: Path) -> int:
         (b"\xef\xbb\xbf", 0),
         (b"{}\n   {}", 2),
         (b"not json\n{}\n", 2),
+        (b"[{},{}]\n{}\n [ ] \n", 3),
+        (b'\xef\xbb\xbf[1,"]",[2]]', 3),
+        (b"[{},\n{}]\n", 2),
     ],
 )
 @pytest.mark.parametrize("block_bytes", [1, 3, 1 << 20])
@@ -86,6 +92,48 @@ def test_multi_line_file_holds_an_array_or_one_record(
     path = tmp_path / "a.json"
     path.write_text(content)
     assert count_records(str(path), JsonFormat(multi_line=True)) == records
+
+
+# JSON, and what only one of two readers may take for it.
+VALID = st.sampled_from(
+    [b"{}", b"NaN", b"-Inf", b'"\\ud800"', b'"\\"NaN"', b"9" * 5000]
+)
+ARRAYS = st.lists(VALID | st.sampled_from(CORRUPT), max_size=3).map(
+    lambda elements: b"[" + b",".join(elements) + b"]"
+)
+BLANKS = st.sampled_from([b"", b" \t", b"\x0b", b"\xef\xbb\xbf", b"\xef\xbb\xbf {}"])
+
+
+@given(
+    lines=st.lists(ARRAYS | BLANKS | st.sampled_from(CORRUPT), max_size=4),
+    line_sep=st.sampled_from([None, b"\n", b"\r\n", b"||"]),
+    encoding=st.sampled_from(["utf-8", "utf-16", "utf-32-be", "cp1252"]),
+    whole=st.booleans(),
+)
+@settings(
+    max_examples=150,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@example(lines=[b'[{}, "\\ud800"]'], line_sep=None, encoding="utf-8", whole=False)
+def test_json_records_are_counted_as_they_are_read(
+    tmp_path: Path, lines: list[bytes], line_sep: bytes, encoding: str, *, whole: bool
+) -> None:
+    """Arrays are as many records as they have elements, unless they are broken."""
+    content = (line_sep or b"\n").join(lines)
+    if encoding != "utf-8":
+        content = content.decode("latin-1").encode(encoding, "replace")
+    path = tmp_path / "a.json"
+    path.write_bytes(content)
+    source_format = JsonFormat(multi_line=whole, line_sep=line_sep, encoding=encoding)
+    part = FileRange("/a", len(content), EPOCH, BytesIO(content), 0, len(content))
+    columns = pa.schema([("i", pa.int64())])
+
+    read = source_format.parse(part, columns)
+    assert count_records(str(path), source_format) == sum(
+        block.num_rows for block in read
+    )
 
 
 def test_both_registries_cover_the_same() -> None:

@@ -97,7 +97,7 @@ def test_value_does_not_depend_on_its_neighbours(name: str, text: str) -> None:
     alone = rows(block)
 
     assert repr(carefully(block, COLUMNS)) == repr(alone)
-    assert repr(rows(block + b"\n[]")[:1]) == repr(alone)
+    assert repr(rows(block + b"\n1")[:1]) == repr(alone)
     assert repr(rows(b'{"i": 1}\n' + block)[1:]) == repr(alone)
 
 
@@ -235,3 +235,39 @@ def test_document_beyond_the_limit_is_a_bad_file() -> None:
     assert parsed(len(content))
     with pytest.raises(BadFileError, match=r"sluice\.maxContentBytes"):
         parsed(len(content) - 1)
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        (b'[{"i": 1},{"i": 2}]', [{"i": 1}, {"i": 2}]),
+        (b' [ {"i": 1} , {"new": 2} ]\r', [{"i": 1}, {}]),
+        (b"\xef\xbb\xbf[]", []),
+        (b"[{}]", [{}]),
+        (
+            b'[{"d": -Inf, "s": "Inf ]"}, {"d": 1}]',
+            [{"d": -math.inf, "s": "Inf ]"}, {"d": 1}],
+        ),
+        (b'[{"i": 1}, 2, [{"i": 3}]]', [{"i": 1}, {}, {}]),
+        (b'[{"i": 1}, {"i": 2}', [{}]),
+    ],
+)
+@pytest.mark.parametrize("columns", [COLUMNS, FLAT], ids=["nested", "flat"])
+def test_array_in_a_line_gives_its_elements_as_rows(
+    line: bytes, expected: list[dict], columns: pa.Schema
+) -> None:
+    """As Spark's reader does; an array that is broken is one corrupt record."""
+    found = rows(b'{"i": 0}\n' + line + b'\n{"i": 9}', columns)
+
+    assert [values for values, _ in found] == [{"i": 0}, *expected, {"i": 9}]
+
+
+def test_element_that_is_no_object_is_a_corrupt_record() -> None:
+    """It is kept as text, and its neighbours are rows."""
+    found = rows(b'[{"i": 1}, 1.10, {"i": "x"}]')
+
+    assert [rescued for _, rescued in found] == [
+        None,
+        '{"_corrupt_record":"1.10"}',
+        '{"i":"x"}',
+    ]

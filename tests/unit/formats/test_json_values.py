@@ -17,6 +17,7 @@ from sluice.formats.json_values import (
     read_records,
     read_unknown_fields,
 )
+from sluice.formats.moments import Formats
 
 UTC_TIME = pa.timestamp("us", tz="UTC")
 LOCAL_TIME = pa.timestamp("us")
@@ -36,6 +37,17 @@ LOCAL_TIME = pa.timestamp("us")
         (UTC_TIME, '"2026-01-01T10:00:00+02:00"', datetime(2026, 1, 1, 8, tzinfo=UTC)),
         (UTC_TIME, '"2026-01-01T10:00:00Z"', datetime(2026, 1, 1, 10, tzinfo=UTC)),
         (UTC_TIME, '"2026-01-01"', datetime(2026, 1, 1, tzinfo=UTC)),
+        (UTC_TIME, "1767225600", datetime(2026, 1, 1, tzinfo=UTC)),
+        (UTC_TIME, "-1", datetime(1969, 12, 31, 23, 59, 59, tzinfo=UTC)),
+        (UTC_TIME, '"2026-1-1 10:0"', datetime(2026, 1, 1, 10, tzinfo=UTC)),
+        (UTC_TIME, '" 2026 "', datetime(2026, 1, 1, tzinfo=UTC)),
+        (
+            UTC_TIME,
+            '"2026-01-01T10:00:00 Europe/Paris"',
+            datetime(2026, 1, 1, 9, tzinfo=UTC),
+        ),
+        (pa.date32(), '"2026-01-31T10:00:00"', date(2026, 1, 31)),
+        (pa.decimal128(5, 2), '"+.5"', Decimal("0.50")),
         (LOCAL_TIME, '"2026-01-01T10:00:00"', datetime(2026, 1, 1, 10)),  # noqa: DTZ001
         (pa.binary(), '"aGk="', b"hi"),
         (pa.float64(), "-0", -0.0),
@@ -62,7 +74,18 @@ def test_value_of_its_type_is_converted(
         (pa.date32(), '"2026-02-30"'),
         (pa.date32(), "20260101"),
         (UTC_TIME, '"soon"'),
-        (UTC_TIME, "1767225600"),
+        (UTC_TIME, "1.5"),
+        (UTC_TIME, "1e9"),
+        (UTC_TIME, "253402300800"),
+        (UTC_TIME, "9" * 5000),
+        (UTC_TIME, "true"),
+        (UTC_TIME, '""'),
+        (UTC_TIME, '"2026-01-01T10:00:00+19:00"'),
+        (UTC_TIME, '"2026-01-01T10:00:00 Atlantis/Here"'),
+        (LOCAL_TIME, "1767225600"),
+        (pa.date32(), "1"),
+        (pa.date32(), '"18000"'),
+        (pa.int64(), "9" * 5000),
         (UTC_TIME, '"0001-01-01T00:00:00+14:00"'),
         (UTC_TIME, '"9999-12-31T23:59:59-14:00"'),
         (LOCAL_TIME, '"2026-01-01T10:00:00+02:00"'),
@@ -80,6 +103,42 @@ def test_value_that_does_not_fit_is_a_mismatch(kind: pa.DataType, text: str) -> 
     """One odd value must never end a task, nor be bent until it fits."""
     with pytest.raises(MismatchError):
         converter(kind)(text.encode())
+
+
+PATTERNS = Formats(
+    date="dd.MM.yyyy", timestamp="M/d/yyyy h:mm a[ X]", timestamp_ntz="yyyyMMddHHmmss"
+)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "expected"),
+    [
+        (pa.date32(), '"31.01.2026"', date(2026, 1, 31)),
+        (UTC_TIME, '"1/2/2026 3:04 PM"', datetime(2026, 1, 2, 15, 4, tzinfo=UTC)),
+        (UTC_TIME, '"1/2/2026 3:04 PM +01"', datetime(2026, 1, 2, 14, 4, tzinfo=UTC)),
+        (UTC_TIME, "60", datetime(1970, 1, 1, 0, 1, tzinfo=UTC)),
+        (LOCAL_TIME, '"20260102030405"', datetime(2026, 1, 2, 3, 4, 5)),  # noqa: DTZ001
+        (pa.list_(pa.date32()), '["31.01.2026"]', [date(2026, 1, 31)]),
+        (
+            pa.struct([("m", pa.map_(pa.string(), pa.date32()))]),
+            '{"m": {"a": "31.01.2026"}}',
+            {"m": [("a", date(2026, 1, 31))]},
+        ),
+        (pa.date32(), '"2026-01-31"', None),
+        (UTC_TIME, '"2026-01-02T03:04:05Z"', None),
+        (LOCAL_TIME, '"2026-01-02"', None),
+    ],
+)
+def test_patterns_say_how_times_look(
+    kind: pa.DataType, text: str, expected: object
+) -> None:
+    """At any depth; text of another pattern is rescued."""
+    columns = pa.schema([("a", kind)])
+
+    (record,) = read_records([f'{{"a": {text}}}'.encode()], columns, PATTERNS)
+
+    assert record.values.get("a") == expected
+    assert ("a" in record.rescued) == (expected is None)
 
 
 def test_converted_values_make_arrow_arrays() -> None:

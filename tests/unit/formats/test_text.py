@@ -61,7 +61,6 @@ def test_rows_are_lines_as_spark_has_them(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Wherever the blocks of the reading end."""
-    monkeypatch.setattr("sluice.formats.text.BLOCK_BYTES", block_bytes)
     monkeypatch.setattr(streams, "BLOCK_BYTES", block_bytes)
     assert read(content, **options) == rows
 
