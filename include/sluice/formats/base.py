@@ -96,18 +96,21 @@ class Format(ABC):
                 is the reason.
         """
 
+    @property
+    def reads_together(self) -> bool:
+        """Whether many small files can be parsed in one call."""
+        return False
+
     def parse_together(
         self, contents: Sequence[bytes], columns: pa.Schema, *, rescues: bool
-    ) -> tuple[list[ParsedBlock], list[int]] | None:
+    ) -> tuple[list[ParsedBlock], list[int]]:
         """Return the records of many small files, and how many each of them has.
 
         - ``contents``: what each file holds, decompressed;
         - ``rescues``: False where no query asks for what does not fit.
-
-        None where the format, or what these files hold, is read file by file.
         """
-        del contents, columns, rescues
-        return None
+        message = f"{self.name} files are read one by one"
+        raise NotImplementedError(message)
 
     def codec_of(self, path: str) -> str | None:
         """Return the codec of the file at ``path``, None where it is not compressed."""

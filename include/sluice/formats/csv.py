@@ -134,15 +134,15 @@ class CsvFormat(Format):
             if block:
                 yield fill_columns(block, columns, layout, rescues=part.rescues)
 
+    @property
+    def reads_together(self) -> bool:
+        """Not documents, in which a quote that is not closed takes the rest."""
+        return not self.multi_line
+
     def parse_together(
         self, contents: Sequence[bytes], columns: pa.Schema, *, rescues: bool
-    ) -> tuple[list[ParsedBlock], list[int]] | None:
-        """Return the records of many small files; those with one header are one block.
-
-        Documents are read one by one: a quote that is not closed takes the rest.
-        """
-        if self.multi_line:
-            return None
+    ) -> tuple[list[ParsedBlock], list[int]]:
+        """Return the records of many small files; those with one header are a block."""
         parsed: list[ParsedBlock] = []
         counts: list[int] = []
         files = (self._open(BytesIO(each), 0, len(each)) for each in contents)

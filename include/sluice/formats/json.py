@@ -123,13 +123,16 @@ class JsonFormat(Format):
         ends = self.line_sep
         return record_lines(text) if ends is None else _stripped(text.split(ends))
 
+    @property
+    def reads_together(self) -> bool:
+        """Where line feeds end the lines, and a file is no document."""
+        return not self.multi_line and self.line_sep in {None, b"\n"}
+
     def parse_together(
         self, contents: Sequence[bytes], columns: pa.Schema, *, rescues: bool
-    ) -> tuple[list[ParsedBlock], list[int]] | None:
+    ) -> tuple[list[ParsedBlock], list[int]]:
         """Return the objects of many small files, which pyarrow reads at once."""
         del rescues
-        if self.multi_line or self.line_sep not in {None, b"\n"}:
-            return None
         texts = (to_utf8(content, self.encoding) for content in contents)
         files = [_records(self._cut(text)) for text in texts]
         records = [record for file in files for record in file]

@@ -51,5 +51,7 @@ class ReadPlan:
         object.__setattr__(self, "rescues", rescues)
         # What fails names its file, so it is looked for in one file at a time.
         may_fail = looks or not all(each.nullable for each in self.output)
-        object.__setattr__(self, "may_join", not may_fail)
+        object.__setattr__(
+            self, "may_join", self.format.reads_together and not may_fail
+        )
         self.format.require_columns(self.columns)

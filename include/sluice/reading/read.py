@@ -109,16 +109,13 @@ def _read_together(group: Sequence[FileSlice], plan: ReadPlan) -> list[pa.Table]
     """
     try:
         contents = list(_contents(group, plan))
-        parsed = plan.format.parse_together(
+        blocks, counts = plan.format.parse_together(
             contents, plan.columns, rescues=plan.rescues
         )
-        if parsed is None:
-            return None
         for each in group:
             _require_unchanged(each, plan)
     except (OSError, SluiceError):
         return None
-    blocks, counts = parsed
     if sum(counts) != sum(block.num_rows for block in blocks):
         return None
     runs = list(map(Run, group, counts))
