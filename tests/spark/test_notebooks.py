@@ -86,6 +86,9 @@ NOTEBOOKS = {
     "json, words of other readers": Notebook(
         "json", {"inferSchema": "true", "mergeSchema": "true", "headerRows": "1"}
     ),
+    "json, columns of folders": Notebook(
+        "json", {"cloudFiles.partitionColumns": "dt"}, sink="toTable"
+    ),
     "json, a glob in the path": Notebook("json", glob="/*.json"),
     "json, a filter of names": Notebook(
         "json", {"pathGlobFilter": "0.*", "recursiveFileLookup": "true"}, rows=2

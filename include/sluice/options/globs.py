@@ -92,7 +92,7 @@ def select_glob(pattern: str, *, recursive: bool, strict: bool) -> Selection:
     only the beginning of a file's path.
     """
     plain = list(dict.fromkeys(each.rstrip("/") for each in _alternatives(pattern)))
-    roots = _outermost(_root(each) for each in plain)
+    roots = _outermost(plain_root(each) for each in plain)
     taken = "|".join(_taken(each, recursive=recursive, strict=strict) for each in plain)
     if not strict:
         return Selection(roots, re.compile(taken), None)
@@ -124,7 +124,8 @@ def _entered(pattern: str, *, recursive: bool) -> str:
     return _translate(first, "[^/]*") + nested
 
 
-def _root(pattern: str) -> str:
+def plain_root(pattern: str) -> str:
+    """Return the folder that a glob stays below; a plain path is its own."""
     parts = pattern.split("/")
     plain = next((n for n, part in enumerate(parts) if is_glob(part)), len(parts))
     return "/".join(parts[:plain]) or "/"

@@ -55,6 +55,7 @@ class CloudFilesOptions:
     max_files: int = DEFAULT_MAX_FILES
     max_bytes: int | None = None
     infer_column_types: bool = False
+    partition_columns: tuple[str, ...] | None = None
     evolution_mode: EvolutionMode | None = None
     path_glob_filter: str | None = None
     recursive: bool = True

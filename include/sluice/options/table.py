@@ -53,6 +53,10 @@ def _parse_mode(text: str) -> ParseMode:
     return word_of(ParseMode)(text)
 
 
+def _parse_names(text: str) -> tuple[str, ...]:
+    return tuple(filter(None, (name.strip() for name in text.split(","))))
+
+
 def _bad_files(text: str) -> str:
     if text not in {"fail", "quarantine"}:
         message = "'fail' or 'quarantine'"
@@ -104,6 +108,12 @@ _READING = (
         meaning="infer the types of columns; otherwise each one is a string",
         parse=parse_flag,
         field="infer_column_types",
+    ),
+    Option(
+        name="cloudFiles.partitionColumns",
+        meaning="the keys of folders such as dt=2026-01-01 that become columns",
+        parse=_parse_names,
+        field="partition_columns",
     ),
     Option(
         name="cloudFiles.schemaEvolutionMode",
@@ -294,11 +304,6 @@ _CLEANING = (
     ),
 )
 _NOT_BUILT = (
-    Option(
-        name="cloudFiles.partitionColumns",
-        meaning="columns that are read from the names of folders",
-        only="",
-    ),
     Option(
         name="cloudFiles.schemaHints",
         meaning="types of columns that inference must not decide",

@@ -9,6 +9,7 @@ import pyarrow as pa
 from sluice.columns import CORRUPT_RECORD, METADATA, RESCUED_DATA
 from sluice.formats.base import Format
 from sluice.ledger.ledger import Ledger
+from sluice.reading.folders import folder_values
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +21,8 @@ class ReadPlan:
     ignores files of its kind: those that are gone, and those that hold what they
     should not. A plan that ``goes_on`` leaves out such a file at once, if none of its
     rows can be in another task or batch; otherwise the attempt fails.
+
+    The folders below ``base`` that a file is in give its ``partition_columns``.
     """
 
     format: Format
@@ -34,12 +37,15 @@ class ReadPlan:
     goes_on: bool = False
     keeps_versions: bool = False
     run_id: str = ""
+    base: str = ""
+    partition_columns: tuple[str, ...] = ()
     columns: pa.Schema = field(init=False)
     rescues: bool = field(init=False)
     may_join: bool = field(init=False)
 
     def __post_init__(self) -> None:
         filled = {METADATA, self.rescued_column, self.corrupt_column}
+        filled |= set(self.partition_columns)
         columns = [
             each.with_nullable(True)  # noqa: FBT003 - pyarrow takes it so
             for each in self.output
@@ -55,3 +61,10 @@ class ReadPlan:
             self, "may_join", self.format.reads_together and not may_fail
         )
         self.format.require_columns(self.columns)
+
+    def folder_values(self, path: str) -> dict[str, str | None]:
+        """Return the text of each partition column that the path of a file has."""
+        if not self.partition_columns:
+            return {}
+        found = folder_values(path, self.base)
+        return {key: found[key] for key in self.partition_columns if key in found}

@@ -88,7 +88,12 @@ def _groups(slices: Iterable[FileSlice], plan: ReadPlan) -> Iterator[list[FileSl
     """Yield slices in order, small files in groups if they may be read together."""
     group: list[FileSlice] = []
     size = 0
+    values: dict[str, str | None] = {}
     for each in slices:
+        before, values = values, plan.folder_values(each.file.path)
+        if group and values != before:
+            yield group
+            group, size = [], 0
         is_small = each.file.size <= _SMALL_BYTES and _is_whole(each)
         if not (is_small and plan.may_join):
             yield from filter(None, (group, [each]))

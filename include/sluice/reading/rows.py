@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 
 from sluice.columns import METADATA
 from sluice.errors import Condition, FatalError
-from sluice.formats.base import ParsedBlock, rescued_json
+from sluice.formats.base import ParsedBlock, Record, rescued_json
+from sluice.reading.folders import fill_folder_column
 from sluice.reading.partition import FileSlice
 from sluice.reading.plan import ReadPlan
 
@@ -52,23 +54,26 @@ def cut_runs(
 def to_rows(parsed: ParsedBlock, runs: Sequence[Run], plan: ReadPlan) -> pa.Table:
     """Return the rows of a block in the schema of ``plan.output``.
 
-    Where something in it may make the reading fail, there is one run.
+    Where something in it may make the reading fail, there is one run. Its files have
+    the same partition columns.
     """
     each = runs[0].slice if runs else None
     if each and not plan.may_join:
         _require_right(parsed, each, plan)
-    filled = {
-        METADATA: _metadata,
-        plan.rescued_column: _rescued,
-        plan.corrupt_column: _corrupt,
-    }
-    arrays = [
-        filled[column.name](parsed, runs, column.type)
-        if column.name in filled
-        else parsed.columns[column.name]
-        for column in plan.output
-    ]
-    return pa.Table.from_arrays(arrays, schema=plan.output)
+    folders, misfits = _folder_columns(parsed, runs, plan)
+
+    def fill(column: pa.Field) -> pa.Array | pa.ChunkedArray:
+        if column.name == METADATA:
+            return _metadata(parsed, runs, column.type)
+        if column.name == plan.rescued_column:
+            return _rescued(parsed, runs, column.type, misfits)
+        if column.name == plan.corrupt_column:
+            return _corrupt(parsed, column.type)
+        if column.name in folders:
+            return folders[column.name]
+        return parsed.columns[column.name]
+
+    return pa.Table.from_arrays(list(map(fill, plan.output)), schema=plan.output)
 
 
 def _require_right(parsed: ParsedBlock, each: FileSlice, plan: ReadPlan) -> None:
@@ -125,15 +130,41 @@ def _require_values(parsed: ParsedBlock, each: FileSlice, plan: ReadPlan) -> Non
         )
 
 
-def _rescued(parsed: ParsedBlock, runs: Sequence[Run], kind: pa.DataType) -> pa.Array:
-    if parsed.records is None:
+def _folder_columns(
+    parsed: ParsedBlock, runs: Sequence[Run], plan: ReadPlan
+) -> tuple[dict[str, pa.Array], dict[str, msgspec.Raw]]:
+    """Return the partition columns, and the JSON text of values that do not fit."""
+    columns: dict[str, pa.Array] = {}
+    misfits: dict[str, msgspec.Raw] = {}
+    values = plan.folder_values(runs[0].path) if runs else {}
+    for name in plan.partition_columns:
+        column = plan.output.field(name)
+        value, misfit = fill_folder_column(values, column)
+        columns[name] = pa.repeat(value, parsed.num_rows)
+        if misfit is not None:
+            misfits[name] = msgspec.Raw(msgspec.json.encode(misfit))
+    return columns, misfits
+
+
+def _rescued(
+    parsed: ParsedBlock,
+    runs: Sequence[Run],
+    kind: pa.DataType,
+    misfits: dict[str, msgspec.Raw],
+) -> pa.Array:
+    if parsed.records is None and not misfits:
         return pa.nulls(parsed.num_rows, kind)
+    records = parsed.records or [Record({}, {})] * parsed.num_rows
     paths = (run.path for run in runs for _ in range(run.rows))
-    rows = zip(parsed.records, paths, strict=True)
-    return pa.array([rescued_json(record, path) for record, path in rows], kind)
+    rows = zip(records, paths, strict=True)
+    texts = (
+        rescued_json(replace(record, rescued=record.rescued | misfits), path)
+        for record, path in rows
+    )
+    return pa.array(texts, kind)
 
 
-def _corrupt(parsed: ParsedBlock, _runs: Sequence[Run], kind: pa.DataType) -> pa.Array:
+def _corrupt(parsed: ParsedBlock, kind: pa.DataType) -> pa.Array:
     if parsed.records is None:
         return pa.nulls(parsed.num_rows, kind)
     return pa.array([record.corrupt for record in parsed.records], kind)

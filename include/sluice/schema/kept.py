@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
+import pyarrow as pa
 from pyspark.sql.pandas.types import from_arrow_schema
 from pyspark.sql.types import StructType
 
@@ -12,8 +14,10 @@ from sluice import storage
 from sluice.discovery.listing import list_landed
 from sluice.errors import Condition, UsageError
 from sluice.model import FileVersion
+from sluice.options.globs import plain_root
 from sluice.options.options import CloudFilesOptions
 from sluice.paths import join
+from sluice.reading.folders import infer_folder_columns
 
 # As Auto Loader samples files; bytes are bounded harder, for this runs in one process.
 SAMPLE_FILES = 1000
@@ -22,12 +26,23 @@ SAMPLE_BYTES = 64 << 20
 
 def latest_schema(schema_location: str) -> StructType | None:
     """Return the newest schema kept below ``schema_location``, None where none is."""
+    kept = _latest(schema_location)
+    return StructType.fromJson(kept["schema"]) if kept else None
+
+
+def kept_partition_columns(schema_location: str) -> tuple[str, ...]:
+    """Return the columns of the kept schema that the names of folders give."""
+    kept = _latest(schema_location)
+    return tuple(kept.get("partition_columns", ())) if kept else ()
+
+
+def _latest(schema_location: str) -> dict[str, Any] | None:
     root = join(schema_location, "_schemas")
     versions = [int(key) for key in storage.list_keys(root) if key.isdecimal()]
     if not versions:
         return None
     content = storage.read(root, str(max(versions)))
-    return StructType.fromJson(json.loads(content)["schema"]) if content else None
+    return json.loads(content) if content else None
 
 
 def schema_of(options: CloudFilesOptions) -> StructType:
@@ -41,13 +56,15 @@ def schema_of(options: CloudFilesOptions) -> StructType:
     kept = latest_schema(options.schema_location)
     if kept is not None:
         return kept
-    inferred = _infer(options)
-    content = json.dumps({"version": 0, "schema": inferred.jsonValue()}).encode()
+    inferred, folders = _infer(options)
+    kept_as = {"schema": inferred.jsonValue(), "partition_columns": folders}
+    content = json.dumps({"version": 0} | kept_as).encode()
     storage.put_if_absent(join(options.schema_location, "_schemas"), "0", content)
     return latest_schema(options.schema_location) or inferred
 
 
-def _infer(options: CloudFilesOptions) -> StructType:
+def _infer(options: CloudFilesOptions) -> tuple[StructType, list[str]]:
+    """Return all columns, and the names of those that folders give, which are last."""
     sample = _sample(sorted(list_landed(options)))
     schema = options.format.infer(
         [file.path for file in sample],
@@ -61,7 +78,16 @@ def _infer(options: CloudFilesOptions) -> StructType:
             "schema from; land a file first, or give .schema(...)",
             {"path": options.path},
         )
-    return from_arrow_schema(schema)
+    folders = infer_folder_columns(
+        [file.path for file in sample],
+        plain_root(options.path),
+        named=options.partition_columns,
+        typed=options.infer_column_types,
+    )
+    names = [each.name for each in folders]
+    # As with Spark, a folder's value wins over a field of the same name.
+    own = [each for each in schema if each.name not in names]
+    return from_arrow_schema(pa.schema([*own, *folders])), names
 
 
 def _sample(files: Sequence[FileVersion]) -> list[FileVersion]:

@@ -7,7 +7,7 @@ In the driver's Python process Spark calls ``prepareForTriggerAvailableNow`` (di
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -32,12 +32,13 @@ from sluice.cleanup.replanned import find_archived
 from sluice.cleanup.stream import clean_stream
 from sluice.columns import METADATA, RESCUED_DATA
 from sluice.discovery.run import discover
-from sluice.errors import Condition, FatalError
+from sluice.errors import Condition, FatalError, UsageError
 from sluice.ledger.compact import compact_ledger
 from sluice.ledger.damage import damage_named
 from sluice.ledger.ledger import Ledger
 from sluice.ledger.superseded import record_superseded
 from sluice.model import CHAIN_START, LedgerFile, SeqRange
+from sluice.options.globs import plain_root
 from sluice.options.options import (
     CloudFilesOptions,
     parse_options,
@@ -48,7 +49,7 @@ from sluice.options.table import EvolutionMode, ParseMode
 from sluice.reading.partition import FileSlice, plan_partitions
 from sluice.reading.plan import ReadPlan
 from sluice.reading.read import read_slices
-from sluice.schema.kept import schema_of
+from sluice.schema.kept import kept_partition_columns, schema_of
 from sluice.source.admit import AdmissionLimit, plan_end
 from sluice.spark.executors import require_same
 from sluice.versions import ledger_offset, release, require_known_offset
@@ -285,7 +286,28 @@ def plan_reading(options: CloudFilesOptions, output: pa.Schema) -> ReadPlan:
         fail_on_new_fields=options.evolution_mode is EvolutionMode.FAIL_ON_NEW_COLUMNS,
         fail_on_malformed=options.parse_mode is ParseMode.FAILFAST,
         run_id=options.run_id,
+        base=plain_root(options.path),
+        partition_columns=_partition_columns(options, output.names),
     )
+
+
+def _partition_columns(
+    options: CloudFilesOptions, names: Sequence[str]
+) -> tuple[str, ...]:
+    """Return the columns that folders give: those asked for, or else those inferred."""
+    asked = options.partition_columns
+    if asked is None:
+        kept = kept_partition_columns(options.schema_location)
+        return tuple(name for name in kept if name in names and name != METADATA)
+    missing = [name for name in asked if name not in names]
+    if missing:
+        raise UsageError(
+            Condition.OPTION_INVALID,
+            f"cloudFiles: option 'cloudFiles.partitionColumns' names {missing}, which "
+            "the schema does not have; add them to it, with the type they should have",
+            {"columns": missing},
+        )
+    return asked
 
 
 def _offset(ledger: Ledger, seq: int) -> Offset:
