@@ -31,7 +31,8 @@ class Option:
     - ``parse``: turns the text of a value into the value;
     - ``field``: where the value is kept, None where it is checked and not needed;
     - ``only``: the one value that is accepted, in lower case, of an option that Auto
-      Loader has and this version does not build.
+      Loader has and this version does not build;
+    - ``instead``: what to do where another value is refused.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Option:
     parse: Callable[[str], Any] = str
     field: str | None = None
     only: str | None = None
+    instead: str = "leave it out"
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -246,7 +246,7 @@ def _require_known(given: Mapping[str, str], rows: _Rows) -> None:
             raise UsageError(
                 Condition.OPTION_UNSUPPORTED,
                 f"cloudFiles: option {row.name!r} is known from Auto Loader "
-                "and not built in this version; leave it out (docs/options.md)",
+                f"and not built in this version; {row.instead} (docs/options.md)",
                 {"option": row.name},
             )
 

@@ -310,18 +310,6 @@ _NOT_BUILT = (
         only="",
     ),
     Option(
-        name="cloudFiles.useManagedFileEvents",
-        default="false",
-        meaning="discover files by the platform's own events",
-        only="false",
-    ),
-    Option(
-        name="cloudFiles.useNotifications",
-        default="false",
-        meaning="discover files by notifications of the cloud",
-        only="false",
-    ),
-    Option(
         name="badRecordsPath",
         meaning="a folder for records that cannot be parsed",
         only="",
@@ -333,4 +321,45 @@ _NOT_BUILT = (
         only="true",
     ),
 )
-OPTIONS = (*_READING, *_DISCOVERY, *_CLEANING, *_NOT_BUILT)
+_LISTED = "leave it out: files are found by listing the path"
+_FILE_EVENTS = (
+    Option(
+        name="cloudFiles.useNotifications",
+        default="false",
+        meaning="discover files by notifications of the cloud",
+        only="false",
+        instead=_LISTED,
+    ),
+    Option(
+        name="cloudFiles.useManagedFileEvents",
+        default="false",
+        meaning="discover files by the platform's own events",
+        only="false",
+        instead=_LISTED,
+    ),
+    Option(
+        name="cloudFiles.listOnStart",
+        default="false",
+        meaning="begin to read events by a listing",
+        only="false",
+        instead=_LISTED,
+    ),
+    *(
+        Option(
+            name=f"cloudFiles.{name}",
+            meaning="how the notifications of a cloud are set up and read",
+            only="",
+            instead=_LISTED,
+        )
+        for name in (
+            *("fetchParallelism", "pathRewrites", "region", "queueUrl"),
+            *("restrictNotificationSetupToSameAWSAccountId", "awsAccessKey"),
+            *("awsSecretKey", "roleArn", "roleExternalId", "roleSessionName"),
+            *("stsEndpoint", "resourceGroup", "subscriptionId", "tenantId"),
+            *("clientId", "clientSecret", "connectionString", "queueName"),
+            *("client", "clientEmail", "privateKey", "privateKeyId", "project"),
+            "subscription",
+        )
+    ),
+)
+OPTIONS = (*_READING, *_DISCOVERY, *_CLEANING, *_NOT_BUILT, *_FILE_EVENTS)
