@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from functools import partial, reduce
+from operator import itemgetter
 
 import msgspec
 import pyarrow as pa
@@ -54,13 +55,14 @@ def decode_records(lines: Iterable[bytes], rules: Rules) -> Iterator[dict[str, o
 def infer_schema(records: Iterable[Mapping[str, object]], rules: Rules) -> pa.Schema:
     """Return the schema that holds every field of ``records``, sorted by name.
 
-    Typed, a field takes the narrowest of long, double, boolean, struct, array and
-    string that holds all its values, and of what ``rules`` add; a field that is
-    always null is a string.
+    Typed, a field takes the narrowest of long, decimal, double, boolean, struct, array
+    and string that holds all its values, and of what ``rules`` add; a field that is
+    always null is a string. Of names that differ in case only the first is a column,
+    and an object that is always empty is none: no table takes them.
     """
     if not rules.typed and not rules.drops_nulls:
-        names = sorted({name for record in records for name in record})
-        return pa.schema([(name, _STRING) for name in names])
+        names = {name for record in records for name in record}
+        return pa.schema(_distinct((name, _STRING) for name in names))
     find = partial(type_of, rules=rules)
     merged = _settled(reduce(merge_types, map(find, records), _EMPTY), rules)
     fields = list(merged) if merged is not None else []
@@ -102,10 +104,13 @@ def _type_of_text(text: str, rules: Rules) -> pa.DataType:
 
 
 def _type_of_number(value: object, rules: Rules) -> pa.DataType:
-    if isinstance(value, int) and -_LONG_LIMIT <= value < _LONG_LIMIT:
-        return _LONG
-    if rules.prefers_decimal and isinstance(value, int | Decimal):
-        return _decimal_of(Decimal(value)) or _DOUBLE
+    if isinstance(value, int):
+        if -_LONG_LIMIT <= value < _LONG_LIMIT:
+            return _LONG
+        # A double would make one value of many identifiers.
+        return _decimal_of(Decimal(value)) or _STRING
+    if rules.prefers_decimal and isinstance(value, Decimal):
+        return _decimal_of(value) or _DOUBLE
     return _DOUBLE
 
 
@@ -166,7 +171,7 @@ def _list_of(kind: pa.DataType) -> pa.ListType:
 
 
 def _settled(kind: pa.DataType, rules: Rules) -> pa.DataType | None:
-    """Return a type without nulls: strings, or None where fields of nulls go."""
+    """Return a type that a table takes, None where it holds nothing."""
     if pt.is_null(kind):
         return None if rules.drops_nulls else _STRING
     if pt.is_list(kind):
@@ -176,4 +181,14 @@ def _settled(kind: pa.DataType, rules: Rules) -> pa.DataType | None:
         return kind
     found = {field.name: _settled(field.type, rules) for field in kind}
     fields = [(name, each) for name, each in found.items() if each is not None]
-    return None if rules.drops_nulls and not fields else pa.struct(fields)
+    return pa.struct(_distinct(fields)) if fields else None
+
+
+def _distinct(
+    fields: Iterable[tuple[str, pa.DataType]],
+) -> list[tuple[str, pa.DataType]]:
+    """Return fields by name, of those that differ in case only the first."""
+    found: dict[str, tuple[str, pa.DataType]] = {}
+    for name, kind in sorted(fields, key=itemgetter(0)):
+        found.setdefault(name.lower(), (name, kind))
+    return list(found.values())

@@ -53,7 +53,11 @@ def test_untyped_columns_are_strings_sorted_by_name() -> None:
         ([None, 1], "bigint"),
         ([1, None], "bigint"),
         ([2**63 - 1], "bigint"),
-        ([2**63], "double"),
+        ([2**63], "decimal(19,0)"),
+        ([1, -(2**63) - 1], "decimal(20,0)"),
+        ([12345678901234567891, 10**37], "decimal(38,0)"),
+        ([2**63, 0.5], "double"),
+        ([1, 10**38], "string"),
         ([[]], "array<string>"),
         ([[], [1]], "array<bigint>"),
         ([[1, 2.5]], "array<double>"),
@@ -149,6 +153,23 @@ def test_field_that_is_null_in_an_object_is_dropped() -> None:
     assert types({"a": {"x": None, "y": 1}}, drops_nulls=True) == {
         "a": "struct<y:bigint>"
     }
+
+
+@pytest.mark.parametrize("typed", [True, False])
+def test_names_that_differ_in_case_are_one_column(*, typed: bool) -> None:
+    """No table takes both; the other is rescued when it is read."""
+    schema = infer_schema([{"id": 1, "ID": 2}, {"b": {"x": 1, "X": 2}}], typed=typed)
+
+    assert schema.names == ["ID", "b"]
+    if typed:
+        assert schema["b"].dataType.names == ["X"]
+
+
+def test_object_that_is_always_empty_is_no_column() -> None:
+    """No table takes it, as with Spark; in an object and in an array neither."""
+    records = [{"a": {}, "b": {"x": {}, "y": 1}, "c": [{}], "d": {"x": {}}}]
+
+    assert types(*records) == {"b": "struct<y:bigint>"}
 
 
 def test_no_records_no_columns() -> None:
