@@ -45,8 +45,9 @@ def names(options: CloudFilesOptions) -> list[str]:
 
 def test_new_objects_are_appended_once(bucket: str, options: CloudFilesOptions) -> None:
     """Hidden keys and other prefixes are no concern of the source."""
-    expected = ["a b,c.json", "a.json", "day=1/größe.json", "day=2/x/y.json"]
-    land(bucket, *expected, "_hidden.json", "day=1/.part", "_tmp/z.json")
+    expected = ["a b,c.json", "a.json", "day=1/größe.json", "day=2/_h=1/y.json"]
+    hidden = ("_hidden.json", "day=1/.part", "_tmp/z.json", "b.json._COPYING_")
+    land(bucket, *expected, *hidden)
     storage.put(bucket, "inside.json", b"{}")
 
     assert run(options).files == 4

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -28,6 +29,8 @@ from sluice.options.options import CloudFilesOptions
 from sluice.paths import is_local, join
 from sluice.rules.facts import LandedFile
 
+# Spark passes over such names: markers, and what is being written.
+_HIDDEN = re.compile(r"_[^=]*|\..*|.*\._COPYING_", re.DOTALL)
 # Gone since the listing, a link to nothing, or one to itself.
 _NOTHING = {errno.ENOENT, errno.ELOOP}
 # path, size, when it arrived, when it was modified
@@ -99,7 +102,7 @@ def _exists(root: str) -> bool:
 
 def _is_wanted(below: str, options: CloudFilesOptions) -> bool:
     parts = PurePosixPath(below.lstrip("/")).parts
-    if any(part.startswith(("_", ".")) for part in parts):
+    if any(_HIDDEN.fullmatch(part) for part in parts):
         return False
     pattern = options.path_glob_filter
     return pattern is None or not parts or matches(parts[-1], pattern)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ import pyarrow as pa
 from obstore.exceptions import InvalidPathError
 
 from sluice import storage
-from sluice.discovery.walk import HIDDEN, leads_back_to, walk
+from sluice.discovery.walk import is_hidden_name, leads_back_to, walk
 from sluice.errors import Condition, FatalError, UsageError
 from sluice.model import FileVersion
 from sluice.options.globs import (
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger("sluice")
 _BUCKET_PAGE = 10_000
+_HIDING = re.compile(r"/[_.]|\._COPYING_")
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ def wanted_names(options: CloudFilesOptions) -> Callable[[str], bool]:
 
     def is_wanted(path: str) -> bool:
         name = path.rpartition("/")[2]
-        if name.startswith(HIDDEN) and path not in selection.roots:
+        if is_hidden_name(name) and path not in selection.roots:
             return False
         if matches_name is not None and not matches_name(name):
             return False
@@ -145,7 +147,10 @@ def look_at(path: str) -> FileVersion | None:
 
 def is_hidden(path: str) -> bool:
     """Return True if a path below a root has a part that is never listed."""
-    return path.startswith(HIDDEN) or "/_" in path or "/." in path
+    # Nearly no path is, and this is asked of many.
+    if not path.startswith(("_", ".")) and not _HIDING.search(path):
+        return False
+    return any(map(is_hidden_name, path.split("/")))
 
 
 def _require_root(options: CloudFilesOptions, selection: Selection) -> None:

@@ -7,8 +7,6 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 
-# Spark and Hadoop leave out names that begin so: markers and files being written.
-HIDDEN = ("_", ".")
 PAGE_NAMES = 1 << 14
 # Given a folder and the names of those in it, returns the paths that are walked, too.
 Enter = Callable[[str, Sequence[str]], Iterable[str]]
@@ -27,6 +25,17 @@ def walk(root: str, enter: Enter) -> Iterator[tuple[str, list[str]]]:
         for names in _read_folder(folder, nested):
             yield folder, names
         pending.extend(enter(folder, nested))
+
+
+def is_hidden_name(name: str) -> bool:
+    """Return True if Spark leaves out files and folders of this name.
+
+    They are markers and files being written; ``_day=1`` is the folder of a partition.
+    The rule is that of Spark's ``HadoopFSUtils.shouldFilterOutPathName``.
+    """
+    if name.startswith("_"):
+        return "=" not in name
+    return name.startswith(".") or name.endswith("._COPYING_")
 
 
 def leads_back_to(folder: str) -> str | None:
@@ -67,7 +76,7 @@ def _files_of(page: list[os.DirEntry[str]]) -> list[str]:
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
-    return not entry.name.startswith(HIDDEN) and _is(entry.is_dir)
+    return not is_hidden_name(entry.name) and _is(entry.is_dir)
 
 
 def _is(look: Callable[[], bool]) -> bool:

@@ -29,13 +29,14 @@ def test_file_that_cannot_be_read_is_reported_not_raised(tmp_path: Path) -> None
 
 def test_listing_leaves_out_what_the_source_leaves_out(tmp_path: Path) -> None:
     """Hidden names and names that the pattern does not let through never land."""
-    for name in ("a.json", "_a.json", ".a.json", "a.csv", "sub/b.json", "_x/c.json"):
+    hidden = ("_a.json", ".a.json", "_x/c.json", "d._COPYING_/e.json")
+    for name in ("a.json", *hidden, "a.csv", "_k=1/b.json"):
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
         path.write_text("{}\n")
     found = read_landing(options(tmp_path, path_glob_filter="*.json"))
     assert found is not None
-    assert sorted(found) == [str(tmp_path / "a.json"), str(tmp_path / "sub/b.json")]
+    assert sorted(found) == [str(tmp_path / "_k=1/b.json"), str(tmp_path / "a.json")]
     flat = read_landing(options(tmp_path, recursive=False))
     assert flat is not None
     assert sorted(flat) == [str(tmp_path / "a.csv"), str(tmp_path / "a.json")]

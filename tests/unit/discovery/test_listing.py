@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sluice.discovery import walk as walk_module
-from sluice.discovery.listing import list_landed, list_pages
+from sluice.discovery.listing import is_hidden, list_landed, list_pages
 from sluice.errors import Condition, FatalError, UsageError
 from sluice.options.options import CloudFilesOptions
 
@@ -55,12 +55,17 @@ def test_odd_names_are_listed_once_and_as_they_are(tmp_path: Path) -> None:
 
 
 def test_hidden_files_and_folders_are_left_out(tmp_path: Path) -> None:
-    """Names with ``_`` or ``.`` are markers and files being written."""
-    for name in ("_SUCCESS", ".part", "_tmp/a.json", ".x/b.json", "c/_d.json", "e_.f"):
+    """By Spark's rule: they are markers and files being written."""
+    hidden = ("_SUCCESS", ".part", "_tmp/a.json", ".x=1/b.json", "c/_d.json")
+    written = ("g._COPYING_", "h._COPYING_/i", "c/j.json._COPYING_")
+    taken = ("_day=1/k=2", "c/_l=.m", "e_.f")
+    for name in (*hidden, *written, *taken):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
 
-    assert names(tmp_path) == ["e_.f"]
+    assert sorted(names(tmp_path)) == sorted(taken)
+    assert not any(map(is_hidden, taken))
+    assert all(map(is_hidden, (*hidden, *written)))
 
 
 def test_hidden_folder_above_the_source_does_not_matter(tmp_path: Path) -> None:
