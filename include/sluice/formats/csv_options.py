@@ -170,12 +170,6 @@ OPTIONS = (
         only="-inf",
     ),
     Option(
-        name="locale",
-        default="en-US",
-        meaning="whose names of months and numbers are read",
-        only="en-us",
-    ),
-    Option(
         name="maxCharsPerColumn",
         default="-1",
         meaning="the most characters of a cell",
@@ -187,26 +181,5 @@ OPTIONS = (
         meaning="a column of dates is inferred as one",
         only="true",
     ),
-    Option(
-        name="timeZone",
-        default="UTC",
-        meaning="the zone of times without one",
-        only="utc",
-    ),
-    Option(
-        name="singleVariantColumn",
-        meaning="a record is one variant",
-        only="",
-    ),
-    Option(
-        name="timeFormat",
-        meaning="the pattern of times of day",
-        only="",
-    ),
-    Option(
-        name="enableDateTimeParsingFallback",
-        default="false",
-        meaning="read dates that are not of the pattern as older releases did",
-        only="false",
-    ),
+    Option(name="singleVariantColumn", meaning="a record is one variant", only=""),
 )

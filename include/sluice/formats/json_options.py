@@ -105,25 +105,6 @@ _REFUSED = (
         meaning="NaN and Infinity are numbers",
         only="true",
     ),
-    Option(
-        name="locale",
-        default="en-US",
-        meaning="whose names of months and numbers are read",
-        only="en-us",
-    ),
-    Option(
-        name="timeZone",
-        default="UTC",
-        meaning="the zone of times without one",
-        only="utc",
-    ),
-    Option(name="timeFormat", meaning="the pattern of times of day", only=""),
-    Option(
-        name="enableDateTimeParsingFallback",
-        default="false",
-        meaning="read dates that are not of the pattern as older releases did",
-        only="false",
-    ),
     Option(name="singleVariantColumn", meaning="a record is one variant", only=""),
     Option(
         name="samplingRatio",

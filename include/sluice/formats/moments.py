@@ -48,6 +48,25 @@ TIME_FORMATS = (
         parse=checked_pattern,
         field="timestamp_ntz_format",
     ),
+    Option(name="timeFormat", meaning="the pattern of times of day", only=""),
+    Option(
+        name="locale",
+        default="en-US",
+        meaning="whose names of months and numbers are read",
+        only="en-us",
+    ),
+    Option(
+        name="timeZone",
+        default="UTC",
+        meaning="the zone of times without one",
+        only="utc",
+    ),
+    Option(
+        name="enableDateTimeParsingFallback",
+        default="false",
+        meaning="read dates that are not of the pattern as older releases did",
+        only="false",
+    ),
 )
 """The options of formats whose files have dates and times as text."""
 UNREADABLE = (ValueError, OverflowError, KeyError, OSError)

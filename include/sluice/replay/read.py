@@ -48,8 +48,6 @@ def read_files(
     plan = replace(
         plan_reading(options, output),
         ledger=notes if options.leaves_out else None,
-        ignores_missing=options.ignores_missing,
-        ignores_corrupt=options.ignores_corrupt,
     )
     partitions = plan_partitions(
         files,

@@ -217,8 +217,6 @@ class CloudFilesStreamReader(DataSourceStreamReader, SupportsTriggerAvailableNow
         return replace(
             self._plan,
             ledger=ledger if records else None,
-            ignores_missing=options.ignores_missing,
-            ignores_corrupt=options.ignores_corrupt,
             goes_on=True,
             keeps_versions=options.allow_overwrites,
         )
@@ -277,7 +275,7 @@ class CloudFilesStreamReader(DataSourceStreamReader, SupportsTriggerAvailableNow
 
 
 def plan_reading(options: CloudFilesOptions, output: pa.Schema) -> ReadPlan:
-    """Return how files are read into ``output``; nothing is recorded of bad ones."""
+    """Return how files are read into ``output``; without a ledger for bad ones."""
     return ReadPlan(
         format=options.format,
         output=output,
@@ -285,6 +283,8 @@ def plan_reading(options: CloudFilesOptions, output: pa.Schema) -> ReadPlan:
         corrupt_column=options.corrupt_column,
         fail_on_new_fields=options.evolution_mode is EvolutionMode.FAIL_ON_NEW_COLUMNS,
         fail_on_malformed=options.parse_mode is ParseMode.FAILFAST,
+        ignores_missing=options.ignores_missing,
+        ignores_corrupt=options.ignores_corrupt,
         run_id=options.run_id,
         base=plain_root(options.path),
         partition_columns=_partition_columns(options, output.names),
