@@ -7,11 +7,16 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sluice.history.cloud_files_state import cloud_files_state
+    from sluice.spark.restarts import is_schema_change, run_until_stable
 
-__all__ = ["cloud_files_state"]
+__all__ = ["cloud_files_state", "is_schema_change", "run_until_stable"]
 
 # What a user imports from here, by its module: loaded when asked for, as it takes time.
-_MODULES = {"cloud_files_state": "sluice.history.cloud_files_state"}
+_MODULES = {
+    "cloud_files_state": "sluice.history.cloud_files_state",
+    "is_schema_change": "sluice.spark.restarts",
+    "run_until_stable": "sluice.spark.restarts",
+}
 
 
 def __getattr__(name: str) -> object:

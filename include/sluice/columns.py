@@ -13,3 +13,4 @@ FILE_PATH = "_file_path"
 SOURCE_FILE = "_source_file"
 PROCESSING_TIME = "_processing_time"
 PROCESSING_DATE = "_processing_date"
+ADDED_BY_BRONZE = frozenset({SOURCE_FILE, PROCESSING_TIME, PROCESSING_DATE})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -29,7 +29,9 @@ from sluice.options.clean import CleanMode
 from sluice.options.configured import source_options
 from sluice.preflight.run import Preflight, preflight
 from sluice.rules.require import require_nothing_begun
+from sluice.schema.kept import latest_version, list_versions
 from sluice.spark.failures import all_causes, delta_error, own_error
+from sluice.spark.restarts import is_schema_change
 from sluice.spark.session import spark_session, storage_conf
 from sluice.spark.triggers import Trigger, apply_trigger, parse_trigger
 
@@ -88,7 +90,7 @@ def _stream(
         require_nothing_begun(config)
         clear_unplanned(checkpoint)
         # Another run may have ended since then: its batches are not ours.
-        committed = _last_committed(checkpoint)
+        committed, version = _last_committed(checkpoint), _version(config)
         spark = spark_session(name, **storage_conf(config.locations))
         # A start after a bad file discovers again: a replaced file has a newer version.
         discovered = iter([_discovered_options(found, trigger)])
@@ -102,9 +104,8 @@ def _stream(
         hold.require_held()
         stopped = hold.stop_reason
     counts = count_batches(config, after=committed)
-    return StepSummary(
-        "bronze", run_id, counts, (stopped,) if stopped else (), bool(stopped)
-    )
+    notes = (*_evolutions(config, after=version), *((stopped,) if stopped else ()))
+    return StepSummary("bronze", run_id, counts, notes, bool(stopped))
 
 
 def _discovered_options(found: Preflight, trigger: Trigger) -> dict[str, str]:
@@ -119,15 +120,20 @@ def _run_query(
     start: Callable[[], StreamingQuery],
     meanwhile: Callable[[], None],
 ) -> None:
-    """Run the query; start it again without the files that its tasks recorded."""
-    left_out = _left_out(config)
+    """Run the query; start it again where its tasks have made that worth while.
+
+    They record files that cannot be read, and evolve the schema.
+    """
+    left_out, version = _left_out(config), _version(config)
     while not hold.stop_reason:
         try:
             await_query(start(), hold, meanwhile=meanwhile)
         except (PySparkException, Py4JJavaError) as error:
             before, left_out = left_out, _left_out(config)
             recorded = [left_out[seq] for seq in left_out.keys() - before.keys()]
-            if not recorded:
+            read_in, version = version, _version(config)
+            has_evolved = is_schema_change(error) and version > read_in
+            if not recorded and not has_evolved:
                 raise _failed_error(config, error) from error
             for file in recorded:
                 _LOG.warning(_WENT[file.kind], file.path, file.error)
@@ -183,6 +189,19 @@ def read_landed(
 def _left_out(config: PipelineConfig) -> dict[int, QuarantinedFile]:
     ledger = Ledger.open(config.schema_location)
     return ledger.left_out() if ledger else {}
+
+
+def _version(config: PipelineConfig) -> int:
+    """Return the number of the schema that the source reads in, -1 without one."""
+    version = latest_version(config.schema_location)
+    return -1 if version is None else version.number
+
+
+def _evolutions(config: PipelineConfig, *, after: int) -> Iterator[str]:
+    """Yield a note for each field that came with a version behind ``after``."""
+    for version in list_versions(config.schema_location):
+        for name, path in version.added.items() if version.number > after else ():
+            yield f"schema version {version.number}: {name!r} came with {path!r}"
 
 
 def _failed_error(

@@ -7,6 +7,7 @@ from pyspark.sql import functions as F  # noqa: N812 - Spark's own custom
 from pyspark.sql.types import StringType, StructField, StructType
 
 from sluice.columns import (
+    ADDED_BY_BRONZE,
     METADATA,
     PROCESSING_DATE,
     PROCESSING_TIME,
@@ -17,8 +18,7 @@ from sluice.errors import Condition, UsageError
 
 # The part of `_metadata` that bronze needs, for an explicit schema must name it.
 _METADATA_TYPE = StructType([StructField("file_path", StringType())])
-_ADDED_TO_ROWS = frozenset({SOURCE_FILE, PROCESSING_TIME, PROCESSING_DATE})
-ADDED_COLUMNS = _ADDED_TO_ROWS | {RESCUED_DATA, METADATA}
+ADDED_COLUMNS = ADDED_BY_BRONZE | {RESCUED_DATA, METADATA}
 """What bronze adds to a declared schema, in lower case as Spark compares names."""
 
 
@@ -52,19 +52,7 @@ def to_bronze(landed: DataFrame) -> DataFrame:
 
     The time is the micro-batch's own, kept in the offset log: a batch that is run
     again after a crash writes the same rows.
-
-    Raises:
-        UsageError: landed files have fields of these names.
     """
-    taken = [name for name in landed.columns if name.lower() in _ADDED_TO_ROWS]
-    if taken:
-        raise UsageError(
-            Condition.CONFIG_INVALID,
-            f"landed files have fields {taken}, names that bronze gives to columns of "
-            "its own; declare bronze.source.schema without them, and they go to "
-            f"{RESCUED_DATA}",
-            {"columns": taken},
-        )
     return landed.select(
         "*",
         F.col(f"{METADATA}.file_path").alias(SOURCE_FILE),

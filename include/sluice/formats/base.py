@@ -78,6 +78,11 @@ class Format(ABC):
         passed over with a warning.
         """
 
+    def merge_types(self, left: pa.DataType, right: pa.DataType) -> pa.DataType:
+        """Return the type of a field that has these in two samples."""
+        del right
+        return left
+
     def require_columns(self, columns: pa.Schema) -> None:  # noqa: B027 - most take all
         """Refuse columns that no file of the format can fill, before one is read.
 

@@ -22,7 +22,7 @@ from sluice.formats.csv_blocks import (
     written,
 )
 from sluice.formats.csv_columns import Layout, fill_columns, header_names
-from sluice.formats.csv_infer import infer_columns
+from sluice.formats.csv_infer import infer_columns, merge_types
 from sluice.formats.csv_options import OPTIONS
 from sluice.formats.csv_tokens import Cells, Dialect
 from sluice.formats.csv_values import can_hold
@@ -125,6 +125,10 @@ class CsvFormat(Format):
             for head in read_heads(paths, max_bytes)
         )
         return infer_columns(samples, self._layout(()), typed=typed)
+
+    def merge_types(self, left: pa.DataType, right: pa.DataType) -> pa.DataType:
+        """Return the narrowest type that holds the values of both."""
+        return merge_types(left, right)
 
     def parse(self, part: FileRange, columns: pa.Schema) -> Iterator[ParsedBlock]:
         """Yield the records whose lines begin in ``[start, end)``, or of a document."""

@@ -16,7 +16,12 @@ import pyarrow.types as pt
 
 from sluice.formats.base import FileRange, Format, ParsedBlock, Split
 from sluice.formats.encodings import UTF8, is_wide, to_utf8
-from sluice.formats.json_infer import Rules, decode_records, infer_schema
+from sluice.formats.json_infer import (
+    Rules,
+    decode_records,
+    infer_schema,
+    merge_types,
+)
 from sluice.formats.json_options import OPTIONS
 from sluice.formats.json_values import (
     quote_not_finite,
@@ -91,6 +96,10 @@ class JsonFormat(Format):
             for record in decode_records(self._sample(head), rules)
         )
         return infer_schema(records, rules)
+
+    def merge_types(self, left: pa.DataType, right: pa.DataType) -> pa.DataType:
+        """Return the narrowest type that holds the values of both."""
+        return merge_types(left, right)
 
     def parse(self, part: FileRange, columns: pa.Schema) -> Iterator[ParsedBlock]:
         """Yield the objects whose lines begin in ``[start, end)``, or of a document."""

@@ -99,6 +99,10 @@ class ParquetFormat(Format):
             for name, kind in kinds.items()
         )
 
+    def merge_types(self, left: pa.DataType, right: pa.DataType) -> pa.DataType:
+        """Return the narrowest type that holds the values of both."""
+        return merge_types(left, right)
+
     def parse(self, part: FileRange, columns: pa.Schema) -> Iterator[ParsedBlock]:
         """Yield the rows of the row groups whose middle is in ``[start, end)``."""
         try:

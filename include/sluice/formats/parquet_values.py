@@ -46,6 +46,12 @@ def merge_types(left: pa.DataType, right: pa.DataType) -> pa.DataType:
         for each in right:
             kinds[each.name] = merge_types(kinds.get(each.name, pa.null()), each.type)
         return pa.struct(list(kinds.items()))
+    if pt.is_list(left) and pt.is_list(right):
+        kind = merge_types(left.value_type, right.value_type)
+        return pa.list_(left.value_field.with_type(kind))
+    if pt.is_map(left) and pt.is_map(right):
+        kind = merge_types(left.item_type, right.item_type)
+        return pa.map_(left.key_type, left.item_field.with_type(kind))
     if pt.is_null(left) or _is_wider(right, left):
         return right
     return left

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sluice.options.options import CloudFilesOptions, parse_options
+from sluice.options.options import (
+    CloudFilesOptions,
+    parse_options,
+    require_may_evolve,
+)
 
 if TYPE_CHECKING:
     from sluice.config import PipelineConfig
@@ -14,10 +18,11 @@ def source_options(config: PipelineConfig) -> CloudFilesOptions:
     """Return the options of the pipeline's source as the source itself parses them.
 
     Raises:
-        UsageError: an option is unknown, wrong, missing, or not built yet.
+        UsageError: an option is unknown, wrong, missing, or not built yet, or asks
+            to add columns to a schema that the file declares.
     """
     source = config.bronze.source
-    return parse_options(
+    options = parse_options(
         {
             **source.options,
             "path": config.landing_location,
@@ -25,3 +30,6 @@ def source_options(config: PipelineConfig) -> CloudFilesOptions:
             "cloudFiles.schemaLocation": config.schema_location,
         }
     )
+    if source.ddl is not None:
+        require_may_evolve(options)
+    return options

@@ -155,6 +155,23 @@ def parse_options(given: Mapping[str, str]) -> CloudFilesOptions:
     return options
 
 
+def require_may_evolve(options: CloudFilesOptions) -> None:
+    """Refuse to add columns to a schema that is given.
+
+    Raises:
+        UsageError: the options ask for that.
+    """
+    if options.evolution_mode is EvolutionMode.ADD_NEW_COLUMNS:
+        raise UsageError(
+            Condition.OPTION_INVALID,
+            "cloudFiles: option 'cloudFiles.schemaEvolutionMode' is 'addNewColumns', "
+            "and the schema is given, so that new columns have no place; leave out the "
+            "schema to have it inferred, or set the option to 'rescue', 'none' or "
+            "'failOnNewColumns'",
+            {"option": "cloudFiles.schemaEvolutionMode"},
+        )
+
+
 def with_inferred(given: Mapping[str, str]) -> dict[str, str]:
     """Return the options of a stream whose schema is inferred: a format may add some.
 

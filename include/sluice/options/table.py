@@ -117,7 +117,6 @@ _READING = (
     ),
     Option(
         name="cloudFiles.schemaEvolutionMode",
-        default="rescue",
         meaning="what happens when a field appears that the schema does not have",
         parse=word_of(EvolutionMode),
         field="evolution_mode",

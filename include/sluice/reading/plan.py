@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import Enum, auto
 
 import pyarrow as pa
 
@@ -10,6 +11,14 @@ from sluice.columns import CORRUPT_RECORD, METADATA, RESCUED_DATA
 from sluice.formats.base import Format
 from sluice.ledger.ledger import Ledger
 from sluice.reading.folders import folder_values
+
+
+class NewFields(Enum):
+    """What a record does that has fields which the schema does not have."""
+
+    RESCUED = auto()
+    REFUSED = auto()
+    ADDED = auto()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,13 +32,17 @@ class ReadPlan:
     rows can be in another task or batch; otherwise the attempt fails.
 
     The folders below ``base`` that a file is in give its ``partition_columns``.
+
+    New fields have types where the plan ``infers_types``, and are strings otherwise;
+    those whose names are ``reserved`` are always rescued.
     """
 
     format: Format
     output: pa.Schema
     rescued_column: str = RESCUED_DATA
     corrupt_column: str = CORRUPT_RECORD
-    fail_on_new_fields: bool = False
+    new_fields: NewFields = NewFields.RESCUED
+    infers_types: bool = True
     fail_on_malformed: bool = False
     ledger: Ledger | None = None
     ignores_missing: bool = False
@@ -39,27 +52,24 @@ class ReadPlan:
     run_id: str = ""
     base: str = ""
     partition_columns: tuple[str, ...] = ()
+    reserved: frozenset[str] = frozenset()
+    taken: frozenset[str] = field(init=False)
     columns: pa.Schema = field(init=False)
     rescues: bool = field(init=False)
-    may_join: bool = field(init=False)
 
     def __post_init__(self) -> None:
         filled = {METADATA, self.rescued_column, self.corrupt_column}
         filled |= set(self.partition_columns)
+        object.__setattr__(self, "taken", self.reserved | filled)
         columns = [
             each.with_nullable(True)  # noqa: FBT003 - pyarrow takes it so
             for each in self.output
             if each.name not in filled
         ]
         object.__setattr__(self, "columns", pa.schema(columns))
-        looks = self.fail_on_new_fields or self.fail_on_malformed
+        looks = self.fail_on_malformed or self.new_fields is not NewFields.RESCUED
         rescues = looks or self.rescued_column in self.output.names
         object.__setattr__(self, "rescues", rescues)
-        # What fails names its file, so it is looked for in one file at a time.
-        may_fail = looks or not all(each.nullable for each in self.output)
-        object.__setattr__(
-            self, "may_join", self.format.reads_together and not may_fail
-        )
         self.format.require_columns(self.columns)
 
     def folder_values(self, path: str) -> dict[str, str | None]:

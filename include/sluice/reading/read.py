@@ -14,9 +14,10 @@ from sluice.formats.base import FileRange, ParsedBlock
 from sluice.formats.streams import open_decompressed, read_content
 from sluice.ledger.quarantine import LeftOut, QuarantinedFile
 from sluice.ledger.verify import what_changed
+from sluice.reading.new_fields import NewFieldsError
 from sluice.reading.partition import FileSlice
 from sluice.reading.plan import ReadPlan
-from sluice.reading.rows import Run, cut_runs, to_rows
+from sluice.reading.rows import Run, cut_runs, require_right, to_rows
 
 # Fewer, larger batches cost Spark less; small files are joined up to this many rows.
 _BATCH_ROWS = 10_000
@@ -44,6 +45,7 @@ def read_slices(
     was read. The rows of a call that raises must not be kept.
 
     Raises:
+        NewFieldsError: a file has fields that the plan adds to the schema.
         FatalError: a file is gone, is not the one that was discovered, or cannot be
             decompressed. Where the plan records such files, that comes first, and the
             next attempt is planned without it.
@@ -95,7 +97,7 @@ def _groups(slices: Iterable[FileSlice], plan: ReadPlan) -> Iterator[list[FileSl
             yield group
             group, size = [], 0
         is_small = each.file.size <= _SMALL_BYTES and _is_whole(each)
-        if not (is_small and plan.may_join):
+        if not (is_small and plan.format.reads_together):
             yield from filter(None, (group, [each]))
             group, size = [], 0
             continue
@@ -117,9 +119,11 @@ def _read_together(group: Sequence[FileSlice], plan: ReadPlan) -> list[pa.Table]
         blocks, counts = plan.format.parse_together(
             contents, plan.columns, rescues=plan.rescues
         )
+        for block in blocks:
+            require_right(block, group[0].file.path, plan)
         for each in group:
             _require_unchanged(each, plan)
-    except (OSError, SluiceError):
+    except (OSError, SluiceError, NewFieldsError):
         return None
     if sum(counts) != sum(block.num_rows for block in blocks):
         return None
@@ -183,6 +187,7 @@ def _read_slice(each: FileSlice, plan: ReadPlan) -> Iterator[pa.Table]:
     _require_unchanged(each, plan)
     try:
         for parsed in _parse(each, plan):
+            require_right(parsed, each.file.path, plan)
             yield to_rows(parsed, [Run(each, parsed.num_rows)], plan)
     except OSError as error:
         # What changes while it is read fails in many ways; say which it was.
@@ -193,7 +198,7 @@ def _read_slice(each: FileSlice, plan: ReadPlan) -> Iterator[pa.Table]:
             raise _unreadable_error(each, str(error)) from error
         ignored = plan.ignores_corrupt
         raise _refused_error(each, str(error), plan, ignored=ignored) from error
-    except FatalError:
+    except (FatalError, NewFieldsError):
         _require_unchanged(each, plan)
         raise
     _require_unchanged(each, plan)

@@ -13,8 +13,9 @@ from sluice.columns import METADATA
 from sluice.errors import Condition, FatalError
 from sluice.formats.base import ParsedBlock, Record, rescued_json
 from sluice.reading.folders import fill_folder_column
+from sluice.reading.new_fields import NewFieldsError, first_new, list_new
 from sluice.reading.partition import FileSlice
-from sluice.reading.plan import ReadPlan
+from sluice.reading.plan import NewFields, ReadPlan
 
 # The most of a malformed record that its error shows.
 _SHOWN_CHARACTERS = 200
@@ -54,12 +55,8 @@ def cut_runs(
 def to_rows(parsed: ParsedBlock, runs: Sequence[Run], plan: ReadPlan) -> pa.Table:
     """Return the rows of a block in the schema of ``plan.output``.
 
-    Where something in it may make the reading fail, there is one run. Its files have
-    the same partition columns.
+    Its files have the same partition columns.
     """
-    each = runs[0].slice if runs else None
-    if each and not plan.may_join:
-        _require_right(parsed, each, plan)
     folders, misfits = _folder_columns(parsed, runs, plan)
 
     def fill(column: pa.Field) -> pa.Array | pa.ChunkedArray:
@@ -76,44 +73,54 @@ def to_rows(parsed: ParsedBlock, runs: Sequence[Run], plan: ReadPlan) -> pa.Tabl
     return pa.Table.from_arrays(list(map(fill, plan.output)), schema=plan.output)
 
 
-def _require_right(parsed: ParsedBlock, each: FileSlice, plan: ReadPlan) -> None:
-    if plan.fail_on_new_fields:
-        _require_no_new_fields(parsed, each)
+def require_right(parsed: ParsedBlock, path: str, plan: ReadPlan) -> None:
+    """Refuse rows of a file that the plan does not go on with.
+
+    Raises:
+        NewFieldsError: they have fields that the plan adds to the schema.
+        FatalError: they have fields that it refuses, a malformed record, or a null
+            where none may be.
+    """
+    if plan.new_fields is not NewFields.RESCUED:
+        _require_known_fields(parsed, path, plan)
     if plan.fail_on_malformed:
-        _require_well_formed(parsed, each, plan)
-    _require_values(parsed, each, plan)
+        _require_well_formed(parsed, path, plan)
+    _require_values(parsed, path, plan)
 
 
-def _require_no_new_fields(parsed: ParsedBlock, each: FileSlice) -> None:
-    names = {name for record in parsed.records or () for name in record.new_fields}
-    if names:
-        raise FatalError(
-            Condition.NEW_FIELDS,
-            f"file {each.file.path!r} has fields that the schema does not: "
-            f"{sorted(names)}; add them to the schema, or set "
-            "cloudFiles.schemaEvolutionMode to 'rescue'",
-            {"path": each.file.path, "fields": sorted(names)},
-        )
+def _require_known_fields(parsed: ParsedBlock, path: str, plan: ReadPlan) -> None:
+    grown = first_new(parsed, plan.columns, taken=plan.taken, typed=plan.infers_types)
+    if grown is None:
+        return
+    if plan.new_fields is NewFields.ADDED:
+        raise NewFieldsError(path, grown)
+    names = sorted(list_new(plan.columns, grown))
+    raise FatalError(
+        Condition.UNKNOWN_FIELD_EXCEPTION,
+        f"file {path!r} has fields that the schema does not: {names}; add them to the "
+        "schema, or set cloudFiles.schemaEvolutionMode to 'rescue'",
+        {"path": path, "fields": names},
+    )
 
 
-def _require_well_formed(parsed: ParsedBlock, each: FileSlice, plan: ReadPlan) -> None:
+def _require_well_formed(parsed: ParsedBlock, path: str, plan: ReadPlan) -> None:
     """Refuse a corrupt record, and a value that fits nowhere where nothing rescues."""
     keeps = plan.rescued_column in plan.output.names
     for record in parsed.records or ():
         misfits = () if keeps else record.rescued.keys() - set(record.new_fields)
         if record.corrupt is None and not misfits:
             continue
-        shown = record.corrupt or rescued_json(record, each.file.path) or ""
+        shown = record.corrupt or rescued_json(record, path) or ""
         raise FatalError(
             Condition.MALFORMED_RECORD,
-            f"file {each.file.path!r} has a record that is malformed: "
+            f"file {path!r} has a record that is malformed: "
             f"{shown[:_SHOWN_CHARACTERS]}; mend it, or leave option 'mode' out to have "
             "it in the rescued data",
-            {"path": each.file.path},
+            {"path": path},
         )
 
 
-def _require_values(parsed: ParsedBlock, each: FileSlice, plan: ReadPlan) -> None:
+def _require_values(parsed: ParsedBlock, path: str, plan: ReadPlan) -> None:
     """Refuse a null that Spark does not expect: it would fail and name nothing."""
     required = {column.name for column in plan.output if not column.nullable}
     missing = [
@@ -124,9 +131,9 @@ def _require_values(parsed: ParsedBlock, each: FileSlice, plan: ReadPlan) -> Non
     if missing:
         raise FatalError(
             Condition.SCHEMA_UNSUPPORTED,
-            f"file {each.file.path!r} has records without {missing}, which the schema "
+            f"file {path!r} has records without {missing}, which the schema "
             "declares NOT NULL; declare these columns without it",
-            {"path": each.file.path, "columns": missing},
+            {"path": path, "columns": missing},
         )
 
 

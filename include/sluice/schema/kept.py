@@ -1,101 +1,98 @@
-"""Schema versions under ``<schemaLocation>/_schemas``: inferred once, never changed."""
+"""Schema versions under ``<schemaLocation>/_schemas``, which are never rewritten."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-import pyarrow as pa
-from pyspark.sql.pandas.types import from_arrow_schema
 from pyspark.sql.types import StructType
 
 from sluice import storage
-from sluice.discovery.listing import list_landed
-from sluice.errors import Condition, UsageError
-from sluice.model import FileVersion
-from sluice.options.globs import plain_root
-from sluice.options.options import CloudFilesOptions
+from sluice.errors import Condition, FatalError
 from sluice.paths import join
-from sluice.reading.folders import infer_folder_columns
 
-# As Auto Loader samples files; bytes are bounded harder, for this runs in one process.
-SAMPLE_FILES = 1000
-SAMPLE_BYTES = 64 << 20
+
+@dataclass(frozen=True, kw_only=True)
+class SchemaVersion:
+    """A schema as it was inferred, or evolved from the version before.
+
+    - ``number``: 0 for the one that was inferred first;
+    - ``partition_columns``: those of its columns that the names of folders give;
+    - ``added``: the file that brought each field which the version before lacks; a
+      nested one is ``a.b``;
+    - ``run_id``: of the stream or run that kept it.
+    """
+
+    number: int = 0
+    schema: StructType
+    partition_columns: tuple[str, ...] = ()
+    added: Mapping[str, str] = field(default_factory=dict)
+    run_id: str = ""
+
+
+def latest_version(schema_location: str) -> SchemaVersion | None:
+    """Return the newest version below ``schema_location``, None where none is kept.
+
+    Raises:
+        FatalError: it cannot be read.
+    """
+    numbers = _numbers(schema_location)
+    return _read(schema_location, max(numbers)) if numbers else None
+
+
+def list_versions(schema_location: str) -> list[SchemaVersion]:
+    """Return all versions below ``schema_location``, the first one first.
+
+    Raises:
+        FatalError: one cannot be read.
+    """
+    return [_read(schema_location, number) for number in _numbers(schema_location)]
+
+
+def keep_version(schema_location: str, version: SchemaVersion) -> bool:
+    """Write a version unless its number is taken; return True if this call did."""
+    kept_as = {
+        "version": version.number,
+        "schema": version.schema.jsonValue(),
+        "partition_columns": list(version.partition_columns),
+        "added": dict(version.added),
+        "run_id": version.run_id,
+    }
+    content = json.dumps(kept_as, indent=1).encode()
+    return storage.put_if_absent(_root(schema_location), str(version.number), content)
 
 
 def latest_schema(schema_location: str) -> StructType | None:
     """Return the newest schema kept below ``schema_location``, None where none is."""
-    kept = _latest(schema_location)
-    return StructType.fromJson(kept["schema"]) if kept else None
+    version = latest_version(schema_location)
+    return version.schema if version else None
 
 
-def kept_partition_columns(schema_location: str) -> tuple[str, ...]:
-    """Return the columns of the kept schema that the names of folders give."""
-    kept = _latest(schema_location)
-    return tuple(kept.get("partition_columns", ())) if kept else ()
+def _numbers(schema_location: str) -> list[int]:
+    keys = storage.list_keys(_root(schema_location))
+    return sorted(int(key) for key in keys if key.isdecimal())
 
 
-def _latest(schema_location: str) -> dict[str, Any] | None:
-    root = join(schema_location, "_schemas")
-    versions = [int(key) for key in storage.list_keys(root) if key.isdecimal()]
-    if not versions:
-        return None
-    content = storage.read(root, str(max(versions)))
-    return json.loads(content) if content else None
-
-
-def schema_of(options: CloudFilesOptions) -> StructType:
-    """Return the kept schema of a source, inferring and keeping it on first use.
-
-    Of two processes that infer at once one wins, and both return the winner's.
-
-    Raises:
-        UsageError: no schema is kept and no record could be read to infer one.
-    """
-    kept = latest_schema(options.schema_location)
-    if kept is not None:
-        return kept
-    inferred, folders = _infer(options)
-    kept_as = {"schema": inferred.jsonValue(), "partition_columns": folders}
-    content = json.dumps({"version": 0} | kept_as).encode()
-    storage.put_if_absent(join(options.schema_location, "_schemas"), "0", content)
-    return latest_schema(options.schema_location) or inferred
-
-
-def _infer(options: CloudFilesOptions) -> tuple[StructType, list[str]]:
-    """Return all columns, and the names of those that folders give, which are last."""
-    sample = _sample(sorted(list_landed(options)))
-    schema = options.format.infer(
-        [file.path for file in sample],
-        max_bytes=SAMPLE_BYTES,
-        typed=options.infer_column_types,
-    )
-    if not schema.names:
-        raise UsageError(
-            Condition.SCHEMA_NOT_INFERRED,
-            f"cloudFiles: no record was found under {options.path!r} to infer a "
-            "schema from; land a file first, or give .schema(...)",
-            {"path": options.path},
+def _read(schema_location: str, number: int) -> SchemaVersion:
+    root = _root(schema_location)
+    try:
+        found = json.loads(storage.read(root, str(number)) or b"")
+        return SchemaVersion(
+            number=number,
+            schema=StructType.fromJson(found["schema"]),
+            partition_columns=tuple(found.get("partition_columns", ())),
+            added=found.get("added", {}),
+            run_id=found.get("run_id", ""),
         )
-    folders = infer_folder_columns(
-        [file.path for file in sample],
-        plain_root(options.path),
-        named=options.partition_columns,
-        typed=options.infer_column_types,
-    )
-    names = [each.name for each in folders]
-    # As with Spark, a folder's value wins over a field of the same name.
-    own = [each for each in schema if each.name not in names]
-    return from_arrow_schema(pa.schema([*own, *folders])), names
+    except (ValueError, KeyError, TypeError) as error:
+        raise FatalError(
+            Condition.SCHEMA_UNREADABLE,
+            f"schema version {join(root, str(number))!r} cannot be read: {error}; "
+            "restore it from a backup, or remove it to go on with the version before",
+            {"path": join(root, str(number))},
+        ) from error
 
 
-def _sample(files: Sequence[FileVersion]) -> list[FileVersion]:
-    chosen: list[FileVersion] = []
-    size = 0
-    for file in files[:SAMPLE_FILES]:
-        if chosen and size + file.size > SAMPLE_BYTES:
-            break
-        chosen.append(file)
-        size += file.size
-    return chosen
+def _root(schema_location: str) -> str:
+    return join(schema_location, "_schemas")

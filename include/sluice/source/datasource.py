@@ -30,7 +30,7 @@ from pyspark.sql.types import (
 
 from sluice.cleanup.replanned import find_archived
 from sluice.cleanup.stream import clean_stream
-from sluice.columns import METADATA, RESCUED_DATA
+from sluice.columns import ADDED_BY_BRONZE, METADATA, RESCUED_DATA
 from sluice.discovery.run import discover
 from sluice.errors import Condition, FatalError, UsageError
 from sluice.ledger.compact import compact_ledger
@@ -42,14 +42,18 @@ from sluice.options.globs import plain_root
 from sluice.options.options import (
     CloudFilesOptions,
     parse_options,
+    require_may_evolve,
     warn_of_passed_over,
     with_inferred,
 )
 from sluice.options.table import EvolutionMode, ParseMode
+from sluice.reading.new_fields import NewFieldsError
 from sluice.reading.partition import FileSlice, plan_partitions
-from sluice.reading.plan import ReadPlan
+from sluice.reading.plan import NewFields, ReadPlan
 from sluice.reading.read import read_slices
-from sluice.schema.kept import kept_partition_columns, schema_of
+from sluice.schema.evolve import evolve
+from sluice.schema.infer import schema_of
+from sluice.schema.kept import latest_version
 from sluice.source.admit import AdmissionLimit, plan_end
 from sluice.spark.executors import require_same
 from sluice.versions import ledger_offset, release, require_known_offset
@@ -81,6 +85,7 @@ class CloudFilesDataSource(DataSource):
         """
         super().__init__(options)
         self._parsed = parse_options(options)
+        self._infers = False
         warn_of_passed_over(self._parsed)
 
     @classmethod
@@ -92,10 +97,12 @@ class CloudFilesDataSource(DataSource):
         """Return the kept or inferred schema; called when the user gives none."""
         # Spark keeps this object, and so what a format does without a schema.
         options = self._parsed = parse_options(with_inferred(self.options))
+        self._infers = True
         rescued = options.rescued_column or RESCUED_DATA
         # A field that is called like a column of ours is rescued, as any unknown one.
-        taken = {rescued, METADATA}
-        fields = [each for each in schema_of(options).fields if each.name not in taken]
+        taken = {rescued.lower(), METADATA} | _reserved(options)
+        kept = schema_of(options).fields
+        fields = [each for each in kept if each.name.lower() not in taken]
         if options.rescues_by_default:
             fields.append(StructField(rescued, StringType()))
         if options.metadata_column:
@@ -103,19 +110,31 @@ class CloudFilesDataSource(DataSource):
         return StructType(fields)
 
     def streamReader(self, schema: StructType) -> DataSourceStreamReader:
-        """Return the reader of a stream in ``schema``, the user's or the kept one."""
-        return CloudFilesStreamReader(self._parsed, schema)
+        """Return the reader of a stream in ``schema``, the user's or the kept one.
+
+        Raises:
+            UsageError: the user's schema is to evolve, which nothing could keep.
+        """
+        options = self._parsed
+        if self._infers:
+            mode = options.evolution_mode or EvolutionMode.ADD_NEW_COLUMNS
+            options = replace(options, evolution_mode=mode)
+        else:
+            require_may_evolve(options)
+        return CloudFilesStreamReader(options, schema)
 
 
 @dataclass
 class SlicePartition(InputPartition):
     """What one task reads, and where it records a file that it cannot read.
 
-    ``release`` is the one that planned it: another may read other rows in it.
+    - ``batch``: the micro-batch that it is of;
+    - ``release``: the one that planned it, for another may read other rows in it.
     """
 
     slices: list[FileSlice]
     ledger: Ledger
+    batch: SeqRange
     # The default is what a partition has that another release pickled without it.
     release: str = "an older one"
 
@@ -180,16 +199,10 @@ class CloudFilesStreamReader(DataSourceStreamReader, SupportsTriggerAvailableNow
         """Pack the files of the micro-batch, but for those that are left out."""
         ledger = self._require_ledger(end)
         planned = SeqRange(int(start["seq"]), int(end["seq"]))
-        files = _require_whole(ledger, planned)
-        if planned.start == CHAIN_START:
-            first = ledger.first_seq()
-            files = [file for file in files if file.seq > first]
-        left_out = set(ledger.left_out())
+        files = _files_to_read(ledger, planned)
         if self._options.allow_overwrites:
-            run_id = self._options.run_id
-            files = [file for file in files if file.seq not in left_out]
-            left_out |= record_superseded(ledger, files, run_id=run_id)
-        files = [file for file in files if file.seq not in left_out]
+            gone = record_superseded(ledger, files, run_id=self._options.run_id)
+            files = [file for file in files if file.seq not in gone]
         packed = plan_partitions(
             find_archived(self._options, ledger, files),
             max_bytes=self._options.max_partition_bytes,
@@ -197,19 +210,30 @@ class CloudFilesStreamReader(DataSourceStreamReader, SupportsTriggerAvailableNow
             source_format=self._options.format,
         )
         planned_by = release()
-        return [SlicePartition(slices, ledger, planned_by) for slices in packed]
+        return [SlicePartition(each, ledger, planned, planned_by) for each in packed]
 
     def read(self, partition: InputPartition) -> Iterator[pa.RecordBatch]:
         """Read one task's files; runs in a worker.
 
         Raises:
             FatalError: the driver has another release of this package.
+            RetryableError: files have new fields, which the schema now has.
         """
         if not isinstance(partition, SlicePartition):
             message = f"expected a SlicePartition, got {type(partition).__name__}"
             raise TypeError(message)
         require_same({"sluice": partition.release}, [{"sluice": release()}])
-        return read_slices(partition.slices, self._read_plan(partition.ledger))
+        return self._read(partition)
+
+    def _read(self, partition: SlicePartition) -> Iterator[pa.RecordBatch]:
+        ledger, options = partition.ledger, self._options
+        plan = self._read_plan(ledger)
+        try:
+            yield from read_slices(partition.slices, plan)
+        except NewFieldsError as found:
+            files = _files_to_read(ledger, partition.batch)
+            batch = find_archived(options, ledger, files)
+            raise evolve(options, plan, batch, found) from found
 
     def _read_plan(self, ledger: Ledger) -> ReadPlan:
         options = self._options
@@ -218,8 +242,13 @@ class CloudFilesStreamReader(DataSourceStreamReader, SupportsTriggerAvailableNow
             self._plan,
             ledger=ledger if records else None,
             goes_on=True,
+            new_fields=NewFields.ADDED if self._evolves else self._plan.new_fields,
             keeps_versions=options.allow_overwrites,
         )
+
+    @property
+    def _evolves(self) -> bool:
+        return self._options.evolution_mode is EvolutionMode.ADD_NEW_COLUMNS
 
     def _ledger(self) -> Ledger:
         if not self._options.schema_location_given:
@@ -276,17 +305,20 @@ class CloudFilesStreamReader(DataSourceStreamReader, SupportsTriggerAvailableNow
 
 def plan_reading(options: CloudFilesOptions, output: pa.Schema) -> ReadPlan:
     """Return how files are read into ``output``; without a ledger for bad ones."""
+    refuses = options.evolution_mode is EvolutionMode.FAIL_ON_NEW_COLUMNS
     return ReadPlan(
         format=options.format,
         output=output,
         rescued_column=options.rescued_column or RESCUED_DATA,
         corrupt_column=options.corrupt_column,
-        fail_on_new_fields=options.evolution_mode is EvolutionMode.FAIL_ON_NEW_COLUMNS,
+        new_fields=NewFields.REFUSED if refuses else NewFields.RESCUED,
+        infers_types=refuses or options.infer_column_types,
         fail_on_malformed=options.parse_mode is ParseMode.FAILFAST,
         ignores_missing=options.ignores_missing,
         ignores_corrupt=options.ignores_corrupt,
         run_id=options.run_id,
         base=plain_root(options.path),
+        reserved=_reserved(options),
         partition_columns=_partition_columns(options, output.names),
     )
 
@@ -297,7 +329,8 @@ def _partition_columns(
     """Return the columns that folders give: those asked for, or else those inferred."""
     asked = options.partition_columns
     if asked is None:
-        kept = kept_partition_columns(options.schema_location)
+        version = latest_version(options.schema_location)
+        kept = version.partition_columns if version else ()
         return tuple(name for name in kept if name in names and name != METADATA)
     missing = [name for name in asked if name not in names]
     if missing:
@@ -308,6 +341,19 @@ def _partition_columns(
             {"columns": missing},
         )
     return asked
+
+
+def _reserved(options: CloudFilesOptions) -> frozenset[str]:
+    """Return the names of columns that a pipeline adds to what it reads."""
+    return ADDED_BY_BRONZE if options.pipeline else frozenset()
+
+
+def _files_to_read(ledger: Ledger, planned: SeqRange) -> list[LedgerFile]:
+    """Return the files of a micro-batch, but for those that are left out."""
+    files = _require_whole(ledger, planned)
+    first = ledger.first_seq() if planned.start == CHAIN_START else 0
+    left_out = ledger.left_out()
+    return [file for file in files if file.seq > first and file.seq not in left_out]
 
 
 def _offset(ledger: Ledger, seq: int) -> Offset:

@@ -8,6 +8,10 @@ from contextlib import contextmanager
 
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
+from pyspark.errors.exceptions.captured import (
+    CapturedException,
+    StreamingQueryException,
+)
 
 from sluice.errors import (
     Condition,
@@ -52,6 +56,21 @@ def own_error(error: PySparkException | Py4JJavaError) -> SluiceError | None:
         if match and match[1] in _KINDS:
             return _KINDS[match[1]](Condition(match[2]), match[3])
     return None
+
+
+def name_own_errors() -> None:
+    """Let what a failed query raises begin with our own error, if one is the cause.
+
+    Spark's text of a failed write names the table alone.
+    """
+    setattr(StreamingQueryException, "__str__", _with_own_error)  # noqa: B010
+
+
+def _with_own_error(error: StreamingQueryException) -> str:
+    text = CapturedException.__str__(error)
+    cause = error._cause  # noqa: SLF001 - it is kept nowhere else
+    ours = own_error(cause) if cause is not None else None
+    return text if ours is None or str(ours) in text else f"{ours}\n\n{text}"
 
 
 def causes(error: PySparkException | Py4JJavaError) -> Iterator[str]:

@@ -16,6 +16,7 @@ from pyspark.sql.streaming.readwriter import DataStreamWriter
 
 from sluice.control.jvm_loss import jvm_gone_error, was_killed
 from sluice.spark.executors import require_same_environment
+from sluice.spark.failures import name_own_errors
 from sluice.spark.s3 import S3_LOG_STORE, is_on_s3, require_s3_jars, s3_settings
 from sluice.spark.session_jars import require_session_jars
 from sluice.spark.setup.class_archive import class_archives
@@ -51,7 +52,8 @@ def spark_session(app_name: str, **conf: str) -> SparkSession:
     ``conf`` takes Spark's keys as ``**{"spark.key": "value"}`` and wins over the
     profile. The master is ``local[*]`` unless ``conf`` or ``spark-submit`` names one;
     what ``spark-submit`` gave is never replaced by the profile. ``writeStream.table``
-    is ``toTable``, and both make a Delta table where no format is named.
+    is ``toTable``, and both make a Delta table where no format is named. What a query
+    raises begins with the error of ours that made it fail.
 
     Raises:
         FatalError: the installation is not whole, or an executor's is another.
@@ -76,6 +78,7 @@ def spark_session(app_name: str, **conf: str) -> SparkSession:
     if is_new and not is_local_master(spark_conf.get("spark.master") or ""):
         require_same_environment(session)
     _name_tables()
+    name_own_errors()
     return session
 
 

@@ -204,7 +204,7 @@ def test_new_field_fails_where_asked(stream: Stream) -> None:
         query.awaitTermination()
     error = own_error(caught.value)
     assert error is not None
-    assert error.condition is Condition.NEW_FIELDS
+    assert error.condition is Condition.UNKNOWN_FIELD_EXCEPTION
     assert str(path) in error.message
     assert "['channel']" in error.message
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import pytest
 from pyspark.sql.types import StringType, StructType
 
-from sluice.bronze.transform import to_bronze, with_source_columns
+from sluice.bronze.transform import with_source_columns
 from sluice.errors import UsageError
 
 
@@ -21,11 +19,3 @@ def test_declared_column_that_bronze_adds_is_refused(name: str) -> None:
 
     with pytest.raises(UsageError, match=f"names \\['{name}'\\]"):
         with_source_columns(declared)
-
-
-def test_inferred_column_that_bronze_adds_is_refused() -> None:
-    """A table that was exported as JSON and lands again has such fields."""
-    landed = SimpleNamespace(columns=["id", "_Source_file", "_rescued_data"])
-
-    with pytest.raises(UsageError, match=r"fields \['_Source_file'\]"):
-        to_bronze(landed)  # type: ignore[arg-type]

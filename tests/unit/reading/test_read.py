@@ -14,7 +14,7 @@ from sluice.formats.binary_file import BinaryFileFormat
 from sluice.formats.json import JsonFormat
 from sluice.reading import read as module
 from sluice.reading.partition import plan_partitions
-from sluice.reading.plan import ReadPlan
+from sluice.reading.plan import NewFields, ReadPlan
 from sluice.reading.read import read_slices
 from support.reading import (
     DAMAGED,
@@ -220,7 +220,7 @@ def test_rewrite_that_breaks_the_reading_is_named(
 
     monkeypatch.setattr(module, "open_decompressed", late)
 
-    error = refusal(whole(file), fail_on_new_fields=True)
+    error = refusal(whole(file), new_fields=NewFields.REFUSED)
 
     assert error.condition is Condition.BAD_FILE
     assert "when discovered, now" in str(error.context["reason"])
@@ -231,11 +231,11 @@ def test_new_field_fails_where_asked(tmp_path: Path) -> None:
     file = land(tmp_path, "a", b'{"i": 1}\n{"i": 1, "b": 2, "a": 3}')
     odd = land(tmp_path, "b", b'{"i": "x", "new": null}')
 
-    error = refusal(whole(file), fail_on_new_fields=True)
+    error = refusal(whole(file), new_fields=NewFields.REFUSED)
 
-    assert error.condition is Condition.NEW_FIELDS
+    assert error.condition is Condition.UNKNOWN_FIELD_EXCEPTION
     assert error.context == {"path": file.path, "fields": ["a", "b"]}
-    assert read(whole(odd), fail_on_new_fields=True)[0]["i"] is None
+    assert read(whole(odd), new_fields=NewFields.REFUSED)[0]["i"] is None
 
 
 @pytest.mark.parametrize(

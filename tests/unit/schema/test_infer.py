@@ -10,8 +10,9 @@ from pyspark.sql.types import StructType
 from sluice.errors import Condition, UsageError
 from sluice.formats.json import JsonFormat
 from sluice.options.options import CloudFilesOptions
-from sluice.schema import kept as schemas
-from sluice.schema.kept import latest_schema, schema_of
+from sluice.schema import infer as schemas
+from sluice.schema.infer import schema_of
+from sluice.schema.kept import latest_schema
 
 
 @pytest.fixture

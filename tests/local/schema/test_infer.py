@@ -10,7 +10,7 @@ from support.racing import race
 INFER = """
 import sys
 from sluice.options.options import CloudFilesOptions
-from sluice.schema.kept import schema_of
+from sluice.schema.infer import schema_of
 path, location, typed = sys.argv[1:]
 print("ready", flush=True)
 sys.stdin.readline()
