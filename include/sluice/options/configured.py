@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sluice.options.options import (
     CloudFilesOptions,
     parse_options,
-    require_may_evolve,
+    require_declarable,
 )
 
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ def source_options(config: PipelineConfig) -> CloudFilesOptions:
     """Return the options of the pipeline's source as the source itself parses them.
 
     Raises:
-        UsageError: an option is unknown, wrong, missing, or not built yet, or asks
-            to add columns to a schema that the file declares.
+        UsageError: an option is unknown, wrong, missing, or not built yet, or is for
+            an inferred schema while the file declares one.
     """
     source = config.bronze.source
     options = parse_options(
@@ -31,5 +31,5 @@ def source_options(config: PipelineConfig) -> CloudFilesOptions:
         }
     )
     if source.ddl is not None:
-        require_may_evolve(options)
+        require_declarable(options)
     return options

@@ -32,6 +32,7 @@ from sluice.options.clean import (
     require_cleanable,
 )
 from sluice.options.filters import AgeRules
+from sluice.options.hints import SchemaHint
 from sluice.options.incremental import IncrementalListing
 from sluice.options.table import OPTIONS, EvolutionMode, ParseMode
 from sluice.paths import join, normalize
@@ -55,6 +56,7 @@ class CloudFilesOptions:
     max_files: int = DEFAULT_MAX_FILES
     max_bytes: int | None = None
     infer_column_types: bool = False
+    schema_hints: tuple[SchemaHint, ...] = ()
     partition_columns: tuple[str, ...] | None = None
     evolution_mode: EvolutionMode | None = None
     path_glob_filter: str | None = None
@@ -155,12 +157,19 @@ def parse_options(given: Mapping[str, str]) -> CloudFilesOptions:
     return options
 
 
-def require_may_evolve(options: CloudFilesOptions) -> None:
-    """Refuse to add columns to a schema that is given.
+def require_declarable(options: CloudFilesOptions) -> None:
+    """Refuse what is for an inferred schema where one is given.
 
     Raises:
-        UsageError: the options ask for that.
+        UsageError: the options ask to add columns, or give hints.
     """
+    if options.schema_hints:
+        raise UsageError(
+            Condition.OPTION_INVALID,
+            "cloudFiles: option 'cloudFiles.schemaHints' is for a schema that is "
+            "inferred, and one is given; leave out one of them",
+            {"option": "cloudFiles.schemaHints"},
+        )
     if options.evolution_mode is EvolutionMode.ADD_NEW_COLUMNS:
         raise UsageError(
             Condition.OPTION_INVALID,

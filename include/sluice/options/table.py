@@ -13,6 +13,7 @@ from functools import partial
 
 from sluice.columns import CORRUPT_RECORD, METADATA, RESCUED_DATA
 from sluice.options.clean import parse_clean_mode
+from sluice.options.hints import parse_hints
 from sluice.options.incremental import IncrementalListing
 from sluice.paths import normalize
 from sluice.times import parse_duration
@@ -108,6 +109,13 @@ _READING = (
         meaning="infer the types of columns; otherwise each one is a string",
         parse=parse_flag,
         field="infer_column_types",
+    ),
+    Option(
+        name="cloudFiles.schemaHints",
+        aliases=("schemaHints",),
+        meaning="names and types of fields that inference does not decide",
+        parse=parse_hints,
+        field="schema_hints",
     ),
     Option(
         name="cloudFiles.partitionColumns",
@@ -303,11 +311,6 @@ _CLEANING = (
     ),
 )
 _NOT_BUILT = (
-    Option(
-        name="cloudFiles.schemaHints",
-        meaning="types of columns that inference must not decide",
-        only="",
-    ),
     Option(
         name="badRecordsPath",
         meaning="a folder for records that cannot be parsed",

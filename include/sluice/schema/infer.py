@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import pyarrow as pa
-from pyspark.sql.pandas.types import from_arrow_schema
+from pyspark.sql.pandas.types import from_arrow_schema, to_arrow_schema
 from pyspark.sql.types import StructType
 
 from sluice.discovery.listing import list_landed
@@ -14,7 +15,9 @@ from sluice.model import FileVersion
 from sluice.options.globs import plain_root
 from sluice.options.options import CloudFilesOptions
 from sluice.reading.folders import infer_folder_columns
-from sluice.schema.kept import SchemaVersion, keep_version, latest_schema
+from sluice.reading.new_fields import add_fields, list_new
+from sluice.schema.hints import apply_hints
+from sluice.schema.kept import SchemaVersion, keep_version, latest_version
 
 # As Auto Loader samples files; bytes are bounded harder, for this runs in one process.
 SAMPLE_FILES = 1000
@@ -29,12 +32,48 @@ def schema_of(options: CloudFilesOptions) -> StructType:
     Raises:
         UsageError: no schema is kept and no record could be read to infer one.
     """
-    kept = latest_schema(options.schema_location)
-    if kept is not None:
+    while True:
+        kept = latest_version(options.schema_location)
+        version = _infer(options) if kept is None else _with_hints(kept, options)
+        if version == kept or keep_version(options.schema_location, version):
+            return version.schema
+
+
+def _with_hints(kept: SchemaVersion, options: CloudFilesOptions) -> SchemaVersion:
+    """Return the version that has all hinted fields, ``kept`` if it has.
+
+    Raises:
+        UsageError: one has another type there.
+    """
+    before = to_arrow_schema(kept.schema, timezone="UTC")
+    hinted = apply_hints(before, options.schema_hints)
+    if hinted == list(before):
         return kept
-    first = _infer(options)
-    keep_version(options.schema_location, first)
-    return latest_schema(options.schema_location) or first.schema
+    grown = add_fields(before, hinted)
+    if grown != hinted:
+        raise _hinted_otherwise_error(before, hinted, options)
+    return replace(
+        kept,
+        number=kept.number + 1,
+        schema=from_arrow_schema(pa.schema(grown)),
+        added=dict.fromkeys(list_new(before, grown), "cloudFiles.schemaHints"),
+        run_id=options.run_id,
+    )
+
+
+def _hinted_otherwise_error(
+    kept: Iterable[pa.Field], hinted: Iterable[pa.Field], options: CloudFilesOptions
+) -> UsageError:
+    pairs = zip(kept, hinted, strict=False)
+    ours, theirs = next(pair for pair in pairs if pair[0] != pair[1])
+    return UsageError(
+        Condition.OPTION_INVALID,
+        f"cloudFiles: option 'cloudFiles.schemaHints' makes column {ours.name!r} "
+        f"{theirs.type}, and the schema kept in {options.schema_location!r} has it as "
+        f"{ours.type}, as the table may; convert it behind the source, or begin with "
+        "another cloudFiles.schemaLocation, checkpoint and table",
+        {"column": ours.name},
+    )
 
 
 def _infer(options: CloudFilesOptions) -> SchemaVersion:
@@ -62,7 +101,9 @@ def _infer(options: CloudFilesOptions) -> SchemaVersion:
     # As with Spark, a folder's value wins over a field of the same name.
     own = [each for each in schema if each.name not in names]
     return SchemaVersion(
-        schema=from_arrow_schema(pa.schema([*own, *folders])),
+        schema=from_arrow_schema(
+            pa.schema(apply_hints([*own, *folders], options.schema_hints))
+        ),
         partition_columns=tuple(names),
         run_id=options.run_id,
     )

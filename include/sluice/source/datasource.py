@@ -42,7 +42,7 @@ from sluice.options.globs import plain_root
 from sluice.options.options import (
     CloudFilesOptions,
     parse_options,
-    require_may_evolve,
+    require_declarable,
     warn_of_passed_over,
     with_inferred,
 )
@@ -120,7 +120,7 @@ class CloudFilesDataSource(DataSource):
             mode = options.evolution_mode or EvolutionMode.ADD_NEW_COLUMNS
             options = replace(options, evolution_mode=mode)
         else:
-            require_may_evolve(options)
+            require_declarable(options)
         return CloudFilesStreamReader(options, schema)
 
 
