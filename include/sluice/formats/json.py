@@ -18,11 +18,13 @@ from sluice.formats.base import FileRange, Format, ParsedBlock, Split
 from sluice.formats.encodings import UTF8, is_wide, to_utf8
 from sluice.formats.json_infer import (
     Rules,
-    decode_records,
-    infer_schema,
     merge_types,
+    schema_of,
+    type_of_block,
+    types_of_lines,
 )
 from sluice.formats.json_options import OPTIONS
+from sluice.formats.json_quick import are_objects, is_utf8
 from sluice.formats.json_values import (
     quote_not_finite,
     read_records,
@@ -40,7 +42,6 @@ from sluice.formats.streams import (
 _CAREFUL_RECORDS = 256
 _BOM = b"\xef\xbb\xbf"
 _SPACE = b" \t\r\n"
-_OPENING, _CLOSING = b"{}"
 _ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
 
 
@@ -90,12 +91,12 @@ class JsonFormat(Format):
             timestamps=self.formats if self.infers_timestamp else None,
             drops_nulls=self.drops_null_fields,
         )
-        records = (
-            record
+        kinds = (
+            kind
             for head in read_heads(paths, max_bytes)
-            for record in decode_records(self._sample(head), rules)
+            for kind in self._types(to_utf8(head, self.encoding), rules)
         )
-        return infer_schema(records, rules)
+        return schema_of(kinds, rules)
 
     def merge_types(self, left: pa.DataType, right: pa.DataType) -> pa.DataType:
         """Return the narrowest type that holds the values of both."""
@@ -111,9 +112,18 @@ class JsonFormat(Format):
         parse = partial(parse_lines, columns=columns, formats=self.formats)
         yield from chain.from_iterable(map(parse, self._lines(part)))
 
-    def _sample(self, head: bytes) -> list[bytes]:
-        text = to_utf8(head, self.encoding)
-        return document_records(text) if self.multi_line else _records(self._cut(text))
+    def _types(self, text: bytes, rules: Rules) -> Iterator[pa.StructType]:
+        """Yield types that hold the objects of the beginning of a file."""
+        if not self.reads_together:
+            cut = document_records if self.multi_line else self._cut_records
+            yield from types_of_lines(cut(text), rules)
+            return
+        for block in line_blocks(BytesIO(text), 0, len(text)):
+            kind = type_of_block(block, rules)
+            if kind is None:
+                yield from types_of_lines(self._cut_records(block), rules)
+            else:
+                yield kind
 
     def _lines(self, part: FileRange) -> Iterator[list[bytes]]:
         """Yield the lines of a range, block by block."""
@@ -127,6 +137,9 @@ class JsonFormat(Format):
             return
         for block in line_blocks(stream, start, end, limit=limit):
             yield self._cut(to_utf8(block, encoding))
+
+    def _cut_records(self, text: bytes) -> list[bytes]:
+        return _records(self._cut(text))
 
     def _cut(self, text: bytes) -> list[bytes]:
         ends = self.line_sep
@@ -143,7 +156,7 @@ class JsonFormat(Format):
         """Return the objects of many small files, which pyarrow reads at once."""
         del rescues
         texts = (to_utf8(content, self.encoding) for content in contents)
-        files = [_records(self._cut(text)) for text in texts]
+        files = list(map(self._cut_records, texts))
         records = [record for file in files for record in file]
         blocks = _parse_records(records, columns, self.formats)
         return list(blocks), [len(file) for file in files]
@@ -265,7 +278,8 @@ def _parse_fast(
     lines: Sequence[bytes], columns: pa.Schema, *, unexpected: str
 ) -> pa.Table | None:
     block = b"\n".join(lines)
-    if not _is_safe(lines, columns) or not _is_utf8(block):
+    is_plain = all(_is_plain(field.type) for field in columns)
+    if not is_plain or not are_objects(lines) or not is_utf8(block):
         return None
     try:
         table = pyarrow.json.read_json(
@@ -283,27 +297,6 @@ def _parse_fast(
     fits = table.schema.equals(columns) and table.num_rows == len(lines)
     # It makes infinity of an integer with more digits than a float can hold.
     return table if fits and not any(map(_has_infinity, table.columns)) else None
-
-
-def _is_safe(lines: Sequence[bytes], columns: pa.Schema) -> bool:
-    """Return True if pyarrow reads ``lines`` one record a line, and not crash.
-
-    A line `null` crashes pyarrow 26 (a segmentation fault) or becomes an empty row. A
-    line that begins and ends as an object holds whole objects, however many.
-    """
-    if not all(_is_plain(field.type) for field in columns):
-        return False
-    return all(line[0] == _OPENING and line[-1] == _CLOSING for line in lines)
-
-
-def _is_utf8(block: bytes) -> bool:
-    if block.isascii():
-        return True
-    try:
-        block.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def _has_infinity(values: pa.Array | pa.ChunkedArray) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from functools import partial, reduce
@@ -12,6 +12,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.types as pt
 
+from sluice.formats.json_quick import types_of_fields
 from sluice.formats.json_values import DECIMAL
 from sluice.formats.moments import UNREADABLE, Formats, time_reader
 
@@ -19,6 +20,8 @@ _RECORD = msgspec.json.Decoder(dict[str, object])
 _EXACT_RECORD = msgspec.json.Decoder(dict[str, object], float_hook=Decimal)
 _LONG_LIMIT = 1 << 63
 _MOST_DIGITS = 38
+# So many records are looked at together; fewer are not halved to find the odd ones.
+_MOST_RECORDS, _CAREFUL_RECORDS = 8192, 256
 _NULL, _EMPTY = pa.null(), pa.struct([])
 _LONG, _DOUBLE, _STRING = pa.int64(), pa.float64(), pa.string()
 _MOMENT = pa.timestamp("us", "UTC")
@@ -41,6 +44,21 @@ class Rules:
     timestamps: Formats | None = None
     drops_nulls: bool = False
 
+    @property
+    def reads_names(self) -> bool:
+        """Whether names are all that matters of a record."""
+        return not self.typed and not self.drops_nulls
+
+    @property
+    def reads_texts(self) -> bool:
+        """Whether the text of a value may say of which type it is."""
+        return self.prefers_decimal or self.timestamps is not None
+
+    @property
+    def is_quick(self) -> bool:
+        """Whether pyarrow finds what matters, and sooner than we do."""
+        return not self.reads_names and not self.reads_texts
+
 
 def decode_records(lines: Iterable[bytes], rules: Rules) -> Iterator[dict[str, object]]:
     """Yield the JSON objects of ``lines``; the rest is rescued when it is read."""
@@ -60,15 +78,65 @@ def infer_schema(records: Iterable[Mapping[str, object]], rules: Rules) -> pa.Sc
     always null is a string. Of names that differ in case only the first is a column,
     and an object that is always empty is none: no table takes them.
     """
-    if not rules.typed and not rules.drops_nulls:
-        names = {name for record in records for name in record}
-        return pa.schema(_distinct((name, _STRING) for name in names))
-    find = partial(type_of, rules=rules)
-    merged = _settled(reduce(merge_types, map(find, records), _EMPTY), rules)
-    fields = list(merged) if merged is not None else []
+    return schema_of([_type_of_records(records, rules)], rules)
+
+
+def schema_of(kinds: Iterable[pa.StructType], rules: Rules) -> pa.Schema:
+    """Return the schema that holds objects of all ``kinds``, as ``infer_schema``."""
+    merged = reduce(merge_types, kinds, _EMPTY)
+    if rules.reads_names:
+        return pa.schema(_distinct((field.name, _STRING) for field in merged))
+    settled = _settled(merged, rules)
+    fields = list(settled) if settled is not None else []
     if rules.typed:
         return pa.schema(fields)
     return pa.schema([(field.name, _STRING) for field in fields])
+
+
+def type_of_block(block: bytes, rules: Rules) -> pa.StructType | None:
+    """Return a type that holds the objects in complete lines, None where none is sure.
+
+    Blank lines, arrays and whatever is no object are such lines.
+    """
+    fields = types_of_fields(block.removesuffix(b"\n")) if rules.is_quick else None
+    return None if fields is None else _own_type(pa.struct(fields), rules)
+
+
+def types_of_lines(lines: Sequence[bytes], rules: Rules) -> Iterator[pa.StructType]:
+    """Yield types that hold the objects of ``lines``; odd ones are found by halving."""
+    if len(lines) <= _CAREFUL_RECORDS or not rules.is_quick:
+        yield _type_of_records(decode_records(lines, rules), rules)
+        return
+    if len(lines) <= _MOST_RECORDS:
+        kind = type_of_block(b"\n".join(lines), rules)
+        if kind is not None:
+            yield kind
+            return
+    middle = len(lines) // 2
+    yield from types_of_lines(lines[:middle], rules)
+    yield from types_of_lines(lines[middle:], rules)
+
+
+def _type_of_records(
+    records: Iterable[Mapping[str, object]], rules: Rules
+) -> pa.StructType:
+    if rules.reads_names:
+        names = {name for record in records for name in record}
+        return pa.struct([(name, _NULL) for name in names])
+    return reduce(merge_types, map(partial(type_of, rules=rules), records), _EMPTY)
+
+
+def _own_type(kind: pa.DataType, rules: Rules) -> pa.DataType:
+    """Return a type that pyarrow found as ``type_of`` would."""
+    if pt.is_struct(kind):
+        fields = [(field.name, _own_type(field.type, rules)) for field in kind]
+        return pa.struct(sorted(fields, key=itemgetter(0)))
+    if pt.is_list(kind):
+        return _list_of(_own_type(kind.value_type, rules))
+    if pt.is_null(kind):
+        return _NULL
+    is_text = pt.is_temporal(kind) or rules.primitives_as_string
+    return _STRING if is_text else kind
 
 
 def type_of(value: object, rules: Rules) -> pa.DataType:

@@ -1,0 +1,82 @@
+"""The types of many JSON objects at once, where pyarrow reads them as we do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.json
+import pyarrow.types as pt
+
+_OPENING, _CLOSING = b"{}"
+# Values nested some thousands deep crash pyarrow 26 (a segmentation fault).
+_MOST_OPENINGS = 500
+_NO_OPENINGS = bytes(set(range(256)) - set(b"{[\n"))
+_LONG_LIMIT = 2.0**63
+
+
+def is_utf8(block: bytes) -> bool:
+    """Return True if ``block`` is UTF-8 as a whole."""
+    if block.isascii():
+        return True
+    try:
+        block.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def are_objects(lines: Sequence[bytes]) -> bool:
+    """Return True if every line begins and ends as an object, and so holds whole ones.
+
+    A line `null` crashes pyarrow 26 (a segmentation fault) or becomes an empty row.
+    """
+    return all(line[0] == _OPENING and line[-1] == _CLOSING for line in lines)
+
+
+def types_of_fields(block: bytes) -> list[pa.Field] | None:
+    """Return the fields of objects, one a line, None where pyarrow may be wrong.
+
+    Strings may come back as times, which some of them look like.
+    """
+    if not _holds_objects(block) or not _is_shallow(block) or not is_utf8(block):
+        return None
+    try:
+        table = pyarrow.json.read_json(
+            pa.BufferReader(block),
+            read_options=pyarrow.json.ReadOptions(
+                use_threads=False, block_size=len(block) + 1
+            ),
+        )
+    except pa.ArrowInvalid:
+        return None
+    # Two objects in a line become two rows there, and are no JSON record here.
+    lines = block.count(b"\n") + 1
+    fits = table.num_rows == lines and all(map(_is_exact, table.columns))
+    return list(table.schema) if fits else None
+
+
+def _holds_objects(block: bytes) -> bool:
+    """Return True if every line begins and ends as an object; see ``are_objects``."""
+    ends = block.count(b"\n")
+    is_cut = block.count(b"}\n") == ends == block.count(b"\n{")
+    return is_cut and block.startswith(b"{") and block.endswith(b"}")
+
+
+def _is_shallow(block: bytes) -> bool:
+    openings = block.translate(None, _NO_OPENINGS).split(b"\n")
+    return max(map(len, openings)) <= _MOST_OPENINGS
+
+
+def _is_exact(values: pa.Array | pa.ChunkedArray) -> bool:
+    """Return True if no number of a column was an integer of more than 64 bits.
+
+    It would be a float there, and the words NaN and Infinity, which JSON lacks, too.
+    """
+    kind = values.type
+    if pt.is_floating(kind):
+        return pc.all(pc.less(pc.abs(values), _LONG_LIMIT)).as_py() is not False
+    if pt.is_struct(kind):
+        return all(map(_is_exact, values.flatten()))
+    return not pt.is_list(kind) or _is_exact(pc.list_flatten(values))
