@@ -143,6 +143,22 @@ def test_run_killed_while_it_planned_the_first_batch_is_followed_by_another(
     assert [row["amount"] for row in rows(config)] == [1.5]
 
 
+def test_type_that_the_table_has_not_is_refused(tmp_path: Path) -> None:
+    """Delta would write 2 for 2.5, and the audit would find every row."""
+    land(configured(tmp_path, "order_id string, amount int"), "a.json", 1)
+    run_bronze(configured(tmp_path, "order_id string, amount int"), run_id="run-1")
+    land(configured(tmp_path), "b.json", 2.5)
+
+    with pytest.raises(UsageError) as caught:
+        run_bronze(configured(tmp_path), run_id="run-2")
+
+    assert "has column 'amount' as int, and files are read with double" in (
+        caught.value.message
+    )
+    run_bronze(configured(tmp_path, "order_id string, amount int"), run_id="run-3")
+    assert [row["amount"] for row in rows(configured(tmp_path))] == [1, None]
+
+
 def test_next_run_adds_only_what_is_new(config: PipelineConfig) -> None:
     """And a run with nothing new adds no version to the table."""
     land(config, "a.json", 1, 2)

@@ -14,6 +14,7 @@ from pyspark.sql.streaming.query import StreamingQuery
 
 from sluice.bronze.source import declared_schema, source_settings
 from sluice.bronze.transform import to_bronze
+from sluice.bronze.types import require_same_types
 from sluice.checkpoint import read_checkpoint
 from sluice.checkpoint.write import clear_unplanned
 from sluice.cleanup.pipeline import clean_landing
@@ -160,11 +161,16 @@ def start_bronze(
     trigger: Trigger,
     options: Mapping[str, str],
 ) -> StreamingQuery:
-    """Start the query from the landing folder into the bronze table."""
+    """Start the query from the landing folder into the bronze table.
+
+    Raises:
+        UsageError: the table has a column in another type.
+    """
     landed = read_landed(spark, config, {**options, "sluice.runId": run_id})
+    rows = to_bronze(landed)
+    require_same_types(rows.schema, config.bronze_location)
     writer = (
-        to_bronze(landed)
-        .writeStream.format("delta")
+        rows.writeStream.format("delta")
         .outputMode("append")
         .queryName(f"{config.name}_bronze")
         .option("checkpointLocation", config.bronze_checkpoint_location)

@@ -12,6 +12,7 @@ from pyspark.sql.pandas.types import to_arrow_schema
 from sluice import storage
 from sluice.bronze.source import landed_schema, source_settings
 from sluice.bronze.transform import to_bronze
+from sluice.bronze.types import require_same_types
 from sluice.ledger.ledger import Ledger
 from sluice.options.options import parse_options
 from sluice.paths import join
@@ -40,6 +41,9 @@ def read_files(
     A task that cannot read a file fails. Where the pipeline puts such files in
     quarantine, it first keeps a record in ``notes``, which is not the ledger: there the
     file may be ingested long since.
+
+    Raises:
+        UsageError: the table has a column in another type.
     """
     settings = source_settings(config) | {"path": config.landing_location}
     options = parse_options(settings)
@@ -59,7 +63,9 @@ def read_files(
     read = _reader(partitions, plan)
     # One number a partition names the task's own slices.
     numbers = spark.range(0, count, 1, count)
-    return to_bronze(numbers.mapInArrow(read, schema))
+    rows = to_bronze(numbers.mapInArrow(read, schema))
+    require_same_types(rows.schema, config.bronze_location)
+    return rows
 
 
 def open_notes(config: PipelineConfig, replay_id: str) -> Ledger:

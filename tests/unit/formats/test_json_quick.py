@@ -63,8 +63,8 @@ ODD = [
 )
 def test_quick_types_are_those_of_each_record(
     lines: list[str],
-    strings: bool,  # noqa: FBT001 - drawn
-    drops: bool,  # noqa: FBT001 - drawn
+    strings: bool,
+    drops: bool,
 ) -> None:
     """Whatever the values are, and whatever is no record."""
     rules = Rules(typed=True, primitives_as_string=strings, drops_nulls=drops)

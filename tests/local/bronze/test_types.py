@@ -1,0 +1,77 @@
+"""The types of rows, held against those of a table that delta-rs wrote."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from deltalake import write_deltalake
+from pyspark.sql.pandas.types import from_arrow_schema
+
+from sluice.bronze.types import require_same_types
+from sluice.errors import Condition, UsageError
+
+ITEM = pa.struct([("id", pa.int32())])
+TABLE = pa.schema(
+    [
+        ("i", pa.int32()),
+        ("t", pa.timestamp("us", "UTC")),
+        ("n", pa.timestamp("us")),
+        ("d", pa.date32()),
+        ("c", pa.decimal128(10, 2)),
+        ("b", pa.binary()),
+        ("s", pa.struct([("items", pa.list_(pa.field("element", ITEM)))])),
+        ("m", pa.map_(pa.string(), ITEM)),
+    ]
+)
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> str:
+    """Return where an empty table of all kinds of types is."""
+    write_deltalake(str(tmp_path), TABLE.empty_table())
+    return str(tmp_path)
+
+
+def with_field(name: str, kind: pa.DataType) -> pa.Schema:
+    """Return the table's schema with another type of one column."""
+    return TABLE.set(TABLE.get_field_index(name.lower()), pa.field(name, kind))
+
+
+def test_same_types_pass(table: str, tmp_path: Path) -> None:
+    """Also where the table lacks a column, or is not there yet."""
+    more = TABLE.append(pa.field("new", pa.float64()))
+
+    require_same_types(from_arrow_schema(more), table)
+    require_same_types(from_arrow_schema(TABLE), str(tmp_path / "none"))
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "column"),
+    [
+        ("i", pa.float64(), "i"),
+        ("I", pa.int64(), "I"),
+        ("i", pa.string(), "i"),
+        ("c", pa.decimal128(10, 4), "c"),
+        ("d", pa.timestamp("us", "UTC"), "d"),
+        ("t", pa.timestamp("us"), "t"),
+        ("b", pa.string(), "b"),
+        (
+            "s",
+            pa.struct([("items", pa.list_(pa.struct([("id", pa.int64())])))]),
+            "s.items.element.id",
+        ),
+        ("s", pa.string(), "s"),
+        ("m", pa.map_(pa.string(), pa.struct([("ID", pa.string())])), "m.value.ID"),
+    ],
+)
+def test_other_type_is_refused(
+    table: str, name: str, kind: pa.DataType, column: str
+) -> None:
+    """The error names the field, nested ones with all names around."""
+    with pytest.raises(UsageError) as caught:
+        require_same_types(from_arrow_schema(with_field(name, kind)), table)
+
+    assert caught.value.condition is Condition.SCHEMA_UNSUPPORTED
+    assert caught.value.context["column"] == column
