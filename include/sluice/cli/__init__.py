@@ -20,6 +20,7 @@ from sluice.cli.replay import replay
 from sluice.cli.resources import resources
 from sluice.cli.run import plan, run
 from sluice.cli.sample import sample
+from sluice.cli.schema import schema
 from sluice.cli.watch import watch
 from sluice.control.jvm_loss import jvm_loss_translated
 from sluice.errors import Condition, ExitCode, FatalError, SluiceError
@@ -59,6 +60,7 @@ for command in (
     plan,
     files,
     batches,
+    schema,
     audit,
     backfill,
     replay,

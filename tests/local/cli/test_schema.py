@@ -1,0 +1,85 @@
+"""``sluice schema``: which fields there are, and where they came from."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from pyspark.sql.types import ArrayType, LongType, StringType, StructType
+
+from sluice.schema.kept import SchemaVersion, keep_version
+from support.command_line import Sluice, command_line
+
+FIRST = StructType().add("id", LongType()).add("s", StructType().add("a", StringType()))
+SECOND = (
+    StructType()
+    .add("id", LongType())
+    .add("s", StructType().add("a", StringType()).add("b", StringType()))
+    .add("tags", ArrayType(StringType()))
+)
+
+
+@pytest.fixture
+def sluice(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Sluice:
+    """Return the command."""
+    return command_line(capsys, monkeypatch)
+
+
+@pytest.fixture
+def pipeline(tmp_path: Path) -> str:
+    """Return a pipeline file whose schema has two versions."""
+    for version in (
+        SchemaVersion(schema=FIRST),
+        SchemaVersion(
+            number=1, schema=SECOND, added={"s.b": "/in/b.json", "tags": "/in/c.json"}
+        ),
+    ):
+        keep_version(str(tmp_path / "lake" / "schemas" / "orders"), version)
+    return written(tmp_path, "{}")
+
+
+def written(folder: Path, source: str) -> str:
+    """Write a pipeline file with a source and return its path."""
+    path = folder / "orders.yaml"
+    path.write_text(
+        f"name: orders\nlake: {folder / 'lake'}\nbronze: {{source: {source}}}\n"
+    )
+    return str(path)
+
+
+def test_fields_have_the_version_and_file_that_brought_them(
+    pipeline: str, sluice: Sluice
+) -> None:
+    """Those of the first version came with the sample, and so with no file."""
+    code, out, _ = sluice("schema", pipeline)
+
+    rows = [line.split() for line in out.splitlines() if line.strip()][3:]
+    assert code == 0
+    assert "version 1" in out
+    assert rows == [
+        ["id", "bigint", "0"],
+        ["s", "struct<a:string,b:string>", "0"],
+        ["s.b", "1", "/in/b.json"],
+        ["tags", "array<string>", "1", "/in/c.json"],
+    ]
+
+
+def test_earlier_version_and_json_are_shown(pipeline: str, sluice: Sluice) -> None:
+    """For a person who compares, and for a program."""
+    assert "tags" not in sluice("schema", pipeline, "--version", "0")[1]
+    first, second = json.loads(sluice("schema", pipeline, "--json")[1])
+    assert first["schema"] == FIRST.jsonValue()
+    assert second["added"] == {"s.b": "/in/b.json", "tags": "/in/c.json"}
+
+
+def test_pipeline_without_a_kept_schema_says_so(tmp_path: Path, sluice: Sluice) -> None:
+    """One that declares its schema never has one."""
+    _, out, _ = sluice("schema", written(tmp_path, "{}"))
+    code, _, error = sluice("schema", written(tmp_path, "{schema: id int}"))
+
+    assert "no version: none" in out
+    assert code == 64
+    assert "declares its schema" in error
