@@ -15,7 +15,7 @@ CODE := include $(wildcard jobs dags benchmarks)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test test-fast test-long up down cluster cluster-down lint types fmt unit \
-	spark recovery dags e2e compose compose-env bench soak s3-jars wheel sample doctor lock \
+	spark recovery dags e2e compose compose-env bench soak s3-jars wheel docs sample doctor lock \
 	ci clean
 
 help: ## list the targets
@@ -100,6 +100,9 @@ s3-jars: setup ## fetch what Spark needs for a lake on S3 (13 MB, once)
 
 wheel: setup ## build the wheel into dist/
 	@$(VENV)/hatchling build -t wheel
+
+docs: setup ## write the tables of docs/options.md as the code has them
+	@PYTHONPATH=tests $(VENV)/python -m support.options_page
 
 sample: setup ## land the next hour of sample orders and run nothing
 	@$(VENV)/sluice sample

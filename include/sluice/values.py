@@ -27,7 +27,8 @@ class Option:
     - ``name``: as Auto Loader's documentation spells it;
     - ``aliases``: other names of the same option;
     - ``default``: the text that means the same as leaving it out, None where none does;
-    - ``meaning``: one sentence for the reader of the table;
+    - ``otherwise``: what leaving it out means where no text does;
+    - ``meaning``: for the reader of docs/options.md, in Markdown;
     - ``parse``: turns the text of a value into the value;
     - ``field``: where the value is kept, None where it is checked and not needed;
     - ``only``: the one value that is accepted, in lower case, of an option that Auto
@@ -38,6 +39,7 @@ class Option:
     name: str
     aliases: tuple[str, ...] = ()
     default: str | None = None
+    otherwise: str = ""
     meaning: str
     parse: Callable[[str], Any] = str
     field: str | None = None

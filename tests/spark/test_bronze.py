@@ -67,7 +67,7 @@ def per_file(config: PipelineConfig) -> Counter[str]:
 
 
 def test_run_reads_what_its_preflight_discovered(config: PipelineConfig) -> None:
-    """The folder is listed once in a run; what lands later is the next run's."""
+    """By ``sluice.discoveredUpTo``; what lands later is the next run's."""
     land(config, "a.json", 1.5)
     found = preflight(config, run_id="run-1")
     land(config, "later.json", 2.5)

@@ -50,7 +50,10 @@ OPTIONS = (
     Option(
         name="header",
         default="false",
-        meaning="the first line has the names of the columns; true without a schema",
+        meaning="the first line that is neither blank nor a comment has the names of "
+        "the columns, which are found **by name** in each file. Without it cells "
+        "belong to columns by position; inferred, they are `_c0`, `_c1` … Where no "
+        "schema is given, true is the default",
         parse=parse_flag,
         field="header",
     ),
@@ -58,60 +61,66 @@ OPTIONS = (
         name="sep",
         aliases=("delimiter",),
         default=",",
-        meaning="what is between two cells, one character or more",
+        meaning=r"what is between two cells, one character or more (`\t` is a tab). "
+        r"More than one byte is slow",
         parse=_parse_separator,
         field="separator",
     ),
     Option(
         name="quote",
         default='"',
-        meaning="what is around a cell that holds separators; nothing for none",
+        meaning="what is around a cell that holds separators; empty: nothing is",
         parse=_parse_mark,
         field="quote",
     ),
     Option(
         name="escape",
         default="\\",
-        meaning="what is before a quote within quotes; nothing for none",
+        meaning="what is before a quote within quotes. Most programs but Spark "
+        'double the quote: set it to `"`',
         parse=_parse_mark,
         field="escape",
     ),
     Option(
         name="comment",
         default="",
-        meaning="lines that begin with it are passed over",
+        meaning="lines that begin with this character are passed over",
         parse=_parse_comment,
         field="comment",
     ),
     Option(
         name="nullValue",
         default="",
-        meaning="the text of a null, beside an empty cell",
+        meaning="text that is null, in quotes or not; an empty cell always is",
         field="null_value",
     ),
     Option(
         name="emptyValue",
         default="",
-        meaning="the text that an empty cell in quotes has",
+        meaning="the text of an empty cell in quotes; with the default of both it is "
+        "null, as with Spark",
         field="empty_value",
     ),
     ENCODING,
     Option(
         name="multiLine",
         default="false",
-        meaning="a cell in quotes may hold line ends",
+        meaning="true: a cell in quotes may hold line ends. One task reads a file, "
+        "all of it at once",
         parse=parse_flag,
         field="multi_line",
     ),
     Option(
         name="lineSep",
-        meaning="changes nothing: every line end ends a record",
+        meaning="one of these, and changes nothing: each of them always ends a record",
+        otherwise=r"`\n`, `\r\n`, `\r`",
         parse=_parse_line_end,
     ),
     Option(
         name="skipRows",
         default="0",
-        meaning="how many lines are passed over at the beginning of a file",
+        meaning="how many lines are passed over at the beginning of a file, blank "
+        "ones and comments too",
         parse=_parse_rows,
         field="skip_rows",
     ),
@@ -140,46 +149,66 @@ OPTIONS = (
     CONTENT_LIMIT,
     Option(
         name="mergeSchema",
-        meaning="changes nothing: inference merges the headers of its sample",
+        meaning="either value: inference merges the headers of its sample",
         parse=parse_flag,
     ),
     Option(
         name="enforceSchema",
-        meaning="changes nothing: a header is always read",
+        meaning="either value: a header is always read",
         parse=parse_flag,
     ),
     Option(
         name="unescapedQuoteHandling",
         default="STOP_AT_DELIMITER",
         meaning="what becomes of a cell with quotes in odd places",
+        instead="write quotes within quotes with `escape`",
         only="stop_at_delimiter",
     ),
     Option(
         name="charToEscapeQuoteEscaping",
         meaning="what is before an escape within quotes",
+        instead="leave it out: an escape within quotes is escaped by itself",
         only="",
     ),
-    Option(name="nanValue", default="NaN", meaning="the text of NaN", only="nan"),
     Option(
-        name="positiveInf", default="Inf", meaning="the text of infinity", only="inf"
+        name="nanValue",
+        default="NaN",
+        meaning="the text of NaN",
+        instead="read the column as a string, and cast it in the query",
+        only="nan",
+    ),
+    Option(
+        name="positiveInf",
+        default="Inf",
+        meaning="the text of infinity",
+        instead="read the column as a string, and cast it in the query",
+        only="inf",
     ),
     Option(
         name="negativeInf",
         default="-Inf",
         meaning="the text of negative infinity",
+        instead="read the column as a string, and cast it in the query",
         only="-inf",
     ),
     Option(
         name="maxCharsPerColumn",
         default="-1",
         meaning="the most characters of a cell",
+        instead="set `sluice.maxContentBytes`, which bounds a line",
         only="-1",
     ),
     Option(
         name="preferDate",
         default="true",
         meaning="a column of dates is inferred as one",
+        instead="give the schema",
         only="true",
     ),
-    Option(name="singleVariantColumn", meaning="a record is one variant", only=""),
+    Option(
+        name="singleVariantColumn",
+        meaning="a record is one variant",
+        instead="make the variant in the query, by `parse_json(to_json(struct(*)))`",
+        only="",
+    ),
 )

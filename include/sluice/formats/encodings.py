@@ -38,7 +38,8 @@ ENCODING = Option(
     name="encoding",
     aliases=("charset",),
     default="UTF-8",
-    meaning="what the bytes of a file stand for",
+    meaning="any of Python's in which a line feed is one byte; UTF-16 and UTF-32, of "
+    "which one task reads a file. Never guessed",
     parse=_parse_encoding,
     field="encoding",
 )

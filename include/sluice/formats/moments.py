@@ -32,39 +32,51 @@ _LONGEST_OFFSET = timedelta(hours=18)
 TIME_FORMATS = (
     Option(
         name="dateFormat",
-        meaning="the pattern of dates",
+        meaning="Spark's patterns of `y M d H h a m s S X x Z`, quoted text and "
+        "`[optional]` parts; other letters are refused. Names of months are English",
+        otherwise="as Spark casts strings",
         parse=checked_pattern,
         field="date_format",
     ),
     Option(
         name="timestampFormat",
-        meaning="the pattern of timestamps",
+        meaning="the same for timestamps",
+        otherwise="as Spark casts strings",
         parse=checked_pattern,
         field="timestamp_format",
     ),
     Option(
         name="timestampNTZFormat",
-        meaning="the pattern of timestamps without a time zone",
+        meaning="the same for timestamps without a time zone",
+        otherwise="as Spark casts strings",
         parse=checked_pattern,
         field="timestamp_ntz_format",
     ),
-    Option(name="timeFormat", meaning="the pattern of times of day", only=""),
+    Option(
+        name="timeFormat",
+        meaning="the pattern of times of day",
+        instead="leave it out: there are no columns of times of day",
+        only="",
+    ),
     Option(
         name="locale",
         default="en-US",
         meaning="whose names of months and numbers are read",
+        instead="read the column as a string, and convert it in the query",
         only="en-us",
     ),
     Option(
         name="timeZone",
         default="UTC",
         meaning="the zone of times without one",
+        instead="write times with their offset, or convert them in the query",
         only="utc",
     ),
     Option(
         name="enableDateTimeParsingFallback",
         default="false",
         meaning="read dates that are not of the pattern as older releases did",
+        instead="set `dateFormat` and `timestampFormat` to the pattern of the files",
         only="false",
     ),
 )

@@ -54,20 +54,23 @@ class ParquetFormat(Format):
     options = (
         Option(
             name="mergeSchema",
-            meaning="changes nothing: inference merges the schemas of its sample",
+            meaning="either value: inference merges the schemas of its sample",
             parse=parse_flag,
         ),
         Option(
             name="datetimeRebaseMode",
             default="CORRECTED",
-            meaning="how dates and times before 1582 and 1900 are read",
+            meaning="as Spark's. Old dates are never rebased: a file that a Spark "
+            "before 3 wrote, or any without a Spark's name under `LEGACY` or "
+            "`EXCEPTION`, is a bad file if it holds a date before 1582-10-15 or a "
+            "time before 1900",
             parse=word_of(RebaseMode),
             field="datetime_rebase",
         ),
         Option(
             name="int96RebaseMode",
             default="CORRECTED",
-            meaning="how times before 1900 are read that are kept as INT96",
+            meaning="the same for times that are kept as INT96",
             parse=word_of(RebaseMode),
             field="int96_rebase",
         ),

@@ -38,7 +38,10 @@ def _parse_limit(text: str) -> int:
 CONTENT_LIMIT = Option(
     name="sluice.maxContentBytes",
     default="512m",
-    meaning="the most bytes of a line, or of a file that is read as a whole",
+    meaning="the most bytes, decompressed, of one line, and of a file that is read "
+    "as a whole: one value, a document (`multiLine`), UTF-16 and UTF-32. At most 2 "
+    "GiB; a file with more is a bad file (`sluice.badFiles`). A worker needs a few "
+    "times as much memory",
     parse=_parse_limit,
     field="max_content_bytes",
 )

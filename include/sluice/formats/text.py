@@ -49,7 +49,9 @@ class TextFormat(Format):
         ),
         Option(
             name="lineSep",
-            meaning=r"what ends a line; where nothing is given, `\n`, `\r\n` and `\r`",
+            meaning=r"what ends a line. Files with another one than `\n` are read by "
+            r"one task each",
+            otherwise=r"`\n`, `\r\n`, `\r`",
             parse=_parse_separator,
             field="line_sep",
         ),
@@ -58,6 +60,7 @@ class TextFormat(Format):
             aliases=("charset",),
             default="UTF-8",
             meaning="what the bytes of a file stand for",
+            instead="read binaryFile, and use `decode` and `split` in the query",
             only="utf-8",
         ),
         CONTENT_LIMIT,

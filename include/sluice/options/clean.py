@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 from enum import StrEnum
+from functools import partial
 
 from sluice.errors import Condition, UsageError
-from sluice.paths import is_local, join
-from sluice.values import invalid_value_error, word_of
+from sluice.paths import is_local, join, normalize
+from sluice.times import parse_duration
+from sluice.values import Option, invalid_value_error, parse_flag, word_of
 
 DEFAULT_RETENTION = timedelta(days=30)
 _LEAST_FOR_DELETE = timedelta(days=7)
@@ -32,6 +34,42 @@ def parse_clean_mode(text: str) -> CleanMode:
     if text.strip().lower() == "false":
         return CleanMode.OFF
     return word_of(CleanMode)(text)
+
+
+CLEANING = (
+    Option(
+        name="cloudFiles.cleanSource",
+        default="OFF",
+        meaning="`MOVE` or `DELETE` landed files whose rows are proven to be in the "
+        "table",
+        parse=parse_clean_mode,
+        field="clean_source",
+    ),
+    Option(
+        name="cloudFiles.cleanSource.retentionDuration",
+        default="30 days",
+        meaning="how long after its commit a file stays: `14 days`, `1 month 12 "
+        "hours` (a month counts 31 days). More than 7 days for `DELETE`, no minimum "
+        "for `MOVE`",
+        parse=partial(parse_duration, months=True),
+        field="clean_retention",
+    ),
+    Option(
+        name="cloudFiles.cleanSource.moveDestination",
+        meaning="where `MOVE` puts files, each with its path below the source. Not "
+        "within the source or around it, nor where another pipeline of the lake "
+        "reads; in a bucket, the same one. A taken name is never overwritten: the "
+        "file gets a second one",
+        parse=normalize,
+        field="move_destination",
+    ),
+    Option(
+        name="cloudFiles.cleanSource.waitForCompletion",
+        default="false",
+        meaning="either value: cleaning always comes to its end",
+        parse=parse_flag,
+    ),
+)
 
 
 def require_cleanable(

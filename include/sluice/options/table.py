@@ -9,21 +9,18 @@ with ``sluice.`` are our own.
 from __future__ import annotations
 
 from enum import StrEnum
-from functools import partial
 
-from sluice.columns import CORRUPT_RECORD, METADATA, RESCUED_DATA
-from sluice.options.clean import parse_clean_mode
+from sluice.columns import CORRUPT_RECORD, RESCUED_DATA
+from sluice.options.clean import CLEANING
+from sluice.options.discovery import DISCOVERY
 from sluice.options.hints import parse_hints
-from sluice.options.incremental import IncrementalListing
+from sluice.options.refused import FILE_EVENTS, NOT_BUILT
 from sluice.paths import normalize
-from sluice.times import parse_duration
 from sluice.values import (
     Option,
     parse_bytes,
     parse_count,
     parse_flag,
-    parse_interval,
-    parse_moment,
     word_of,
 )
 
@@ -65,67 +62,86 @@ def _bad_files(text: str) -> str:
     return text
 
 
-_READING = (
+READING = (
     Option(
         name="path",
-        meaning="the folder, file or glob that is read",
+        meaning="given to `.load(path)`: a folder, a file, or a glob: `?` `*` "
+        "`[a-z]` `[^a]` `{x,y}`. A folder that exists means itself, whatever its "
+        "name. Listing begins below the last folder without a wildcard",
+        otherwise="required",
         parse=normalize,
         field="path",
     ),
     Option(
         name="cloudFiles.format",
-        meaning="the format of the files, which has options of its own",
+        meaning="`json`, `csv`, `parquet`, `text` or `binaryFile`, in any case, with "
+        "the options of [its own](#formats)",
+        otherwise="required",
     ),
     Option(
         name="cloudFiles.schemaLocation",
-        meaning="where the ledger and the schemas are kept",
+        meaning="where the ledger (`_ledger`) and the schemas (`_schemas`) live; set "
+        "it",
+        otherwise="a folder under `SLUICE_LAKE`, logged",
         parse=normalize,
         field="schema_location",
     ),
     Option(
         name="cloudFiles.validateOptions",
         default="true",
-        meaning="whether unknown options, and known ones not built, are refused",
+        meaning="false: unknown options and those that are refused are passed over",
         parse=parse_flag,
     ),
     Option(
         name="cloudFiles.maxFilesPerTrigger",
         aliases=("maxFilesPerTrigger",),
         default="1000",
-        meaning="the most files of a micro-batch",
+        meaning="most files of a micro-batch",
         parse=parse_count,
         field="max_files",
     ),
     Option(
         name="cloudFiles.maxBytesPerTrigger",
         aliases=("maxBytesPerTrigger",),
-        meaning="the bytes of a micro-batch; the file that crosses it is still read",
+        meaning="soft: the file that crosses it is still read; `10g`, `512m`, plain "
+        "bytes. The lower of both limits wins; `trigger(once=True)` ignores both",
         parse=parse_bytes,
         field="max_bytes",
     ),
     Option(
         name="cloudFiles.inferColumnTypes",
         default="false",
-        meaning="infer the types of columns; otherwise each one is a string",
+        meaning="without an explicit schema: false makes every column a string, true "
+        "infers long, double, boolean, struct, array",
         parse=parse_flag,
         field="infer_column_types",
     ),
     Option(
         name="cloudFiles.schemaHints",
         aliases=("schemaHints",),
-        meaning="names and types of fields that inference does not decide",
+        meaning="names and types of fields that inference does not decide, as in SQL: "
+        "[schemas](schema.md#hints). Refused where a schema is given",
         parse=parse_hints,
         field="schema_hints",
     ),
     Option(
         name="cloudFiles.partitionColumns",
-        meaning="the keys of folders such as dt=2026-01-01 that become columns",
+        meaning="folders below the path such as `dt=2026-01-01` give columns. An "
+        "inferred schema has them last, as strings, or with `inferColumnTypes` as "
+        "Spark infers them (integers of more than 18 digits and `1e5` stay strings); "
+        "they are kept with the schema. A list takes those alone, an empty value "
+        "none. An explicit schema has to name its columns of folders here, and takes "
+        "none otherwise. A file without the key has null; a value that does not fit "
+        "is rescued; a field of the same name in the file is rescued as an unknown "
+        "one",
+        otherwise="the keys of folders",
         parse=_parse_names,
         field="partition_columns",
     ),
     Option(
         name="cloudFiles.schemaEvolutionMode",
-        meaning="what happens when a field appears that the schema does not have",
+        meaning="what happens to a field that the schema lacks: [schemas](schema.md)",
+        otherwise="`addNewColumns`; `none` where a schema is given",
         parse=word_of(EvolutionMode),
         field="evolution_mode",
     ),
@@ -133,68 +149,88 @@ _READING = (
         name="rescuedDataColumn",
         aliases=("cloudFiles.rescuedDataColumn",),
         default=RESCUED_DATA,
-        meaning="the name of the column that holds what did not fit, as JSON",
+        meaning="name of the column with what did not fit, as JSON with exact text "
+        "and `_file_path`. Where it is given, an explicit schema that lacks the "
+        "column gets it as the last one; in a session [without the "
+        "jar](#the-column-_metadata) name it in the schema, or what does not fit is "
+        "lost",
         field="rescued_column",
     ),
     Option(
         name="columnNameOfCorruptRecord",
         default=CORRUPT_RECORD,
-        meaning="the name of the column that holds a record that cannot be parsed",
+        meaning="filled with a line that is no JSON object where the schema names "
+        "the column",
         field="corrupt_column",
     ),
     Option(
         name="mode",
         default="PERMISSIVE",
-        meaning="go on with a malformed record, or fail",
+        meaning="`FAILFAST`: a record that cannot be parsed fails the batch, naming "
+        "the file; so does a value that does not fit, unless there is a column of "
+        "rescued data. `DROPMALFORMED` is refused: filter by the column of "
+        "`columnNameOfCorruptRecord` instead",
         parse=_parse_mode,
         field="parse_mode",
     ),
     Option(
         name="sluice.metadataColumn",
         default="true",
-        meaning=f"an inferred schema has a column {METADATA}; where it can be hidden, "
-        "only if this is given",
+        meaning="`true`: an inferred schema has an ordinary column `_metadata`; see "
+        "[below](#the-column-_metadata)",
+        otherwise="hidden",
         parse=parse_flag,
         field="metadata_column",
     ),
     Option(
         name="sluice.badFiles",
         default="fail",
-        meaning="fail at a file that cannot be read, or put it in quarantine",
+        meaning="`quarantine`: a file that is gone, cannot be decompressed, or "
+        "differs from its discovery in size, modification time or etag, before or "
+        "after it was read, is left out and recorded in the ledger. A file that "
+        "several tasks read, or with more than 256 MB of rows, fails the attempt "
+        "that finds it, and the next one leaves it out. With "
+        "`cloudFiles.allowOverwrites` a version that was written over is recorded as "
+        "replaced instead, whatever this option says",
         parse=_bad_files,
         field="bad_files",
     ),
     Option(
         name="ignoreCorruptFiles",
         default="false",
-        meaning="go on without files that cannot be read, and record them",
+        meaning="true: a file that cannot be decompressed, is not of its format, or "
+        "differs from its discovery is left out and recorded in the ledger, as with "
+        "`sluice.badFiles=quarantine`",
         parse=parse_flag,
         field="ignore_corrupt",
     ),
     Option(
         name="ignoreMissingFiles",
         default="false",
-        meaning="go on without files that are gone, and record them",
+        meaning="true: the same for a file that is gone since its discovery",
         parse=parse_flag,
         field="ignore_missing",
     ),
     Option(
         name="sluice.maxPartitionBytes",
         default="32m",
-        meaning="the most bytes of a task",
+        meaning="most bytes of a task, in which each file counts 4 KB more; larger "
+        "files are split by lines. Files of json and csv up to 64 KB are parsed many "
+        "at once",
         parse=parse_bytes,
         field="max_partition_bytes",
     ),
     Option(
         name="sluice.minPartitions",
         default="2",
-        meaning="the tasks to aim for where there is work for so many",
+        meaning="tasks to aim for where there is work for so many",
         parse=parse_count,
         field="min_partitions",
     ),
     Option(
         name="sluice.pipeline",
-        meaning="set by a pipeline's job, which cleans the landing folder by itself",
+        meaning="set by a pipeline's job, which cleans the landing folder by itself; "
+        "leave it out",
         field="pipeline",
     ),
     Option(
@@ -205,163 +241,10 @@ _READING = (
     ),
     Option(
         name="sluice.discoveredUpTo",
-        meaning="set by a pipeline's run: the last `seq` that its preflight discovered",
+        meaning="set by a pipeline's run: the last `seq` that its preflight "
+        "discovered; the query reads up to it and lists nothing",
         parse=int,
         field="discovered_up_to",
     ),
 )
-_DISCOVERY = (
-    Option(
-        name="cloudFiles.useStrictGlobber",
-        default="false",
-        meaning="a wildcard of the path stays within one folder name, as with Spark",
-        parse=parse_flag,
-        field="strict_globber",
-    ),
-    Option(
-        name="recursiveFileLookup",
-        default="true",
-        meaning="look into subfolders",
-        parse=parse_flag,
-        field="recursive",
-    ),
-    Option(
-        name="pathGlobFilter",
-        aliases=("cloudFiles.pathGlobFilter", "fileNamePattern"),
-        meaning="take only files whose names match",
-        field="path_glob_filter",
-    ),
-    Option(
-        name="modifiedAfter",
-        meaning="take only files modified after this time",
-        parse=parse_moment,
-        field="modified_after",
-    ),
-    Option(
-        name="modifiedBefore",
-        meaning="take only files modified before this time",
-        parse=parse_moment,
-        field="modified_before",
-    ),
-    Option(
-        name="cloudFiles.maxFileAge",
-        meaning="changes nothing: every file is always remembered",
-        parse=parse_interval,
-    ),
-    Option(
-        name="sluice.minFileAge",
-        meaning="younger files may be being written and wait for the next listing",
-        parse=parse_interval,
-        field="min_file_age",
-    ),
-    Option(
-        name="cloudFiles.includeExistingFiles",
-        default="true",
-        meaning="read what is there at the first start",
-        parse=parse_flag,
-        field="include_existing",
-    ),
-    Option(
-        name="cloudFiles.allowOverwrites",
-        default="false",
-        meaning="read a path again when its size, time or etag changes",
-        parse=parse_flag,
-        field="allow_overwrites",
-    ),
-    Option(
-        name="cloudFiles.backfillInterval",
-        meaning="how often a listing must be full",
-        parse=parse_interval,
-        field="backfill_interval",
-    ),
-    Option(
-        name="cloudFiles.useIncrementalListing",
-        default="false",
-        meaning="list only what sorts after the last known path",
-        parse=word_of(IncrementalListing),
-        field="incremental_listing",
-    ),
-)
-_CLEANING = (
-    Option(
-        name="cloudFiles.cleanSource",
-        default="OFF",
-        meaning="move or delete landed files whose rows are in the table",
-        parse=parse_clean_mode,
-        field="clean_source",
-    ),
-    Option(
-        name="cloudFiles.cleanSource.retentionDuration",
-        default="30 days",
-        meaning="how long after its commit a file stays",
-        parse=partial(parse_duration, months=True),
-        field="clean_retention",
-    ),
-    Option(
-        name="cloudFiles.cleanSource.moveDestination",
-        meaning="where MOVE puts files",
-        parse=normalize,
-        field="move_destination",
-    ),
-    Option(
-        name="cloudFiles.cleanSource.waitForCompletion",
-        default="false",
-        meaning="changes nothing: cleaning always comes to its end",
-        parse=parse_flag,
-    ),
-)
-_NOT_BUILT = (
-    Option(
-        name="badRecordsPath",
-        meaning="a folder for records that cannot be parsed",
-        only="",
-    ),
-    Option(
-        name="readerCaseSensitive",
-        default="true",
-        meaning="whether names of columns differ by case",
-        only="true",
-    ),
-)
-_LISTED = "leave it out: files are found by listing the path"
-_FILE_EVENTS = (
-    Option(
-        name="cloudFiles.useNotifications",
-        default="false",
-        meaning="discover files by notifications of the cloud",
-        only="false",
-        instead=_LISTED,
-    ),
-    Option(
-        name="cloudFiles.useManagedFileEvents",
-        default="false",
-        meaning="discover files by the platform's own events",
-        only="false",
-        instead=_LISTED,
-    ),
-    Option(
-        name="cloudFiles.listOnStart",
-        default="false",
-        meaning="begin to read events by a listing",
-        only="false",
-        instead=_LISTED,
-    ),
-    *(
-        Option(
-            name=f"cloudFiles.{name}",
-            meaning="how the notifications of a cloud are set up and read",
-            only="",
-            instead=_LISTED,
-        )
-        for name in (
-            *("fetchParallelism", "pathRewrites", "region", "queueUrl"),
-            *("restrictNotificationSetupToSameAWSAccountId", "awsAccessKey"),
-            *("awsSecretKey", "roleArn", "roleExternalId", "roleSessionName"),
-            *("stsEndpoint", "resourceGroup", "subscriptionId", "tenantId"),
-            *("clientId", "clientSecret", "connectionString", "queueName"),
-            *("client", "clientEmail", "privateKey", "privateKeyId", "project"),
-            "subscription",
-        )
-    ),
-)
-OPTIONS = (*_READING, *_DISCOVERY, *_CLEANING, *_NOT_BUILT, *_FILE_EVENTS)
+OPTIONS = (*READING, *DISCOVERY, *CLEANING, *NOT_BUILT, *FILE_EVENTS)

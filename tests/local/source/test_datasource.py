@@ -6,10 +6,12 @@ import pickle
 from pathlib import Path
 
 import pytest
+from deltalake import DeltaTable
 from pyspark.sql.streaming.datasource import ReadAllAvailable
 from pyspark.sql.types import StringType, StructField, StructType
 
 from sluice.errors import Condition, FatalError
+from sluice.ledger.ledger import Ledger
 from sluice.source.datasource import (
     CloudFilesDataSource,
     CloudFilesStreamReader,
@@ -31,6 +33,7 @@ def reader(tmp_path: Path) -> CloudFilesStreamReader:
         "path": str(landing),
         "cloudFiles.format": "json",
         "cloudFiles.schemaLocation": str(tmp_path / "schemas"),
+        "sluice.runId": "nightly",
     }
     reader = CloudFilesDataSource(options).streamReader(SCHEMA)
     assert isinstance(reader, CloudFilesStreamReader)
@@ -68,6 +71,19 @@ def test_offset_without_a_version_ends_where_it_began(
     older = {"ledger": end["ledger"], "seq": end["seq"]}
 
     assert reader.latestOffset(older, ReadAllAvailable()) is older
+
+
+def test_run_is_kept_with_each_file_and_claim(
+    reader: CloudFilesStreamReader, tmp_path: Path
+) -> None:
+    """By it one finds which run discovered a file, and which one read it."""
+    planned(reader)
+
+    ledger = Ledger.open(str(tmp_path / "schemas"))
+    assert ledger is not None
+    files = DeltaTable(str(tmp_path / "schemas/_ledger/files")).to_pyarrow_table()
+    assert files["run_id"].to_pylist() == ["nightly"]
+    assert [claim.run_id for claim in ledger.claims()] == ["nightly"]
 
 
 @pytest.mark.parametrize("step", ["latestOffset", "partitions", "commit"])

@@ -222,6 +222,18 @@ def test_old_date_of_another_calendar_is_refused(facts, mode, refused, old) -> N
     assert read(written(young), young.schema, source_format=mode)[0]
 
 
+@pytest.mark.parametrize("old", [date(1500, 1, 1), datetime(1850, 1, 1, tzinfo=UTC)])
+def test_int96_has_a_mode_of_its_own(old) -> None:
+    """Times alone are kept so, and dates are not asked about."""
+    table = pa.table({"d": [old]})
+    legacy = ParquetFormat(int96_rebase=RebaseMode.LEGACY)
+    if isinstance(old, datetime):
+        with pytest.raises(BadFileError, match="'d'"):
+            read(written(table), table.schema, source_format=legacy)
+    else:
+        assert read(written(table), table.schema, source_format=legacy)[0]
+
+
 def test_schemas_of_a_sample_are_merged(tmp_path, caplog) -> None:
     """With the types that the files have, whatever ``inferColumnTypes`` says."""
     tables = [

@@ -106,10 +106,3 @@ def test_destination_beside_the_source_is_allowed() -> None:
     """A name that begins alike is another folder."""
     options = parse("/in", **{"": "MOVE", "moveDestination": "/in-archive"})
     assert options.move_destination == "/in-archive"
-
-
-def test_waiting_for_completion_may_be_said() -> None:
-    """It is how cleaning behaves anyway."""
-    parse(waitForCompletion="true")
-    with pytest.raises(UsageError):
-        parse(waitForCompletion="perhaps")

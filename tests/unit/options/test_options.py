@@ -23,7 +23,16 @@ GIVEN = {"path": "/in", "cloudFiles.format": "json", "cloudFiles.schemaLocation"
 
 
 DOCS = Path(__file__).parents[3] / "docs/options.md"
-ROWS = [*OPTIONS, *(row for name in FORMATS for row in format_class(name).options)]
+# Each option of which one value is accepted, with a format that has it.
+REFUSED = [
+    *(("json", row) for row in OPTIONS if row.only is not None),
+    *(
+        (name, row)
+        for name in FORMATS
+        for row in format_class(name).options
+        if row.only is not None
+    ),
+]
 # Each table of options, and what holds the values where nothing is given.
 TABLES = [
     (OPTIONS, parse_options(GIVEN)),
@@ -113,6 +122,66 @@ def test_option_of_later_is_refused_unless_it_changes_nothing() -> None:
     assert error.context == {"option": "cloudFiles.useNotifications"}
 
     parse_options(GIVEN | {"cloudFiles.useNotifications": "FALSE"})
+
+
+@pytest.mark.parametrize(
+    ("given", "missing", "corrupt"),
+    [
+        ({}, False, False),
+        ({"ignoreMissingFiles": "true"}, True, False),
+        ({"ignoreCorruptFiles": "true"}, False, True),
+        ({"sluice.badFiles": "quarantine"}, True, True),
+    ],
+)
+def test_policy_says_which_bad_files_are_left_out(
+    given: dict[str, str], missing: bool, corrupt: bool
+) -> None:
+    """None at all unless it is asked for."""
+    options = parse_options(GIVEN | given)
+
+    assert (options.ignores_missing, options.ignores_corrupt) == (missing, corrupt)
+
+
+@pytest.mark.parametrize(
+    ("source_format", "row"), REFUSED, ids=lambda each: getattr(each, "name", each)
+)
+def test_other_value_is_refused_with_what_to_do(
+    source_format: str, row: Option
+) -> None:
+    """The one value that says what happens here anyway is accepted."""
+    given = GIVEN | {"cloudFiles.format": source_format}
+    plain = parse_options(given)
+
+    error = refusal(**{"cloudFiles.format": source_format, row.name: "another"})
+    accepted = [row.only, row.default] if row.default else [row.only]
+
+    assert error.condition is Condition.OPTION_UNSUPPORTED
+    assert error.context == {"option": row.name}
+    assert row.instead in error.message
+    assert [parse_options(given | {row.name: each}) for each in accepted] == (
+        [plain] * len(accepted)
+    )
+
+
+@pytest.mark.parametrize(
+    ("source_format", "name", "value"),
+    [
+        ("json", "cloudFiles.cleanSource.waitForCompletion", "true"),
+        ("csv", "lineSep", "\r\n"),
+        ("csv", "mergeSchema", "false"),
+        ("csv", "enforceSchema", "true"),
+        ("parquet", "mergeSchema", "true"),
+    ],
+)
+def test_option_that_changes_nothing_is_read(
+    source_format: str, name: str, value: str
+) -> None:
+    """So that a value that is none is found."""
+    given = GIVEN | {"cloudFiles.format": source_format}
+
+    assert parse_options(given | {name: value}) == parse_options(given)
+    with pytest.raises(UsageError, match=name):
+        parse_options(given | {name: "perhaps"})
 
 
 @pytest.mark.parametrize(
@@ -243,17 +312,6 @@ def test_option_of_a_format_is_refused_by_name(
     error = refusal(**{"cloudFiles.format": source_format, name: value})
 
     assert name in error.message
-
-
-def test_docs_name_the_options_of_the_table() -> None:
-    """An option that only one of the two knows is refused, or cannot be found."""
-    _, *tables = re.split(r"^\| option \|.*$", DOCS.read_text(), flags=re.MULTILINE)
-    tables = [each.split("\n\n")[0] for each in tables]
-    cells = re.findall(r"^\|([^|]*)\|", "\n".join(tables), flags=re.MULTILINE)
-    documented = set(re.findall(r"`([^`]*)`", "".join(cells)))
-
-    assert documented <= {name for each in ROWS for name in each.names}
-    assert {each.name for each in ROWS} <= documented
 
 
 def test_docs_name_the_formats() -> None:

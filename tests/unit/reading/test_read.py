@@ -251,7 +251,7 @@ def test_new_field_fails_where_asked(tmp_path: Path) -> None:
 def test_malformed_record_fails_where_asked(
     tmp_path: Path, content: bytes, columns: list[str], *, fails: bool
 ) -> None:
-    """``FAILFAST``, as with Auto Loader: what is rescued is not malformed."""
+    """``mode=FAILFAST``, as with Auto Loader: what is rescued is not malformed."""
     file = land(tmp_path, "a", content)
     output = pa.schema([OUTPUT.field(name) for name in columns])
     plan = {"output": output, "fail_on_malformed": True}
