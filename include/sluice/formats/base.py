@@ -132,7 +132,7 @@ class Record:
 
     - ``values``: what fitted, empty where the block's columns have it;
     - ``rescued``: the JSON text of the fields that did not;
-    - ``new_fields``: the names among them that have no column;
+    - ``new_fields``: the names among them that have no column and might get one;
     - ``corrupt``: the text of a record that cannot be parsed at all.
     """
 

@@ -100,7 +100,8 @@ def fill_columns(
     if not rescues:
         return ParsedBlock(table, None if columns.names else [_FITS] * rows.num_rows)
     _rescue_unknown(rows, set(places.values()), layout, rescued)
-    return ParsedBlock(table, _records(rows, rescued, set(columns.names)))
+    new = set(layout.distinct) - set(columns.names)
+    return ParsedBlock(table, _records(rows, rescued, new, always=not columns.names))
 
 
 def text_columns(block: bytes, layout: Layout) -> dict[str, pa.Array]:
@@ -161,17 +162,25 @@ def _rescue_unknown(
 
 
 def _records(
-    rows: Rows, rescued: Mapping[int, Mapping[str, str]], known: set[str]
+    rows: Rows,
+    rescued: Mapping[int, Mapping[str, str]],
+    new: set[str],
+    *,
+    always: bool,
 ) -> list[Record] | None:
-    if not rescued and not rows.corrupt and known:
+    """Return a record for each row, None where none is needed.
+
+    Of what was rescued the names of a header can be ``new``. Cells behind the last of
+    them belong to no field: they are a row that is too long.
+    """
+    if not rescued and not rows.corrupt and not always:
         return None
     records = [_FITS] * rows.num_rows
     for row, texts in rescued.items():
         raw = {
             name: msgspec.Raw(msgspec.json.encode(text)) for name, text in texts.items()
         }
-        new = tuple(name for name in texts if name not in known)
-        records[row] = Record({}, raw, new)
+        records[row] = Record({}, raw, tuple(name for name in texts if name in new))
     for row, text in rows.corrupt.items():
         records[row] = Record({}, {}, corrupt=text)
     return records

@@ -125,11 +125,12 @@ def first_new(
     Only what was rescued can be new. ``typed`` says if types are inferred.
     """
     nested = {field.name for field in columns if _children(field.type)}
-    passed = set(columns.names) - nested
     rules = Rules(typed=typed)
     for record in parsed.records or ():
         fields = {
-            name: raw for name, raw in record.rescued.items() if name not in passed
+            name: raw
+            for name, raw in record.rescued.items()
+            if name in record.new_fields or name in nested
         }
         if not fields:
             continue

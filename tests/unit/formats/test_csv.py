@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
+
 import pyarrow as pa
 import pytest
 
-from sluice.formats.base import Split
-from support.csv_rows import ABC, csv_format, parse, texts
+from sluice.formats.base import FileRange, Split
+from support.csv_rows import ABC, NOW, csv_format, parse, texts
 
 BACKSLASH = {
     '"a""b",c,d': ('"a""b"', "c", "d"),
@@ -140,6 +142,18 @@ def test_ragged_rows_lose_nothing() -> None:
 
     assert rows == [("a", None, None), tuple("bcd"), tuple("hij"), (None,) * 3]
     assert rescued == [{}, {"_c3": "e,f", "_c5": "g"}, {}, {"_c3": "k"}]
+
+
+def test_cells_behind_a_header_are_no_new_fields() -> None:
+    """A row that is too long would give a table a column of nothing else."""
+    columns = pa.schema([("a", pa.string())])
+    content = io.BytesIO(b"a,b\n1,2,3\n")
+    part = FileRange("/in/a", 10, NOW, content, 0, 10)
+    (block,) = csv_format(header="true").parse(part, columns)
+
+    assert block.records is not None
+    assert [record.new_fields for record in block.records] == [("b",)]
+    assert block.records[0].rescued.keys() == {"b", "_c2"}
 
 
 def test_wider_records_are_rescued_where_they_are_the_rule() -> None:

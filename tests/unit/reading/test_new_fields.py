@@ -78,10 +78,11 @@ def test_fields_are_added_behind_and_keep_their_types(
 
 def block(*rescued: dict[str, object]) -> ParsedBlock:
     """Return a block of records of which that was left over."""
-    records = [
-        Record({}, {k: msgspec.Raw(msgspec.json.encode(v)) for k, v in each.items()})
+    raws = [
+        {name: msgspec.Raw(msgspec.json.encode(value)) for name, value in each.items()}
         for each in rescued
     ]
+    records = [Record({}, raw, tuple(raw.keys() - {"a", "s", "_c9"})) for raw in raws]
     return ParsedBlock(pa.table({}), records)
 
 
@@ -92,6 +93,7 @@ def block(*rescued: dict[str, object]) -> ParsedBlock:
         ([{"s": 1}], True, None),
         ([{"s": {"a": "x"}}], True, None),
         ([{"new": {}}], True, None),
+        ([{"_c9": "of a row that is too long"}], True, None),
         ([{}, {"new": 1}, {"newer": 1}], True, {"new": INT}),
         ([{"new": 1.5}], False, {"new": TEXT}),
         ([{"new": {"x": [1]}}], True, {"new": struct(x=list_of(INT))}),
