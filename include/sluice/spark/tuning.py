@@ -16,6 +16,8 @@ _DELTA = {
         "org.apache.spark.sql.delta.catalog.DeltaCatalog"
     ),
     "spark.delta.logStore.file.impl": DISK_LOG_STORE,
+    "spark.hadoop.fs.file.impl": "sluice.disk.DiskFileSystem",
+    "spark.hadoop.fs.AbstractFileSystem.file.impl": "sluice.disk.DiskContext",
     # A table is Delta where no format is named, as on Databricks; Spark's is Parquet.
     "spark.sql.sources.default": "delta",
 }
