@@ -17,7 +17,14 @@ import pyarrow.parquet
 import pytest
 from delta.tables import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql.functions import col, current_timestamp, input_file_name
+from pyspark.sql.functions import (
+    col,
+    current_timestamp,
+    from_json,
+    input_file_name,
+    regexp_extract,
+    udf,
+)
 from pyspark.sql.streaming import DataStreamWriter, StreamingQuery
 
 pytestmark = pytest.mark.needs_java
@@ -53,6 +60,24 @@ def with_audit_columns(rows: DataFrame) -> DataFrame:
         col("_metadata.file_path").alias("source"),
         current_timestamp().alias("loaded_at"),
     )
+
+
+def with_parsed_text(rows: DataFrame) -> DataFrame:
+    """Parse lines of JSON by hand, as code does that reads everything as text."""
+    order = from_json(col("value"), "id string, amount double").alias("order")
+    return rows.where(col("value").startswith("{")).select(order).select("order.*")
+
+
+def with_name_of_path(rows: DataFrame) -> DataFrame:
+    """Take a part of the path, which is said in several ways."""
+    path = regexp_extract(input_file_name(), r"([^/]+)$", 1)
+    return rows.withColumn("name", path).withColumnRenamed("amount", "total")
+
+
+def with_size_of_content(rows: DataFrame) -> DataFrame:
+    """Look into files by a function of Python."""
+    size = udf(len, "int")
+    return rows.select("path", size("content").alias("size"))
 
 
 NOTEBOOKS = {
@@ -95,6 +120,50 @@ NOTEBOOKS = {
     ),
     "json, a view and SQL": Notebook("json", INFER, sink="view"),
     "json, multiLine": Notebook("json", {"multiLine": "true"}),
+    "json, hints": Notebook(
+        "json",
+        INFER
+        | {"cloudFiles.schemaHints": "amount decimal(10,2), more map<string,int>"},
+    ),
+    "json, hints, strings": Notebook(
+        "json", {"cloudFiles.schemaHints": "amount double"}, sink="toTable"
+    ),
+    "json, a part of the path": Notebook("json", INFER, change=with_name_of_path),
+    "json, selectExpr": Notebook(
+        "json", INFER, change=lambda rows: rows.selectExpr("*", "_metadata as source")
+    ),
+    "json, bytes and listings": Notebook(
+        "json",
+        {
+            "cloudFiles.maxBytesPerTrigger": "10g",
+            "cloudFiles.backfillInterval": "1 day",
+            "cloudFiles.useIncrementalListing": "auto",
+            "ignoreMissingFiles": "true",
+        },
+    ),
+    "json, FAILFAST, no limits": Notebook(
+        "json", {"mode": "FAILFAST", "ignoreCorruptFiles": "false"}, sink="memory"
+    ),
+    "json, partitioned": Notebook(
+        "json", INFER | {"checkpointLocation": "/nowhere"}, sink="partitioned"
+    ),
+    "csv, delimiter, nulls": Notebook(
+        "csv",
+        {
+            "header": "true",
+            "delimiter": ",",
+            "nullValue": "NULL",
+            "emptyValue": "",
+            "escape": '"',
+            "cloudFiles.includeExistingFiles": "true",
+            "cloudFiles.schemaEvolutionMode": "addNewColumns",
+        },
+    ),
+    "csv, no header": Notebook("csv", {"header": "false"}, rows=5),
+    "text, parsed": Notebook("text", change=with_parsed_text, glob="/*.json"),
+    "binaryFile, a UDF": Notebook(
+        "binaryFile", change=with_size_of_content, sink="toTable", rows=2
+    ),
     "csv": Notebook("csv"),
     "csv, header and types": Notebook(
         "csv", INFER | {"header": "true"}, sink="toTable"
@@ -159,7 +228,8 @@ def land(folder: Path, notebook: Notebook) -> None:
             ids, amounts = zip(*orders, strict=True)
             table = pa.table({"id": ids, "amount": amounts})
             pyarrow.parquet.write_table(table, path)
-        elif source_format == "json":
+        elif source_format == "json" or notebook.glob:
+            path = path.with_suffix(".json")
             lines = [json.dumps({"id": id_, "amount": n}) for id_, n in orders]
             is_document = "multiLine" in notebook.options
             text = f"[{', '.join(lines)}]" if is_document else "\n".join(lines)
@@ -209,6 +279,9 @@ def start(
         return writer.format("delta").start(path), partial(
             spark.read.format("delta").load, path
         )
+    if sink == "partitioned":
+        query = writer.format("delta").partitionBy("id").start(path)
+        return query, partial(spark.read.format("delta").load, path)
     if sink == "merge":
         query = writer.foreachBatch(partial(merge, spark, path)).start()
         return query, partial(spark.read.format("delta").load, path)

@@ -1,0 +1,39 @@
+# The triggers: all that is there, once, every interval, as fast as it can, and never.
+orders = (
+    spark.readStream.format("cloudFiles")
+    .option("cloudFiles.format", "json")
+    .option("cloudFiles.schemaLocation", f"{lake}/_schemas/orders")
+    .option("cloudFiles.maxFilesPerTrigger", 1)
+    .load(source)
+)
+
+
+def writer(name):
+    return (
+        orders.writeStream.format("delta")
+        .queryName(name)
+        .option("checkpointLocation", f"{lake}/_checkpoints/{name}")
+    )
+
+
+writer("available_now").trigger(availableNow=True).start(
+    f"{lake}/available_now"
+).awaitTermination()
+writer("once").trigger(once=True).start(f"{lake}/once").awaitTermination()
+
+for name, trigger in {
+    "processing_time": {"processingTime": "1 second"},
+    "default": {},
+}.items():
+    standing = writer(name)
+    if trigger:
+        standing = standing.trigger(**trigger)
+    query = standing.start(f"{lake}/{name}")
+    query.processAllAvailable()
+    query.stop()
+
+try:
+    writer("continuous").trigger(continuous="1 second").start(f"{lake}/continuous")
+    refusal = None
+except Exception as e:
+    refusal = str(e)
