@@ -14,7 +14,7 @@ from sluice import storage
 from sluice.audit.landing import read_landing
 from sluice.discovery.listing import list_landed
 from sluice.errors import Condition, FatalError
-from sluice.formats.streams import open_decompressed
+from sluice.formats.content import open_content
 from sluice.ledger.ledger import Ledger
 from sluice.options.options import CloudFilesOptions, parse_options
 from support.s3_server import KEY, SECRET, S3Server
@@ -132,7 +132,7 @@ def test_file_is_read_from_any_place(bucket: str) -> None:
         assert stream.tell() == 8_500_006
         stream.seek(0)
         assert b"".join(iter(lambda: stream.read(1 << 20), b"")) == content
-    with open_decompressed(f"{bucket}/packed.gz", "gzip") as stream:
+    with open_content(f"{bucket}/packed.gz").stream as stream:
         assert stream.read() == content
 
 

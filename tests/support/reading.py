@@ -5,6 +5,7 @@ from __future__ import annotations
 import bz2
 import gzip
 import os
+import zlib
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -42,6 +43,18 @@ def land(folder: Path, name: str, content: bytes = LINES) -> LedgerFile:
     path.write_bytes(content)
     os.utime(path, ns=(MTIME_NS, MTIME_NS))
     return LedgerFile(1, str(path), len(content), MOMENT)
+
+
+def packed(content: bytes, codec: str | None) -> bytes:
+    """Return a content as programs compress it, by a codec that pyarrow knows."""
+    if codec == "deflate":
+        return zlib.compress(content)
+    if codec is None:
+        return content
+    sink = pa.BufferOutputStream()
+    with pa.CompressedOutputStream(sink, codec) as stream:
+        stream.write(content)
+    return bytes(sink.getvalue().to_pybytes())
 
 
 def whole(file: LedgerFile) -> FileSlice:

@@ -7,14 +7,16 @@ that reader and audit shared would never be found.
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import json
 import re
 import sys
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from pathlib import PurePosixPath
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -32,10 +34,21 @@ _BLANK, _NONE, _SEPARATOR = "".join(map(chr, range(33))), "\0", "\x1f"
 CODECS = {
     ".br": "brotli",
     ".bz2": "bz2",
+    ".deflate": "deflate",
     ".gz": "gzip",
+    ".gzip": "gzip",
     ".lz4": "lz4",
     ".zst": "zstd",
+    ".zstd": "zstd",
 }
+_CONTENTS = [
+    (re.compile(rb"\x1f\x8b\x08"), "gzip"),
+    (re.compile(rb"BZh[1-9](1AY&SY|\x17rE8P\x90)"), "bz2"),
+    (re.compile(rb"\(\xb5/\xfd"), "zstd"),
+    (re.compile(rb"\x04\x22M\x18"), "lz4"),
+]
+_UTF_32 = re.compile(rb"\xff\xfe\0\0|\0\0\xfe\xff")
+_UTF_16 = re.compile(rb"\xff\xfe|\xfe\xff")
 
 
 class _Named(Protocol):
@@ -94,7 +107,7 @@ def count_records(path: str, source_format: _Named) -> int:
 
 def _count_json(path: str, options: _JsonOptions) -> int:
     """Count what is not blank: lines or a document, and of arrays the elements."""
-    with _open(path) as stream:
+    with _open(path, options.encoding) as stream:
         plain = options.encoding == "utf-8" and options.line_sep is None
         if plain and not options.multi_line:
             return _count_lines(stream)
@@ -108,7 +121,7 @@ def _count_json(path: str, options: _JsonOptions) -> int:
     return sum(map(_count_objects, lines))
 
 
-def _count_lines(stream: pa.NativeFile) -> int:
+def _count_lines(stream: BinaryIO) -> int:
     count, rest = 0, b""
     while block := stream.read(_BLOCK_BYTES):
         lines = (rest + block).splitlines(keepends=True)
@@ -144,10 +157,8 @@ def _count_csv(path: str, options: _CsvOptions) -> int:
     encoding = "utf-8-sig" if options.encoding == "utf-8" else options.encoding
     # In quotes a line end is part of the record, elsewhere it is any of three.
     ends = "" if options.multi_line else None
-    with _open(path) as stream:
-        text = io.TextIOWrapper(
-            io.BufferedReader(stream), encoding, "replace", newline=ends
-        )
+    with _open(path, options.encoding) as stream:
+        text = io.TextIOWrapper(stream, encoding, "replace", newline=ends)
         lines = islice(text, options.skip_rows, None)
         records = _records(lines, options) if options.multi_line else _lines(lines)
         comment = options.comment or None
@@ -211,10 +222,56 @@ def _count_file(path: str, _options: object) -> int:
         return int(stream.size() > 0)
 
 
-def _open(path: str) -> pa.NativeFile:
-    codec = CODECS.get(PurePosixPath(path).suffix.lower())
-    stream = _open_as_it_is(path)
-    return pa.CompressedInputStream(stream, codec) if codec else stream
+def _open(path: str, encoding: str = "utf-8") -> io.BufferedReader:
+    """Open what a file of text holds: unpacked, and UTF-16 with a mark as UTF-8."""
+    stream = io.BufferedReader(_open_as_it_is(path))
+    head = stream.peek(10)
+    named = CODECS.get(PurePosixPath(path).suffix.lower()) if head else None
+    codec = next((name for form, name in _CONTENTS if form.match(head)), named)
+    if codec is not None:
+        stream = io.BufferedReader(_unpacked(stream, codec))
+    return _as_utf8(stream) if encoding == "utf-8" else stream
+
+
+def _unpacked(stream: io.BufferedReader, codec: str) -> io.RawIOBase:
+    if codec == "gzip":
+        return _Gunzipped(stream)
+    # pyarrow's reader of gzip takes what Hadoop calls deflate.
+    codec = "gzip" if codec == "deflate" else codec
+    return cast("io.RawIOBase", pa.CompressedInputStream(stream, codec))
+
+
+def _as_utf8(stream: io.BufferedReader) -> io.BufferedReader:
+    head = stream.peek(4)
+    if _UTF_32.match(head):
+        encoding = "utf-32"
+    elif _UTF_16.match(head):
+        encoding = "utf-16"
+    else:
+        return stream
+    text = stream.read().decode(encoding, "replace")
+    return io.BufferedReader(cast("io.RawIOBase", io.BytesIO(text.encode())))
+
+
+class _Gunzipped(io.RawIOBase):
+    """Every member of a gzip file, and no zero bytes behind them."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._members = gzip.GzipFile(fileobj=stream)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        try:
+            return self._members.readinto(buffer)
+        except (EOFError, zlib.error) as error:
+            raise OSError(str(error)) from error
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()
 
 
 def _open_as_it_is(path: str) -> pa.NativeFile:

@@ -17,7 +17,7 @@ import msgspec
 import pyarrow as pa
 
 from sluice.columns import CORRUPT_RECORD, FILE_PATH
-from sluice.formats.streams import codec_of
+from sluice.formats.content import may_be_plain
 from sluice.values import Option
 
 
@@ -62,7 +62,7 @@ class Format(ABC):
     when_inferred: ClassVar[Mapping[str, str]] = {}
     """What its options are where the schema is inferred, unless they are given."""
     compressible: ClassVar[bool] = True
-    """Whether a file may be compressed as a whole, as its name then says."""
+    """Whether a file is text, which may be compressed as a whole."""
 
     @property
     @abstractmethod
@@ -117,13 +117,15 @@ class Format(ABC):
         message = f"{self.name} files are read one by one"
         raise NotImplementedError(message)
 
-    def codec_of(self, path: str) -> str | None:
-        """Return the codec of the file at ``path``, None where it is not compressed."""
-        return codec_of(path) if self.compressible else None
+    @property
+    def is_utf8(self) -> bool:
+        """Whether a byte-order mark may say that a file is UTF-16 or UTF-32."""
+        return True
 
     def can_split(self, path: str) -> bool:
-        """Return True if several tasks may share the file at ``path``."""
-        return self.split is Split.RANGES and self.codec_of(path) is None
+        """Return True if several tasks may share a file, as far as its name says."""
+        named_plain = not self.compressible or may_be_plain(path)
+        return self.split is Split.RANGES and named_plain
 
 
 @dataclass(frozen=True)

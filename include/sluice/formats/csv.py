@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from sluice.errors import Condition, UsageError
 from sluice.formats.base import FileRange, Format, ParsedBlock, Split
+from sluice.formats.content import read_heads
 from sluice.formats.csv_blocks import (
     count_lines,
     ended,
@@ -26,13 +27,12 @@ from sluice.formats.csv_infer import infer_columns, merge_types
 from sluice.formats.csv_options import OPTIONS
 from sluice.formats.csv_tokens import Cells, Dialect
 from sluice.formats.csv_values import can_hold
-from sluice.formats.encodings import is_wide, to_utf8
+from sluice.formats.encodings import UTF8, is_wide, to_utf8
 from sluice.formats.moments import Formats
 from sluice.formats.streams import (
     DEFAULT_CONTENT_BYTES,
     line_blocks,
     read_content,
-    read_heads,
     read_line,
 )
 
@@ -118,11 +118,16 @@ class CsvFormat(Format):
                     {"column": column.name, "type": str(column.type)},
                 )
 
+    @property
+    def is_utf8(self) -> bool:
+        """Unless another encoding is named."""
+        return self.encoding == UTF8
+
     def infer(self, paths: Sequence[str], *, max_bytes: int, typed: bool) -> pa.Schema:
         """Return the columns of the sample's files, in the order of their headers."""
         samples = (
             self._sample(head, cut=len(head) >= max_bytes)
-            for head in read_heads(paths, max_bytes)
+            for head in read_heads(paths, max_bytes, is_utf8=self.is_utf8)
         )
         return infer_columns(samples, self._layout(()), typed=typed)
 

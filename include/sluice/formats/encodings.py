@@ -39,7 +39,8 @@ ENCODING = Option(
     aliases=("charset",),
     default="UTF-8",
     meaning="any of Python's in which a line feed is one byte; UTF-16 and UTF-32, of "
-    "which one task reads a file. Never guessed",
+    "which one task reads a file. Never guessed, but for a byte-order mark of UTF-16 "
+    "or UTF-32",
     parse=_parse_encoding,
     field="encoding",
 )

@@ -15,6 +15,7 @@ import pyarrow.json
 import pyarrow.types as pt
 
 from sluice.formats.base import FileRange, Format, ParsedBlock, Split
+from sluice.formats.content import read_heads
 from sluice.formats.encodings import UTF8, is_wide, to_utf8
 from sluice.formats.json_infer import (
     Rules,
@@ -35,7 +36,6 @@ from sluice.formats.streams import (
     DEFAULT_CONTENT_BYTES,
     line_blocks,
     read_content,
-    read_heads,
     separated,
 )
 
@@ -82,6 +82,11 @@ class JsonFormat(Format):
             self.date_format, self.timestamp_format, self.timestamp_ntz_format
         )
 
+    @property
+    def is_utf8(self) -> bool:
+        """Unless another encoding is named."""
+        return self.encoding == UTF8
+
     def infer(self, paths: Sequence[str], *, max_bytes: int, typed: bool) -> pa.Schema:
         """Return the columns of the objects in a sample, sorted by name."""
         rules = Rules(
@@ -93,7 +98,7 @@ class JsonFormat(Format):
         )
         kinds = (
             kind
-            for head in read_heads(paths, max_bytes)
+            for head in read_heads(paths, max_bytes, is_utf8=self.is_utf8)
             for kind in self._types(to_utf8(head, self.encoding), rules)
         )
         return schema_of(kinds, rules)

@@ -1,26 +1,16 @@
-"""The bytes of landed files: decompressed, cut at lines, or only their beginnings."""
+"""The bytes of landed files: cut at lines, or as a whole, within a limit."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from io import BufferedReader
-from typing import BinaryIO, cast
+from collections.abc import Iterator
+from typing import BinaryIO
 
-import pyarrow as pa
-
-from sluice import storage
 from sluice.values import Option, parse_bytes
 
 BLOCK_BYTES = 8 << 20
-CODECS = {"gz": "gzip", "bz2": "bz2", "zst": "zstd", "lz4": "lz4", "br": "brotli"}
-"""The endings of compressed files, in lower case, and their codecs in pyarrow."""
 DEFAULT_CONTENT_BYTES = 512 << 20
 _BOM = b"\xef\xbb\xbf"
 _MOST_CONTENT_BYTES = (1 << 31) - 1
-_LOG = logging.getLogger(__name__)
 
 
 class BadFileError(OSError):
@@ -46,19 +36,6 @@ CONTENT_LIMIT = Option(
     field="max_content_bytes",
 )
 """How much of its memory a worker gives to what cannot be read in parts."""
-
-
-def codec_of(path: str) -> str | None:
-    """Return the codec that the ending of ``path`` names, in any case."""
-    return CODECS.get(path.rsplit(".", 1)[-1].lower())
-
-
-def open_decompressed(path: str, codec: str | None) -> BinaryIO:
-    """Open a file for reading what it holds; ``codec`` is what it is compressed by."""
-    stream = storage.open_input(path)
-    if codec is None:
-        return stream
-    return cast("BinaryIO", BufferedReader(pa.CompressedInputStream(stream, codec)))
 
 
 def read_content(stream: BinaryIO, limit: int, *, size: int | None = None) -> bytes:
@@ -93,24 +70,6 @@ def too_much_error(subject: str, limit: int) -> BadFileError:
         f"{subject} more than the {limit} bytes that option 'sluice.maxContentBytes' "
         "allows to be in memory at once"
     )
-
-
-def read_heads(paths: Sequence[str], max_bytes: int) -> Iterator[bytes]:
-    """Yield at most the first ``max_bytes`` of each file, decompressed, in order.
-
-    A file that cannot be read is passed over with a warning.
-    """
-    with ThreadPoolExecutor(max_workers=8) as readers:
-        yield from readers.map(partial(_read_head, max_bytes=max_bytes), paths)
-
-
-def _read_head(path: str, max_bytes: int) -> bytes:
-    try:
-        with open_decompressed(path, codec_of(path)) as stream:
-            return stream.read(max_bytes)
-    except OSError as error:
-        _LOG.warning("schema inference passes over %r: %s", path, error)
-        return b""
 
 
 def line_blocks(

@@ -106,7 +106,7 @@ class TextFormat(Format):
 
     def _lines(self, part: FileRange) -> Iterator[list[bytes]]:
         if self.whole_text:
-            size = part.size if self.codec_of(part.path) is None else None
+            size = part.size if part.end <= part.size else None
             content = read_content(part.stream, self.max_content_bytes, size=size)
             yield [content] if part.size else []
         elif self.split is Split.RANGES:

@@ -11,7 +11,8 @@ import pyarrow as pa
 from sluice import storage
 from sluice.errors import Condition, FatalError, RetryableError, SluiceError
 from sluice.formats.base import FileRange, ParsedBlock
-from sluice.formats.streams import open_decompressed, read_content
+from sluice.formats.content import Content, open_content
+from sluice.formats.streams import read_content
 from sluice.ledger.quarantine import LeftOut, QuarantinedFile
 from sluice.ledger.verify import what_changed
 from sluice.reading.new_fields import NewFieldsError
@@ -136,8 +137,7 @@ def _contents(group: Iterable[FileSlice], plan: ReadPlan) -> Iterator[bytes]:
     left = _CONTENT_BYTES
     for each in group:
         _require_unchanged(each, plan)
-        codec = plan.format.codec_of(each.file.path)
-        with open_decompressed(each.file.location, codec) as stream:
+        with _open(each, plan).stream as stream:
             content = read_content(stream, left)
         left -= len(content)
         yield content
@@ -205,19 +205,26 @@ def _read_slice(each: FileSlice, plan: ReadPlan) -> Iterator[pa.Table]:
 
 
 def _parse(each: FileSlice, plan: ReadPlan) -> Iterator[ParsedBlock]:
-    file, codec = each.file, plan.format.codec_of(each.file.path)
-    end = each.end if codec is None else sys.maxsize
-    with open_decompressed(file.location, codec) as stream:
+    file, content = each.file, _open(each, plan)
+    with content.stream as stream:
+        if each.start and not content.is_plain:
+            return  # its name did not say so, and the first slice reads all of it
         part = FileRange(
             file.path,
             file.size,
             file.modified,
             stream,
             each.start,
-            end,
+            each.end if content.is_plain else sys.maxsize,
             rescues=plan.rescues,
         )
         yield from plan.format.parse(part, plan.columns)
+
+
+def _open(each: FileSlice, plan: ReadPlan) -> Content:
+    if plan.format.compressible:
+        return open_content(each.file.location, is_utf8=plan.format.is_utf8)
+    return Content(storage.open_input(each.file.location), is_plain=True)
 
 
 def _require_unchanged(each: FileSlice, plan: ReadPlan) -> None:

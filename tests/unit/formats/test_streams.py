@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sluice.formats import streams
-from sluice.formats.streams import BadFileError, codec_of, line_blocks
+from sluice.formats.streams import BadFileError, line_blocks
 
 
 def small_blocks(
@@ -21,23 +21,6 @@ def small_blocks(
     """Return the blocks of a range that are read so many bytes at once."""
     with patch.object(streams, "BLOCK_BYTES", block_bytes):
         return list(line_blocks(stream, start, end, **limit))
-
-
-@pytest.mark.parametrize(
-    ("path", "codec"),
-    [
-        ("/a/x.json.gz", "gzip"),
-        ("/a/x.GZ", "gzip"),
-        ("/a/x.bz2", "bz2"),
-        ("/a/x.zst", "zstd"),
-        ("/a/x.json", None),
-        ("/a.gz/x", None),
-        ("/a/gz", None),
-    ],
-)
-def test_codec_follows_from_the_ending(path: str, codec: str | None) -> None:
-    """The ending of the name alone decides, as with Spark."""
-    assert codec_of(path) == codec
 
 
 CONTENT = st.lists(

@@ -4,13 +4,13 @@ import bz2
 import gzip
 import json
 from pathlib import Path
-from typing import BinaryIO
 
 import pyarrow as pa
 import pytest
 
 from sluice.errors import Condition, FatalError
 from sluice.formats.binary_file import BinaryFileFormat
+from sluice.formats.content import Content
 from sluice.formats.json import JsonFormat
 from sluice.reading import read as module
 from sluice.reading.partition import plan_partitions
@@ -212,13 +212,13 @@ def test_rewrite_that_breaks_the_reading_is_named(
 ) -> None:
     """Half of two contents fails in many ways: the cause is that the file changed."""
     file = land(tmp_path, name, gzip.compress(LINES) if name == "a.gz" else LINES)
-    opened = module.open_decompressed
+    opened = module.open_content
 
-    def late(path: str, codec: str | None) -> BinaryIO:
+    def late(path: str, *, is_utf8: bool) -> Content:
         rewritten(file, b'{"new": 1}' if name == "a" else LINES)
-        return opened(path, codec)
+        return opened(path, is_utf8=is_utf8)
 
-    monkeypatch.setattr(module, "open_decompressed", late)
+    monkeypatch.setattr(module, "open_content", late)
 
     error = refusal(whole(file), new_fields=NewFields.REFUSED)
 
