@@ -9,6 +9,8 @@ from urllib.parse import unquote
 from sluice.errors import Condition, UsageError
 
 _SCHEME = re.compile(r"^[a-zA-Z][a-zA-Z0-9+.-]*:/")
+# delta-rs takes a path for a URL: it decodes the first, and cannot take the others.
+_OTHERWISE = re.compile(r"%[0-9a-fA-F]{2}|[\[\]^|\\\x00-\x1f\x7f]")
 _S3_SCHEMES = {"s3a", "s3n"}
 
 
@@ -32,6 +34,26 @@ def normalize(location: str) -> str:
         )
     scheme = "s3" if scheme.lower() in _S3_SCHEMES else scheme.lower()
     return f"{scheme}:{rest.rstrip('/')}"
+
+
+def normalize_tables(location: str) -> str:
+    """Return the spelling of a ``location`` in which Delta tables are.
+
+    Raises:
+        UsageError: its path has what Delta's own reader takes for something else, so
+            that tables would be written to another folder, or not at all.
+    """
+    found = normalize(location)
+    odd = _OTHERWISE.search(found)
+    if odd:
+        raise UsageError(
+            Condition.PATH_NOT_FOUND,
+            f"location {found!r} cannot hold Delta tables: their reader takes "
+            f"{odd[0]!r} in a path for something else; choose a path without '%' and "
+            "two hex digits, '[', ']', '^', '|', backslashes and control characters",
+            {"path": found, "found": odd[0]},
+        )
+    return found
 
 
 def _without_authority(rest: str) -> str:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from sluice.errors import Condition, UsageError
-from sluice.paths import is_local, join, normalize
+from sluice.paths import is_local, join, normalize, normalize_tables
 
 
 @pytest.mark.parametrize(
@@ -64,3 +64,21 @@ def test_local_is_what_is_no_uri() -> None:
 def test_join_has_single_slashes() -> None:
     """A doubled slash is another key on object storage."""
     assert join("s3://bucket/a/", "b", "c") == "s3://bucket/a/b/c"
+
+
+@pytest.mark.parametrize("scheme", ["", "s3:/"])
+@pytest.mark.parametrize(
+    "odd", ["%20", "%2F", "%aF", "[", "]", "^", "|", "\\", "\n", "\t", "\x7f"]
+)
+def test_tables_are_where_their_reader_finds_them(odd: str, scheme: str) -> None:
+    """delta-rs panics at some, and writes to another folder with others."""
+    with pytest.raises(UsageError, match="cannot hold Delta tables") as caught:
+        normalize_tables(f"{scheme}/lake/a{odd}b/t")
+
+    assert caught.value.context["found"] == odd
+
+
+@pytest.mark.parametrize("fine", " #{}+%?*\"'<>`~:=&;,@$!()ä")
+def test_other_characters_are_fine_in_a_path_of_tables(fine: str) -> None:
+    """Each was tried: tables are written, appended to and read there."""
+    assert normalize_tables(f"/lake/a{fine}b/") == f"/lake/a{fine}b"

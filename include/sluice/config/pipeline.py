@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -12,11 +12,12 @@ from pydantic import (
     Field,
     PrivateAttr,
     field_validator,
+    model_validator,
 )
 
 from sluice.columns import PROCESSING_DATE, RESCUED_DATA
 from sluice.formats.registry import FORMATS, name_formats, spell_format
-from sluice.paths import join, normalize
+from sluice.paths import join, normalize, normalize_tables
 from sluice.pipeline import LandedFiles, Query, TableRows
 from sluice.times import spark_duration
 
@@ -152,6 +153,14 @@ class PipelineConfig(Block):
             )
             raise ValueError(message)
         return silver
+
+    @model_validator(mode="after")
+    def _tables_can_be_there(self) -> Self:
+        silver = map(self.silver_location, self.silver)
+        tables = [self.lake, self.schema_location, self.bronze_location, *silver]
+        for location in tables:
+            normalize_tables(location)
+        return self
 
     @property
     def called(self) -> str:

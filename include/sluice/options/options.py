@@ -35,7 +35,7 @@ from sluice.options.filters import AgeRules
 from sluice.options.hints import SchemaHint
 from sluice.options.incremental import IncrementalListing
 from sluice.options.table import OPTIONS, EvolutionMode, ParseMode
-from sluice.paths import join, normalize
+from sluice.paths import join, normalize_tables
 from sluice.values import Option, invalid_value_error
 
 # By the name in lower case: the name as it is spelled, and the row.
@@ -237,7 +237,7 @@ def default_location(options: CloudFilesOptions) -> str:
     by the source path and by what decides which of its files are discovered: two
     streams that take different files must not share a ledger.
     """
-    lake = normalize(os.environ.get("SLUICE_LAKE") or "lake")
+    lake = normalize_tables(os.environ.get("SLUICE_LAKE") or "lake")
     selection = [options.path, options.path_glob_filter, options.recursive]
     narrowed = [
         str(each)

@@ -15,7 +15,7 @@ from sluice.options.clean import CLEANING
 from sluice.options.discovery import DISCOVERY
 from sluice.options.hints import parse_hints
 from sluice.options.refused import FILE_EVENTS, NOT_BUILT
-from sluice.paths import normalize
+from sluice.paths import normalize, normalize_tables
 from sluice.values import (
     Option,
     parse_bytes,
@@ -83,7 +83,7 @@ READING = (
         meaning="where the ledger (`_ledger`) and the schemas (`_schemas`) live; set "
         "it",
         otherwise="a folder under `SLUICE_LAKE`, logged",
-        parse=normalize,
+        parse=normalize_tables,
         field="schema_location",
     ),
     Option(

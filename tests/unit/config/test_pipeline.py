@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from sluice.config import PipelineConfig
 from sluice.config.pipeline import Window
+from sluice.errors import UsageError
 from sluice.formats.registry import FORMATS
 
 SILVER = {
@@ -157,3 +158,29 @@ def test_other_name_of_rescued_data_is_refused() -> None:
     source = {"options": {"rescuedDataColumn": "other"}}
     with pytest.raises(ValidationError, match="_rescued_data"):
         PipelineConfig.model_validate({"name": "orders", "bronze": {"source": source}})
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"lake": "/a%20b"},
+        {"bronze": {"table": "/a[b"}},
+        {"bronze": {"source": {"options": {"cloudFiles.schemaLocation": "/a|b"}}}},
+        {"silver": [SILVER | {"table": "/a^b"}]},
+    ],
+)
+def test_path_that_cannot_hold_tables_is_refused(given: dict[str, object]) -> None:
+    """Before anything is written, and not by a panic in the middle of a run."""
+    with pytest.raises(UsageError, match="cannot hold Delta tables"):
+        PipelineConfig.model_validate({"name": "orders"} | given)
+
+
+def test_landing_folder_may_have_any_path() -> None:
+    """No table is there."""
+    source = {"path": "/landing/a%20[b]"}
+
+    config = PipelineConfig.model_validate(
+        {"name": "orders", "bronze": {"source": source}}
+    )
+
+    assert config.landing_location == "/landing/a%20[b]"

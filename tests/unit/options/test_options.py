@@ -260,6 +260,20 @@ def test_without_schema_location_it_follows_from_what_is_discovered(
     assert tuned.schema_location == locations[0]
 
 
+@pytest.mark.parametrize("where", ["cloudFiles.schemaLocation", "SLUICE_LAKE"])
+def test_ledger_is_not_put_where_no_table_can_be(
+    where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Delta's reader would write to another folder, or panic."""
+    monkeypatch.setenv("SLUICE_LAKE", "/a%20b" if where == "SLUICE_LAKE" else "/lake")
+    given = {"path": "/in%20[1]", "cloudFiles.format": "json"}
+    if where != "SLUICE_LAKE":
+        given[where] = "/a%20b"
+
+    with pytest.raises(UsageError, match="cannot hold Delta tables"):
+        parse_options(given)
+
+
 def test_discovery_options_are_read_as_documented() -> None:
     """One line each, as a notebook has them."""
     options = parse_options(
