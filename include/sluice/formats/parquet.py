@@ -129,16 +129,9 @@ class ParquetFormat(Format):
         ]
         names = found.names if part.rescues else known
         for number in range(file.metadata.num_row_groups):
-            group = file.metadata.row_group(number)
-            if not part.start <= _middle(group) < part.end:
+            if not part.start <= _middle(file.metadata.row_group(number)) < part.end:
                 continue
-            each_row = max(group.total_byte_size // max(group.num_rows, 1), 1)
-            for batch in file.iter_batches(
-                max(min(_BATCH_ROWS, _BATCH_BYTES // each_row), 1),
-                row_groups=[number],
-                columns=names,
-                use_threads=False,
-            ):
+            for batch in _batches(file, number, names):
                 self._require_calendar(batch, file.metadata.metadata or {})
                 yield _block(batch, columns, rescues=part.rescues)
 
@@ -172,6 +165,27 @@ def _open(stream: object) -> pq.ParquetFile:
         coerce_int96_timestamp_unit="us",
         page_checksum_verification=True,
     )
+
+
+def _batches(
+    file: pq.ParquetFile, number: int, names: Sequence[str]
+) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of a row group, as many as the footer says that it has."""
+    group = file.metadata.row_group(number)
+    each_row = max(group.total_byte_size // max(group.num_rows, 1), 1)
+    missing = group.num_rows
+    for batch in file.iter_batches(
+        max(min(_BATCH_ROWS, _BATCH_BYTES // each_row), 1),
+        row_groups=[number],
+        columns=names,
+        use_threads=False,
+    ):
+        missing -= batch.num_rows
+        yield batch
+    # pyarrow ends at a page without values as if it were the last one.
+    if missing:
+        message = f"row group {number} has {group.num_rows} rows, {missing} not found"
+        raise ValueError(message)
 
 
 def _read_schema(path: str) -> list[tuple[str, pa.DataType]]:

@@ -188,6 +188,17 @@ def test_damaged_file_is_an_error_or_as_it_was() -> None:
         assert caught.value.errno is None
 
 
+def test_rows_that_are_not_found_make_a_bad_file(tmp_path) -> None:
+    """At a page without values pyarrow ends, and says nothing."""
+    table = pa.table({"a": pa.array([None], pa.list_(pa.int8()))})
+    path = tmp_path / "a"
+    pq.write_table(table, path, data_page_size=1)
+    assert list(pq.ParquetFile(path).iter_batches()) == []
+
+    with pytest.raises(BadFileError, match="row group 0 has 1 rows, 1 not found"):
+        read(path.read_bytes(), table.schema)
+
+
 @pytest.mark.parametrize(
     ("facts", "mode", "refused"),
     [
