@@ -9,6 +9,7 @@ import pyarrow as pa
 from sluice.formats import json as module
 from sluice.formats.base import rescued_json
 from sluice.formats.json import parse_block, record_lines
+from sluice.formats.json_leniency import SPARKS
 
 COLUMNS = pa.schema(
     [
@@ -54,7 +55,7 @@ def rescue(record) -> str | None:
 
 def carefully(block: bytes, columns: pa.Schema) -> list[tuple[dict, str | None]]:
     """Return what :func:`rows` does, by the careful path alone."""
-    lines = module._records(record_lines(block))
+    lines = module._records(record_lines(block), SPARKS)
     if not lines:
         return []
     parsed = module._parse_carefully(lines, columns)
@@ -74,11 +75,6 @@ CORRUPT = [
     b"{]",
     b"nope",
     b'{"i": 1',
-    b'{"i": 1}}',
-    b'{"i": 1}{"i": 2}',
-    b'{"i": 1} {"i": 2}',
-    b'{"i": 1}, {"i": 2}',
-    b'{"i": 1},',
     b'{"i": 1,}',
     b'{"i": 01}',
     b'{"i": +1}',
@@ -88,16 +84,19 @@ CORRUPT = [
     b'{"d": nan}',
     b'{"d": 1NaN}',
     b"{i: 1}",
-    b"{'i': 1}",
+    b"{'i': 1",
+    b"{'i': 1\"}",
     b'{"i" 1}',
-    b'{"i": 1} // note',
-    b'{"i": 1}\0',
+    b'// note {"i": 1}',
+    b'{"i": 1 /* one */}',
     b"\0",
     b'{"s": "a\x01b"}',
     b'{"s": "\\x"}',
     b'{"s": "open}',
-    b'{"s": "\\ud800"}',
     b'{"\xff": 1}',
+    b'{"\\ud800": 1}',
     b'{"new": ' + b"[" * 5000 + b"]" * 5000 + b"}",
     b"\xff\xfe",
 ]
+BEHIND = [b"}", b'{"i": 2}', b', {"i": 2}', b",", b";", b"// note", b"\0", b"null"]
+"""What may stand behind an object in its line."""

@@ -10,6 +10,7 @@ _NOTHING = f"{_OPTIONS}::test_option_that_changes_nothing_is_read"
 _MOMENTS = "unit/formats/test_csv_values.py::test_patterns_of_dates_and_times"
 _CSV = "unit/formats/test_csv.py"
 _CSV_MEANING = f"{_CSV}::test_options_mean_what_sparks_mean"
+_LENIENT = "unit/formats/test_json_leniency.py::test_option_takes_what_it_names_alone"
 _JSON = "unit/formats/test_json_options.py"
 _MOMENTS_OF_JSON = "spark/test_json_options.py::test_rows_are_those_of_sparks_reader"
 _INFERRED = "spark/test_json_options.py::test_schema_is_the_one_that_spark_infers"
@@ -101,6 +102,13 @@ _PROOFS = {
         "prefersDecimal": _INFERRED,
         "inferTimestamp": _INFERRED,
         "dropFieldIfAllNull": _INFERRED,
+        "allowSingleQuotes": _LENIENT,
+        "allowUnquotedFieldNames": _LENIENT,
+        "allowNonNumericNumbers": _LENIENT,
+        "allowComments": _LENIENT,
+        "allowUnquotedControlChars": _LENIENT,
+        "allowNumericLeadingZeros": _LENIENT,
+        "allowBackslashEscapingAnyCharacter": _LENIENT,
     },
     "csv": {
         "header": f"{_CSV}::test_header_maps_by_name",

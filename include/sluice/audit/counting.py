@@ -27,8 +27,9 @@ from sluice.paths import is_local
 _BLOCK_BYTES = 4 << 20
 _BOM = b"\xef\xbb\xbf"
 _JSON_SPACE = b" \t\r\n"
-# A string, and else a number that JSON does not have.
-_WORD = re.compile(r'("(?:[^"\\]|\\.)*")|-?(?:NaN|Inf(?:inity)?)\b', re.DOTALL)
+# What holds brackets and commas that cut nothing, and those that do.
+_DOUBLE, _SINGLE = r'"(?:[^"\\]|\\.)*+"', r"'(?:[^'\\]|\\.)*+'"
+_COMMENT, _MARK = r"/\*.*?\*/|//[^\r\n]*+", r"[\[\]{},]"
 # What Java's trim takes away, no character, and one that no text has.
 _BLANK, _NONE, _SEPARATOR = "".join(map(chr, range(33))), "\0", "\x1f"
 CODECS = {
@@ -94,6 +95,14 @@ class _JsonOptions(Protocol):
     def line_sep(self) -> bytes | None:
         """What ends a line, None for any line end."""
 
+    @property
+    def single_quotes(self) -> bool:
+        """Whether strings may be in single quotes."""
+
+    @property
+    def comments(self) -> bool:
+        """Whether comments may be between tokens."""
+
 
 def count_records(path: str, source_format: _Named) -> int:
     """Count the records of one file in ``source_format``.
@@ -110,46 +119,63 @@ def _count_json(path: str, options: _JsonOptions) -> int:
     with _open(path, options.encoding) as stream:
         plain = options.encoding == "utf-8" and options.line_sep is None
         if plain and not options.multi_line:
-            return _count_lines(stream)
+            return _count_lines(stream, options)
         content = stream.read()
     if options.encoding != "utf-8":
         content = content.decode(options.encoding, "replace").encode()
     if options.multi_line:
-        return _count_objects(content)
+        return _count_objects(content, options)
     ends = options.line_sep
     lines = content.splitlines() if ends is None else content.split(ends)
-    return sum(map(_count_objects, lines))
+    return sum(_count_objects(line, options) for line in lines)
 
 
-def _count_lines(stream: BinaryIO) -> int:
+def _count_lines(stream: BinaryIO, options: _JsonOptions) -> int:
     count, rest = 0, b""
     while block := stream.read(_BLOCK_BYTES):
         lines = (rest + block).splitlines(keepends=True)
         # The last line may go on in the next block, as may a line end of two bytes.
         rest = lines.pop()
-        count += sum(map(_count_objects, lines))
-    return count + _count_objects(rest)
+        count += sum(_count_objects(line, options) for line in lines)
+    return count + _count_objects(rest, options)
 
 
-def _count_objects(text: bytes) -> int:
+def _count_objects(text: bytes, options: _JsonOptions) -> int:
     bare = text.removeprefix(_BOM).strip(_JSON_SPACE)
-    if not bare.startswith(b"["):
+    if not bare.startswith((b"[", b"/")):
         return bool(bare)
-    array = bare.decode("utf-8", "replace")
-    length = _length(array)
-    if length is None:
-        length = _length(_WORD.sub(lambda match: match[1] or '""', array))
-    return 1 if length is None else length
-
-
-def _length(array: str) -> int | None:
+    shown = bare.decode("utf-8", "replace")
+    if options.comments:
+        shown = re.sub(rf"\A(?:[ \t\r\n]|{_COMMENT})+", "", shown, flags=re.DOTALL)
+    if not shown.startswith("["):
+        return bool(shown)
     try:
-        # Numbers may be of any length, and half a surrogate pair is no text.
-        found = json.loads(array, parse_int=str, parse_float=str)
-        json.dumps(found, ensure_ascii=False).encode()
+        # Numbers may be of any length.
+        return len(json.loads(shown, parse_int=str, parse_float=str))
     except (ValueError, RecursionError):
-        return None
-    return len(found)
+        return _count_elements(shown, options)
+
+
+def _count_elements(array: str, options: _JsonOptions) -> int:
+    """Count what the commas of an array separate; 1 where it does not end as one."""
+    strings = _DOUBLE + (f"|{_SINGLE}" if options.single_quotes else "")
+    hidden = f"({strings})" + (f"|{_COMMENT}" if options.comments else "")
+    bare = re.sub(
+        hidden, lambda found: "0" if found[1] else " ", array, flags=re.DOTALL
+    )
+    depth = commas = 0
+    for mark in re.finditer(_MARK, bare):
+        depth += (mark[0] in "[{") - (mark[0] in "]}")
+        commas += depth == 1 and mark[0] == ","
+        if not depth:
+            inside, behind = bare[1 : mark.start()], bare[mark.end() :]
+            space = _JSON_SPACE.decode()
+            return (
+                1
+                if behind.strip(space)
+                else commas + bool(commas or inside.strip(space))
+            )
+    return 1
 
 
 def _count_csv(path: str, options: _CsvOptions) -> int:

@@ -194,7 +194,7 @@ def _float(text: str, *, convert: Callable[[bytes], object]) -> object:
     stripped = text.strip("".join(map(chr, range(33))))
     word = stripped.removeprefix("+")
     if word in _NOT_FINITE or text in _SHORT:
-        return convert(f'"{word}"'.encode())
+        return float(word)
     return convert(_json_number(stripped, _FLOAT))
 
 

@@ -24,14 +24,21 @@ from sluice.formats.json_infer import (
     type_of_block,
     types_of_lines,
 )
+from sluice.formats.json_leniency import (
+    SPARKS,
+    Leniency,
+    cut,
+    skip_comments,
+)
 from sluice.formats.json_options import OPTIONS
 from sluice.formats.json_quick import are_objects, is_utf8
 from sluice.formats.json_values import (
-    quote_not_finite,
+    PLAIN,
+    Dialect,
     read_records,
     read_unknown_fields,
 )
-from sluice.formats.moments import DEFAULTS, Formats
+from sluice.formats.moments import Formats
 from sluice.formats.streams import (
     DEFAULT_CONTENT_BYTES,
     line_blocks,
@@ -67,6 +74,13 @@ class JsonFormat(Format):
     infers_timestamp: bool = False
     drops_null_fields: bool = False
     max_content_bytes: int = DEFAULT_CONTENT_BYTES
+    single_quotes: bool = SPARKS.single_quotes
+    unquoted_names: bool = SPARKS.unquoted_names
+    not_finite: bool = SPARKS.not_finite
+    comments: bool = SPARKS.comments
+    control_chars: bool = SPARKS.control_chars
+    leading_zeros: bool = SPARKS.leading_zeros
+    any_escape: bool = SPARKS.any_escape
 
     @property
     def split(self) -> Split:
@@ -87,6 +101,20 @@ class JsonFormat(Format):
         """Unless another encoding is named."""
         return self.encoding == UTF8
 
+    @property
+    def dialect(self) -> Dialect:
+        """What the JSON of its files looks like, and the text of values."""
+        leniency = Leniency(
+            single_quotes=self.single_quotes,
+            unquoted_names=self.unquoted_names,
+            not_finite=self.not_finite,
+            comments=self.comments,
+            control_chars=self.control_chars,
+            leading_zeros=self.leading_zeros,
+            any_escape=self.any_escape,
+        )
+        return Dialect(self.formats, leniency)
+
     def infer(self, paths: Sequence[str], *, max_bytes: int, typed: bool) -> pa.Schema:
         """Return the columns of the objects in a sample, sorted by name."""
         rules = Rules(
@@ -95,6 +123,7 @@ class JsonFormat(Format):
             prefers_decimal=self.prefers_decimal,
             timestamps=self.formats if self.infers_timestamp else None,
             drops_nulls=self.drops_null_fields,
+            leniency=self.dialect.leniency,
         )
         kinds = (
             kind
@@ -112,16 +141,17 @@ class JsonFormat(Format):
         limit = self.max_content_bytes
         if self.multi_line:
             content = to_utf8(read_content(part.stream, limit), self.encoding)
-            yield from parse_document(content, columns, self.formats)
+            yield from parse_document(content, columns, self.dialect)
             return
-        parse = partial(parse_lines, columns=columns, formats=self.formats)
+        parse = partial(parse_lines, columns=columns, dialect=self.dialect)
         yield from chain.from_iterable(map(parse, self._lines(part)))
 
     def _types(self, text: bytes, rules: Rules) -> Iterator[pa.StructType]:
         """Yield types that hold the objects of the beginning of a file."""
         if not self.reads_together:
-            cut = document_records if self.multi_line else self._cut_records
-            yield from types_of_lines(cut(text), rules)
+            lines = [text] if self.multi_line else self._cut(text)
+            records = _records(lines, self.dialect.leniency)
+            yield from types_of_lines(records, rules)
             return
         for block in line_blocks(BytesIO(text), 0, len(text)):
             kind = type_of_block(block, rules)
@@ -144,7 +174,7 @@ class JsonFormat(Format):
             yield self._cut(to_utf8(block, encoding))
 
     def _cut_records(self, text: bytes) -> list[bytes]:
-        return _records(self._cut(text))
+        return _records(self._cut(text), self.dialect.leniency)
 
     def _cut(self, text: bytes) -> list[bytes]:
         ends = self.line_sep
@@ -163,7 +193,7 @@ class JsonFormat(Format):
         texts = (to_utf8(content, self.encoding) for content in contents)
         files = list(map(self._cut_records, texts))
         records = [record for file in files for record in file]
-        blocks = _parse_records(records, columns, self.formats)
+        blocks = _parse_records(records, columns, self.dialect)
         return list(blocks), [len(file) for file in files]
 
 
@@ -171,23 +201,23 @@ FORMAT = JsonFormat
 
 
 def parse_block(
-    block: bytes, columns: pa.Schema, formats: Formats = DEFAULTS
+    block: bytes, columns: pa.Schema, dialect: Dialect = PLAIN
 ) -> Iterator[ParsedBlock]:
     """Parse complete lines, one JSON object each, into the types of ``columns``."""
-    return parse_lines(record_lines(block), columns, formats)
+    return parse_lines(record_lines(block), columns, dialect)
 
 
 def parse_lines(
-    lines: Sequence[bytes], columns: pa.Schema, formats: Formats = DEFAULTS
+    lines: Sequence[bytes], columns: pa.Schema, dialect: Dialect = PLAIN
 ) -> Iterator[ParsedBlock]:
     """Parse lines, each an object or an array of them, without space around it."""
-    parsed = _parse_quickly(lines, columns) if lines else None
+    parsed = _parse_quickly(lines, columns, dialect.leniency) if lines else None
     if parsed is not None:
         yield parsed
         return
-    records = _records(lines)
+    records = _records(lines, dialect.leniency)
     parse = _parse_odd if records == lines else _parse_records
-    yield from parse(records, columns, formats)
+    yield from parse(records, columns, dialect)
 
 
 def record_lines(block: bytes) -> list[bytes]:
@@ -203,88 +233,89 @@ def _stripped(lines: Iterable[bytes]) -> list[bytes]:
     return [line for line in bare if line]
 
 
-def _records(lines: Sequence[bytes]) -> list[bytes]:
-    """Return lines, of those that are arrays the elements."""
+def _records(lines: Iterable[bytes], leniency: Leniency) -> list[bytes]:
+    """Return what stands in lines or documents, of arrays the elements."""
+    if leniency.comments:
+        lines = (skip_comments(line, leniency) for line in lines)
     return [
         record
-        for line in lines
-        for record in (_elements(line) if line.startswith(b"[") else [line])
+        for line in _stripped(lines)
+        for record in (_elements(line, leniency) if line.startswith(b"[") else [line])
     ]
 
 
 def parse_document(
-    content: bytes, columns: pa.Schema, formats: Formats = DEFAULTS
+    content: bytes, columns: pa.Schema, dialect: Dialect = PLAIN
 ) -> Iterator[ParsedBlock]:
     """Parse a file that is one JSON object, or one array of them (``multiLine``)."""
-    return _parse_records(document_records(content), columns, formats)
-
-
-def document_records(content: bytes) -> list[bytes]:
-    """Return the records of a file that is one JSON object, or one array of them."""
-    return _records(_stripped([content]))
+    return _parse_records(_records([content], dialect.leniency), columns, dialect)
 
 
 def _parse_records(
-    lines: Sequence[bytes], columns: pa.Schema, formats: Formats
+    lines: Sequence[bytes], columns: pa.Schema, dialect: Dialect
 ) -> Iterator[ParsedBlock]:
-    parsed = _parse_quickly(lines, columns) if lines else None
+    parsed = _parse_quickly(lines, columns, dialect.leniency) if lines else None
     if parsed is not None:
         yield parsed
     else:
-        yield from _parse_odd(lines, columns, formats)
+        yield from _parse_odd(lines, columns, dialect)
 
 
 def _parse_odd(
-    lines: Sequence[bytes], columns: pa.Schema, formats: Formats
+    lines: Sequence[bytes], columns: pa.Schema, dialect: Dialect
 ) -> Iterator[ParsedBlock]:
     """Halve what does not fit: one odd record slows down only its neighbours."""
     if not lines:
         return
     if len(lines) <= _CAREFUL_RECORDS:
-        yield _parse_carefully(lines, columns, formats)
+        yield _parse_carefully(lines, columns, dialect)
     else:
         middle = len(lines) // 2
-        yield from _parse_records(lines[:middle], columns, formats)
-        yield from _parse_records(lines[middle:], columns, formats)
+        yield from _parse_records(lines[:middle], columns, dialect)
+        yield from _parse_records(lines[middle:], columns, dialect)
 
 
-def _parse_quickly(lines: Sequence[bytes], columns: pa.Schema) -> ParsedBlock | None:
-    return _parse_fitting(lines, columns) or _parse_wider(lines, columns)
-
-
-def _elements(array: bytes) -> list[bytes]:
-    """Return the elements of an array, the text itself where it is none."""
-    for text in (array, quote_not_finite(array)):
-        try:
-            return [bytes(raw) for raw in _ARRAY.decode(text)]
-        except (msgspec.DecodeError, RecursionError):
-            continue
-    return [array]
-
-
-def _parse_fitting(lines: Sequence[bytes], columns: pa.Schema) -> ParsedBlock | None:
-    """Parse records whose every field has a column and fits it."""
-    table = _parse_fast(lines, columns, unexpected="error")
-    return None if table is None else ParsedBlock(table, None)
-
-
-def _parse_wider(lines: Sequence[bytes], columns: pa.Schema) -> ParsedBlock | None:
-    """Parse records that fit but for fields without a column, which are rescued."""
+def _parse_quickly(
+    lines: Sequence[bytes], columns: pa.Schema, leniency: Leniency
+) -> ParsedBlock | None:
+    """Parse records with pyarrow, None where that would lose something."""
+    table = _parse_fast(lines, columns, leniency, unexpected="error")
+    if table is not None:
+        return ParsedBlock(table, None)
     if any(pt.is_nested(field.type) for field in columns):
         return None  # a field that is new in a nested object would be lost
-    table = _parse_fast(lines, columns, unexpected="ignore")
+    table = _parse_fast(lines, columns, leniency, unexpected="ignore")
     if table is None:
         return None
-    records = read_unknown_fields(lines, columns)
+    records = read_unknown_fields(lines, columns, leniency)
     return None if records is None else ParsedBlock(table, records)
 
 
+def _elements(array: bytes, leniency: Leniency) -> list[bytes]:
+    """Return the elements of an array, well-formed or not.
+
+    An array that does not end, or before the line does, is one record.
+    """
+    try:
+        return [bytes(raw) for raw in _ARRAY.decode(array)]
+    except (msgspec.DecodeError, RecursionError):
+        parts = cut(array, leniency)
+    return [text for _, text in parts.texts] if parts.rest == b"" else [array]
+
+
 def _parse_fast(
-    lines: Sequence[bytes], columns: pa.Schema, *, unexpected: str
+    lines: Sequence[bytes],
+    columns: pa.Schema,
+    leniency: Leniency,
+    *,
+    unexpected: str,
 ) -> pa.Table | None:
     block = b"\n".join(lines)
     is_plain = all(_is_plain(field.type) for field in columns)
     if not is_plain or not are_objects(lines) or not is_utf8(block):
+        return None
+    # It takes these words for numbers, whatever the options say.
+    if b"-NaN" in block or (not leniency.not_finite and b"NaN" in block):
         return None
     try:
         table = pyarrow.json.read_json(
@@ -322,9 +353,9 @@ def _is_plain(kind: pa.DataType) -> bool:
 
 
 def _parse_carefully(
-    lines: Sequence[bytes], columns: pa.Schema, formats: Formats = DEFAULTS
+    lines: Sequence[bytes], columns: pa.Schema, dialect: Dialect = PLAIN
 ) -> ParsedBlock:
-    records = read_records(lines, columns, formats)
+    records = read_records(lines, columns, dialect)
     arrays = [
         pa.array([record.values.get(field.name) for record in records], field.type)
         for field in columns

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from functools import partial, reduce
@@ -12,6 +13,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.types as pt
 
+from sluice.formats.json_leniency import SPARKS, UNDECODABLE, Leniency, sample_json
 from sluice.formats.json_quick import types_of_fields
 from sluice.formats.json_values import DECIMAL
 from sluice.formats.moments import UNREADABLE, Formats, time_reader
@@ -35,7 +37,8 @@ class Rules:
     - ``primitives_as_string``: numbers and booleans are strings;
     - ``prefers_decimal``: numbers with a point, and strings of numbers, are decimals;
     - ``timestamps``: how strings that are timestamps look, None where none is one;
-    - ``drops_nulls``: a field that holds nothing gets no column.
+    - ``drops_nulls``: a field that holds nothing gets no column;
+    - ``leniency``: what records look like that are no JSON.
     """
 
     typed: bool
@@ -43,6 +46,7 @@ class Rules:
     prefers_decimal: bool = False
     timestamps: Formats | None = None
     drops_nulls: bool = False
+    leniency: Leniency = SPARKS
 
     @property
     def reads_names(self) -> bool:
@@ -64,10 +68,12 @@ def decode_records(lines: Iterable[bytes], rules: Rules) -> Iterator[dict[str, o
     """Yield the JSON objects of ``lines``; the rest is rescued when it is read."""
     decoder = _EXACT_RECORD if rules.prefers_decimal else _RECORD
     for line in lines:
-        try:
-            yield decoder.decode(line)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            continue
+        with suppress(*UNDECODABLE):
+            try:
+                record = decoder.decode(line)
+            except UNDECODABLE:
+                record = decoder.decode(sample_json(line, rules.leniency))
+            yield record
 
 
 def infer_schema(records: Iterable[Mapping[str, object]], rules: Rules) -> pa.Schema:

@@ -68,56 +68,57 @@ _INFERENCE = (
         field="drops_null_fields",
     ),
 )
+_LENIENCIES = tuple(
+    Option(name=name, default=default, meaning=meaning, parse=parse_flag, field=field)
+    for name, default, meaning, field in (
+        (
+            "allowSingleQuotes",
+            "true",
+            "strings and names may be in single quotes",
+            "single_quotes",
+        ),
+        (
+            "allowUnquotedFieldNames",
+            "false",
+            "names may be without quotes",
+            "unquoted_names",
+        ),
+        (
+            "allowNonNumericNumbers",
+            "true",
+            "`NaN`, `Infinity`, `+Infinity`, `-Infinity`, `+INF` and `-INF` are "
+            "numbers of double and float, in quotes or not. Other spellings (`Inf`, "
+            "`-NaN`) are rescued",
+            "not_finite",
+        ),
+        (
+            "allowComments",
+            "false",
+            "`/* … */` and `// …` may be between tokens; a line of nothing else is no "
+            "record",
+            "comments",
+        ),
+        (
+            "allowUnquotedControlChars",
+            "false",
+            "strings may hold control characters as they are",
+            "control_chars",
+        ),
+        (
+            "allowNumericLeadingZeros",
+            "false",
+            "numbers may begin with zeros",
+            "leading_zeros",
+        ),
+        (
+            "allowBackslashEscapingAnyCharacter",
+            "false",
+            "a backslash may be before any character",
+            "any_escape",
+        ),
+    )
+)
 _REFUSED = (
-    Option(
-        name="allowSingleQuotes",
-        default="false",
-        meaning="strings may be in single quotes",
-        instead="write JSON; other records are rescued whole",
-        only="false",
-    ),
-    Option(
-        name="allowUnquotedFieldNames",
-        default="false",
-        meaning="names of fields may be without quotes",
-        instead="write JSON; other records are rescued whole",
-        only="false",
-    ),
-    Option(
-        name="allowComments",
-        default="false",
-        meaning="comments of Java may be between tokens",
-        instead="write JSON; other records are rescued whole",
-        only="false",
-    ),
-    Option(
-        name="allowNumericLeadingZeros",
-        default="false",
-        meaning="numbers may begin with zeros",
-        instead="write JSON; other records are rescued whole",
-        only="false",
-    ),
-    Option(
-        name="allowBackslashEscapingAnyCharacter",
-        default="false",
-        meaning="a backslash may be before any character",
-        instead="write JSON; other records are rescued whole",
-        only="false",
-    ),
-    Option(
-        name="allowUnquotedControlChars",
-        default="false",
-        meaning="strings may hold control characters as they are",
-        instead="write JSON; other records are rescued whole",
-        only="false",
-    ),
-    Option(
-        name="allowNonNumericNumbers",
-        default="true",
-        meaning="`NaN` and `Infinity` are numbers",
-        instead="filter such numbers in the query",
-        only="true",
-    ),
     Option(
         name="singleVariantColumn",
         meaning="a record is one variant",
@@ -157,4 +158,4 @@ _REFUSED = (
         only="false",
     ),
 )
-OPTIONS = (*_READING, CONTENT_LIMIT, *_INFERENCE, *_REFUSED)
+OPTIONS = (*_READING, CONTENT_LIMIT, *_INFERENCE, *_LENIENCIES, *_REFUSED)

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 import pyarrow.json
 import pyarrow.types as pt
 
-_OPENING, _CLOSING = b"{}"
+_OPENING, _CLOSING = b"{", b"}"
 # Values nested some thousands deep crash pyarrow 26 (a segmentation fault).
 _MOST_OPENINGS = 500
 _NO_OPENINGS = bytes(set(range(256)) - set(b"{[\n"))
@@ -32,7 +32,7 @@ def are_objects(lines: Sequence[bytes]) -> bool:
 
     A line `null` crashes pyarrow 26 (a segmentation fault) or becomes an empty row.
     """
-    return all(line[0] == _OPENING and line[-1] == _CLOSING for line in lines)
+    return all(line[:1] == _OPENING and line[-1:] == _CLOSING for line in lines)
 
 
 def types_of_fields(block: bytes) -> list[pa.Field] | None:

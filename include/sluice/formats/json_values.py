@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation
 from math import isfinite
@@ -20,27 +21,32 @@ import pyarrow.types as pt
 
 from sluice.errors import Condition, UsageError
 from sluice.formats.base import Record
+from sluice.formats.json_fields import (
+    Fields,
+    decode_elements,
+    decode_fields,
+    repeated_keys,
+    shown,
+    valid_json,
+)
+from sluice.formats.json_leniency import SPARKS, UNDECODABLE, Leniency, decode_string
 from sluice.formats.moments import DEFAULTS, UNREADABLE, Formats, time_reader
 
-_OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
 _STRING = msgspec.json.Decoder(str)
 _INTEGER = re.compile(rb"-?\d+")
 _NUMBER = re.compile(rb"-?\d[\d.eE+-]*")
 # As strings numbers need not be JSON.
 DECIMAL = re.compile(rb"[+-]?\.?\d[\d.eE+-]*")
+# Spark's words for them, of which JSON has none.
 _NOT_FINITE = {
-    b'"NaN"': float("nan"),
-    b'"-NaN"': float("nan"),
-    b'"Inf"': float("inf"),
-    b'"-Inf"': float("-inf"),
-    b'"Infinity"': float("inf"),
-    b'"-Infinity"': float("-inf"),
+    b"NaN": float("nan"),
+    b"Infinity": float("inf"),
+    b"+Infinity": float("inf"),
+    b"+INF": float("inf"),
+    b"-Infinity": float("-inf"),
+    b"-INF": float("-inf"),
 }
-# A string, to be passed over, or a number that JSON does not have and Python writes.
-_STRING_OR_NOT_FINITE = re.compile(
-    rb'"(?:[^"\\]|\\.)*"|(-?(?:NaN|Inf(?:inity)?)\b)', re.DOTALL
-)
+_QUOTES = (b'"', b"'")
 _FLOAT_LIMITS = {16: 65504.0, 32: 3.4028235677973366e38}
 # Spark's widest decimal has 38 digits, and rounding needs room for what it cuts off.
 _DECIMAL_DIGITS = Context(prec=400)
@@ -50,83 +56,71 @@ class MismatchError(ValueError):
     """A value is not of its column's type; it belongs into the rescued data."""
 
 
-# What a decoder may raise on a value: a number out of range, half a surrogate pair,
-# bytes that are not UTF-8, an array nested too deep.
-_UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-_DOES_NOT_FIT = (MismatchError, *_UNDECODABLE)
-
+# What a converter may raise on a value of a file: arithmetic has errors of its own.
+_DOES_NOT_FIT = (ValueError, ArithmeticError, *UNDECODABLE)
 
 Converter = Callable[[bytes], object]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LONGEST_INTEGER = 20
 
 
+@dataclass(frozen=True)
+class Dialect:
+    """What JSON and the text of its values look like."""
+
+    formats: Formats = DEFAULTS
+    leniency: Leniency = SPARKS
+
+
+PLAIN = Dialect()
+
+
 def read_records(
-    lines: Iterable[bytes], columns: pa.Schema, formats: Formats = DEFAULTS
+    lines: Iterable[bytes], columns: pa.Schema, dialect: Dialect = PLAIN
 ) -> list[Record]:
     """Convert each JSON record of ``lines`` to the types of ``columns``.
 
     A line that is no JSON object is a record without values whose ``corrupt`` holds
-    the line.
+    the line; what is behind an object in its line is held there as well.
     """
-    converters = {field.name: converter(field.type, formats) for field in columns}
-    return [_read_record(line, converters) for line in lines]
+    converters = {field.name: converter(field.type, dialect) for field in columns}
+    return [_read_record(line, converters, dialect.leniency) for line in lines]
 
 
 def read_unknown_fields(
-    lines: Iterable[bytes], columns: pa.Schema
+    lines: Iterable[bytes], columns: pa.Schema, leniency: Leniency = SPARKS
 ) -> list[Record] | None:
     """Return only what has no column, None where a line is no JSON object."""
     known = set(columns.names)
     records = []
     for line in lines:
-        fields = decode_fields(line)
-        if fields is None:
+        fields = decode_fields(line, leniency)
+        if fields is None or fields.rest:
             return None
-        unknown = {name: raw for name, raw in fields.items() if name not in known}
-        _, rescued = convert_fields(unknown, {})
+        values = fields.values
+        unknown = {name: values[name] for name in values if name not in known}
+        _, rescued = convert_fields(unknown, {}, leniency)
         records.append(Record({}, rescued, tuple(rescued)))
     return records
 
 
-def _read_record(line: bytes, converters: Mapping[str, Converter]) -> Record:
-    fields = decode_fields(line)
+def _read_record(
+    line: bytes, converters: Mapping[str, Converter], leniency: Leniency
+) -> Record:
+    fields = decode_fields(line, leniency)
     if fields is None:
-        return Record({}, {}, corrupt=line.decode("utf-8", "backslashreplace"))
-    values, rescued = convert_fields(fields, converters)
+        return Record({}, {}, corrupt=shown(line))
+    values, rescued = convert_fields(fields.values, converters, leniency)
     unknown = tuple(name for name in rescued if name not in converters)
-    return Record(values, rescued, unknown)
-
-
-def decode_fields(line: bytes) -> dict[str, msgspec.Raw] | None:
-    """Return the fields of a JSON object as raw text, None where it is none.
-
-    The bare words ``NaN`` and ``Infinity``, which JSON lacks and many writers use, are
-    taken as Spark takes them; in raw text they come back quoted.
-    """
-    try:
-        return _OBJECT.decode(line)
-    except _UNDECODABLE:
-        pass
-    try:
-        return _OBJECT.decode(quote_not_finite(line))
-    except _UNDECODABLE:
-        return None
-
-
-def quote_not_finite(text: bytes) -> bytes:
-    """Return JSON text in which ``NaN`` and ``Infinity`` are in quotes."""
-    return _STRING_OR_NOT_FINITE.sub(_quote, text)
-
-
-def _quote(match: re.Match[bytes]) -> bytes:
-    return b'"%b"' % match[1] if match[1] else match[0]
+    return Record(values, rescued, unknown, shown(fields.rest) or None)
 
 
 def convert_fields(
-    fields: Mapping[str, msgspec.Raw], converters: Mapping[str, Converter]
+    fields: Mapping[str, msgspec.Raw | bytes],
+    converters: Mapping[str, Converter],
+    leniency: Leniency = SPARKS,
 ) -> tuple[dict[str, object], dict[str, msgspec.Raw]]:
-    """Split ``fields`` into converted values and the raw text of what does not fit."""
+    """Split ``fields`` into converted values and the JSON text of what does not fit."""
     values: dict[str, object] = {}
     rescued: dict[str, msgspec.Raw] = {}
     for name, raw in fields.items():
@@ -134,25 +128,15 @@ def convert_fields(
         if text == b"null":
             continue
         if name not in converters:
-            rescued[name] = _valid_json(text)
+            rescued[name] = valid_json(text, leniency)
             continue
         try:
             values[name] = converters[name](text)
         except PartialMismatchError as partial:
             values[name], rescued[name] = partial.value, partial.rescued
         except _DOES_NOT_FIT:
-            rescued[name] = _valid_json(text)
+            rescued[name] = valid_json(text, leniency)
     return values, rescued
-
-
-def _valid_json(text: bytes) -> msgspec.Raw:
-    """Return raw text as it is; text that is not UTF-8 as a string that shows it."""
-    try:
-        text.decode()
-    except UnicodeDecodeError:
-        shown = text.decode("utf-8", "backslashreplace")
-        return msgspec.Raw(msgspec.json.encode(shown))
-    return msgspec.Raw(text)
 
 
 class PartialMismatchError(MismatchError):
@@ -164,17 +148,15 @@ class PartialMismatchError(MismatchError):
         self.rescued = rescued
 
 
-def converter(kind: pa.DataType, formats: Formats = DEFAULTS) -> Converter:
+def converter(kind: pa.DataType, dialect: Dialect = PLAIN) -> Converter:
     """Return what converts the JSON text of a value that is not null to ``kind``.
-
-    Text of a date or a time is read by ``formats``.
 
     Raises:
         UsageError: JSON cannot be read as ``kind``.
     """
     for matches, make in _CONVERTERS:
         if matches(kind):
-            return make(kind, formats)
+            return make(kind, dialect)
     raise UsageError(
         Condition.SCHEMA_UNSUPPORTED,
         f"cloudFiles: a column of type {kind} cannot be read from JSON; declare it as "
@@ -183,15 +165,23 @@ def converter(kind: pa.DataType, formats: Formats = DEFAULTS) -> Converter:
     )
 
 
-def _string(text: bytes) -> str:
-    # Spark gives a string column the JSON text of a number, an object or an array.
-    return _STRING.decode(text) if text.startswith(b'"') else text.decode()
+def _make_string(_: pa.DataType, dialect: Dialect) -> Converter:
+    def string(text: bytes) -> str:
+        # Spark gives a string column the text of a number, an object or an array.
+        if text.startswith(_QUOTES):
+            return _quoted(text, dialect.leniency)
+        return text.decode()
+
+    return string
 
 
-def _quoted(text: bytes) -> str:
-    if not text.startswith(b'"'):
+def _quoted(text: bytes, leniency: Leniency) -> str:
+    if not text.startswith(_QUOTES):
         raise MismatchError
-    return _STRING.decode(text)
+    try:
+        return _STRING.decode(text)
+    except UNDECODABLE:
+        return decode_string(text, leniency)
 
 
 def _boolean(text: bytes) -> bool:
@@ -200,12 +190,14 @@ def _boolean(text: bytes) -> bool:
     return text == b"true"
 
 
-def _make_float(kind: pa.DataType, _: Formats) -> Converter:
+def _make_float(kind: pa.DataType, dialect: Dialect) -> Converter:
     limit = _FLOAT_LIMITS.get(kind.bit_width)
+    words = _NOT_FINITE if dialect.leniency.not_finite else {}
 
     def decimal_point(text: bytes) -> float:
-        if text in _NOT_FINITE:
-            return _NOT_FINITE[text]
+        word = text[1:-1] if text.startswith(_QUOTES) else text
+        if word in words:
+            return words[word]
         if not _NUMBER.fullmatch(text):
             raise MismatchError
         value = float(text)
@@ -216,7 +208,7 @@ def _make_float(kind: pa.DataType, _: Formats) -> Converter:
     return decimal_point
 
 
-def _make_integer(kind: pa.DataType, _: Formats) -> Converter:
+def _make_integer(kind: pa.DataType, _: Dialect) -> Converter:
     limit = 1 << (kind.bit_width - 1)
 
     def integer(text: bytes) -> int:
@@ -231,11 +223,11 @@ def _make_integer(kind: pa.DataType, _: Formats) -> Converter:
     return integer
 
 
-def _make_decimal(kind: pa.DataType, _: Formats) -> Converter:
+def _make_decimal(kind: pa.DataType, _: Dialect) -> Converter:
     step = Decimal(1).scaleb(-kind.scale)
 
     def decimal(text: bytes) -> Decimal:
-        number = text.strip(b'"')
+        number = text[1:-1] if text.startswith(_QUOTES) else text
         if not DECIMAL.fullmatch(number):
             raise MismatchError
         try:
@@ -250,26 +242,27 @@ def _make_decimal(kind: pa.DataType, _: Formats) -> Converter:
     return decimal
 
 
-def _make_date(kind: pa.DataType, formats: Formats) -> Converter:
-    read = time_reader(kind, formats)
+def _make_date(kind: pa.DataType, dialect: Dialect) -> Converter:
+    read = time_reader(kind, dialect.formats)
 
     def day(text: bytes) -> object:
         try:
-            return read(_quoted(text))
+            return read(_quoted(text, dialect.leniency))
         except UNREADABLE:
             raise MismatchError from None
 
     return day
 
 
-def _make_timestamp(kind: pa.DataType, formats: Formats) -> Converter:
-    read = time_reader(kind, formats)
+def _make_timestamp(kind: pa.DataType, dialect: Dialect) -> Converter:
+    read = time_reader(kind, dialect.formats)
 
     def timestamp(text: bytes) -> object:
         try:
             # Whole seconds since 1970 are a moment, but not a time of some zone.
-            seconds = kind.tz is not None and not text.startswith(b'"')
-            return _since_epoch(text) if seconds else read(_quoted(text))
+            if kind.tz is not None and not text.startswith(_QUOTES):
+                return _since_epoch(text)
+            return read(_quoted(text, dialect.leniency))
         except UNREADABLE:
             raise MismatchError from None
 
@@ -282,75 +275,111 @@ def _since_epoch(text: bytes) -> datetime:
     return _EPOCH + timedelta(seconds=int(text))
 
 
-def _binary(text: bytes) -> bytes:
-    try:
-        return base64.b64decode(_quoted(text), validate=True)
-    except ValueError:
-        raise MismatchError from None
+def _make_binary(_: pa.DataType, dialect: Dialect) -> Converter:
+    def binary(text: bytes) -> bytes:
+        try:
+            return base64.b64decode(_quoted(text, dialect.leniency), validate=True)
+        except ValueError:
+            raise MismatchError from None
+
+    return binary
 
 
-def _make_struct(kind: pa.DataType, formats: Formats) -> Converter:
-    converters = {field.name: converter(field.type, formats) for field in kind}
+def _make_struct(kind: pa.DataType, dialect: Dialect) -> Converter:
+    converters = {field.name: converter(field.type, dialect) for field in kind}
 
     def struct(text: bytes) -> dict[str, object]:
-        if not text.startswith(b"{"):
-            raise MismatchError
-        values, rescued = convert_fields(_OBJECT.decode(text), converters)
+        fields = _nested_fields(text, dialect.leniency)
+        values, rescued = convert_fields(fields.values, converters, dialect.leniency)
         if rescued:
-            raise PartialMismatchError(
-                values, msgspec.Raw(msgspec.json.encode(rescued))
-            )
+            raise PartialMismatchError(values, _encoded(rescued))
         return values
 
     return struct
 
 
-def _make_list(kind: pa.DataType, formats: Formats) -> Converter:
-    convert = converter(kind.value_type, formats)
+def _nested_fields(text: bytes, leniency: Leniency) -> Fields:
+    fields = decode_fields(text, leniency) if text.startswith(b"{") else None
+    if fields is None:
+        raise MismatchError
+    return fields
+
+
+def _encoded(rescued: object) -> msgspec.Raw:
+    return msgspec.Raw(msgspec.json.encode(rescued))
+
+
+def _make_list(kind: pa.DataType, dialect: Dialect) -> Converter:
+    convert = converter(kind.value_type, dialect)
 
     def array(text: bytes) -> list[object]:
         if not text.startswith(b"["):
             raise MismatchError
-        return [_item(convert, raw) for raw in _ARRAY.decode(text)]
+        items = [_item(convert, raw) for raw in decode_elements(text, dialect.leniency)]
+        values = [value for value, _ in items]
+        rescued = [part for _, part in items]
+        if any(part is not None for part in rescued):
+            # Null stands for an element that fits, so that the others have their place.
+            raise PartialMismatchError(values, _encoded(rescued))
+        return values
 
     return array
 
 
-def _make_map(kind: pa.DataType, formats: Formats) -> Converter:
-    convert = converter(kind.item_type, formats)
+def _make_map(kind: pa.DataType, dialect: Dialect) -> Converter:
+    convert = converter(kind.item_type, dialect)
+    leniency = dialect.leniency
 
     def mapping(text: bytes) -> list[tuple[str, object]]:
-        if not text.startswith(b"{"):
-            raise MismatchError
-        fields = _OBJECT.decode(text)
-        return [(name, _item(convert, raw)) for name, raw in fields.items()]
+        fields = _nested_fields(text, leniency)
+        items = {name: _item(convert, raw) for name, raw in fields.values.items()}
+        values = [(name, value) for name, (value, _) in items.items()]
+        rescued = {name: part for name, (_, part) in items.items() if part is not None}
+        repeated = repeated_keys(text, fields, leniency)
+        if repeated:
+            raise PartialMismatchError(values, _encoded_members(repeated, rescued))
+        if rescued:
+            raise PartialMismatchError(values, _encoded(rescued))
+        return values
 
     return mapping
 
 
-def _item(convert: Converter, raw: msgspec.Raw) -> object:
+def _encoded_members(
+    repeated: Iterable[tuple[str, msgspec.Raw]], rescued: Mapping[str, msgspec.Raw]
+) -> msgspec.Raw:
+    members = (
+        msgspec.json.encode(name) + b":" + bytes(raw)
+        for name, raw in [*repeated, *rescued.items()]
+    )
+    return msgspec.Raw(b"{%b}" % b",".join(members))
+
+
+def _item(
+    convert: Converter, raw: msgspec.Raw | bytes
+) -> tuple[object, msgspec.Raw | None]:
+    """Return the value of an element, and the JSON text of what of it did not fit."""
     text = bytes(raw)
     if text == b"null":
-        return None
+        return None, None
     try:
-        return convert(text)
-    except PartialMismatchError:
-        # Half of an element cannot be recognised in the rescued text: rescue it all.
-        raise MismatchError from None
+        return convert(text), None
+    except PartialMismatchError as partial:
+        return partial.value, partial.rescued
 
 
 _CONVERTERS: tuple[
-    tuple[Callable[[pa.DataType], bool], Callable[[pa.DataType, Formats], Converter]],
+    tuple[Callable[[pa.DataType], bool], Callable[[pa.DataType, Dialect], Converter]],
     ...,
 ] = (
-    (pt.is_string, lambda *_: _string),
+    (pt.is_string, _make_string),
     (pt.is_boolean, lambda *_: _boolean),
     (pt.is_signed_integer, _make_integer),
     (pt.is_floating, _make_float),
     (pt.is_decimal, _make_decimal),
     (pt.is_date32, _make_date),
     (pt.is_timestamp, _make_timestamp),
-    (pt.is_binary, lambda *_: _binary),
+    (pt.is_binary, _make_binary),
     (pt.is_struct, _make_struct),
     (pt.is_list, _make_list),
     (pt.is_map, _make_map),

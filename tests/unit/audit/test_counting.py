@@ -99,10 +99,16 @@ def test_multi_line_file_holds_an_array_or_one_record(
 VALID = st.sampled_from(
     [b"{}", b"NaN", b"-Inf", b'"\\ud800"', b'"\\"NaN"', b"9" * 5000]
 )
-ARRAYS = st.lists(VALID | st.sampled_from(CORRUPT), max_size=3).map(
+QUOTED = st.sampled_from(
+    [b"{'a': ']'}", b"{'a': 1, 'b': [", b"'", b'"\\"]"', b"/* ] */"]
+)
+ELEMENTS = VALID | QUOTED | st.sampled_from(CORRUPT)
+ARRAYS = st.lists(ELEMENTS, max_size=3).map(
     lambda elements: b"[" + b",".join(elements) + b"]"
 )
-BLANKS = st.sampled_from([b"", b" \t", b"\x0b", b"\xef\xbb\xbf", b"\xef\xbb\xbf {}"])
+BLANKS = st.sampled_from(
+    [b"", b" \t", b"\x0b", b"\xef\xbb\xbf", b"\xef\xbb\xbf {}", b"// ]"]
+)
 
 
 @given(
@@ -110,6 +116,7 @@ BLANKS = st.sampled_from([b"", b" \t", b"\x0b", b"\xef\xbb\xbf", b"\xef\xbb\xbf 
     line_sep=st.sampled_from([None, b"\n", b"\r\n", b"||"]),
     encoding=st.sampled_from(["utf-8", "utf-16", "utf-32-be", "cp1252"]),
     whole=st.booleans(),
+    lenient=st.booleans(),
 )
 @settings(
     max_examples=150,
@@ -117,9 +124,42 @@ BLANKS = st.sampled_from([b"", b" \t", b"\x0b", b"\xef\xbb\xbf", b"\xef\xbb\xbf 
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-@example(lines=[b'[{}, "\\ud800"]'], line_sep=None, encoding="utf-8", whole=False)
+@example(
+    lines=[b'[{}, "\\ud800"]'],
+    line_sep=None,
+    encoding="utf-8",
+    whole=False,
+    lenient=True,
+)
+@example(
+    lines=[b"[{'a': '],'}, ]"],
+    line_sep=None,
+    encoding="utf-8",
+    whole=False,
+    lenient=True,
+)
+@example(
+    lines=[b"[{'a': '],'}, ]"],
+    line_sep=None,
+    encoding="utf-8",
+    whole=False,
+    lenient=False,
+)
+@example(
+    lines=[b"// [", b"[/* , */]"],
+    line_sep=None,
+    encoding="utf-8",
+    whole=False,
+    lenient=True,
+)
 def test_json_records_are_counted_as_they_are_read(
-    tmp_path: Path, lines: list[bytes], line_sep: bytes, encoding: str, *, whole: bool
+    tmp_path: Path,
+    lines: list[bytes],
+    line_sep: bytes,
+    encoding: str,
+    *,
+    whole: bool,
+    lenient: bool,
 ) -> None:
     """Arrays are as many records as they have elements, unless they are broken."""
     content = (line_sep or b"\n").join(lines)
@@ -127,7 +167,13 @@ def test_json_records_are_counted_as_they_are_read(
         content = content.decode("latin-1").encode(encoding, "replace")
     path = tmp_path / "a.json"
     path.write_bytes(content)
-    source_format = JsonFormat(multi_line=whole, line_sep=line_sep, encoding=encoding)
+    source_format = JsonFormat(
+        multi_line=whole,
+        line_sep=line_sep,
+        encoding=encoding,
+        single_quotes=lenient,
+        comments=lenient,
+    )
     part = FileRange("/a", len(content), EPOCH, BytesIO(content), 0, len(content))
     columns = pa.schema([("i", pa.int64())])
 

@@ -13,7 +13,7 @@ import pytest
 from sluice.formats.base import FileRange, ParsedBlock
 from sluice.formats.json import JsonFormat, parse_block, parse_document
 from sluice.formats.streams import BadFileError
-from support.json_rows import COLUMNS, CORRUPT, FLAT, carefully, rows
+from support.json_rows import BEHIND, COLUMNS, CORRUPT, FLAT, carefully, rows
 
 MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
 # value -> (what the column holds, what is rescued); None is nothing
@@ -36,6 +36,23 @@ VALUES = {
     ("d", "1e-999"): (0.0, None),
     ("d", "NaN"): (math.nan, None),
     ("d", "Infinity"): (math.inf, None),
+    ("d", "+INF"): (math.inf, None),
+    ("d", '"+Infinity"'): (math.inf, None),
+    ("d", "Inf"): (None, '"Inf"'),
+    ("d", "-NaN"): (None, '"-NaN"'),
+    ("d", '"Inf"'): (None, '"Inf"'),
+    ("d", '"-NaN"'): (None, '"-NaN"'),
+    ("s", '{"t": [NaN, -Inf]}'): ('{"t": [NaN, -Inf]}', None),
+    ("s", r'"cut \ud83d"'): (None, r'"\"cut \\ud83d\""'),
+    ("s", "'it\\'s'"): ("it's", None),
+    ("t", r'{"x": 1, "y": "\ud83d"}'): (
+        {"x": 1, "y": None},
+        r'{"y":"\"\\ud83d\""}',
+    ),
+    ("t", "{'x': 1, 'y': {'z': '\"'}, 'n': ['q']}"): (
+        {"x": 1, "y": "{'z': '\"'}"},
+        '{"n":["q"]}',
+    ),
     ("d", "-Infinity"): (-math.inf, None),
     ("d", '"NaN"'): (math.nan, None),
     ("d", "1e999"): (None, "1e999"),
@@ -68,6 +85,12 @@ VALUES = {
     ("l", '[1, "a"]'): (None, '[1, "a"]'),
     ("l", "[[1]]"): (None, "[[1]]"),
     ("l", "{}"): (None, "{}"),
+    ("l", "[NaN, 'NaN', 1]"): ([math.nan, math.nan, 1.0], None),
+    ("l", "[Inf, {'a': 1}]"): (None, '["Inf", {"a": 1}]'),
+    ("b", "Infinity"): (None, '"Infinity"'),
+    ("new", r'"\udc00\\ud83d"'): (None, r'"\"\\udc00\\\\ud83d\""'),
+    ("new", r'"\ud83d\ude00"'): (None, r'"\ud83d\ude00"'),
+    ("new", "{'a': NaN}"): (None, '{"a": "NaN"}'),
     ("new", "1.10"): (None, "1.10"),
     ("new", '{"deep": [1.10, {"a": null}]}'): (None, '{"deep": [1.10, {"a": null}]}'),
     ("new", "null"): (None, None),
@@ -112,6 +135,16 @@ def test_line_that_is_no_object_is_one_corrupt_record(
     shown = line.decode("utf-8", "backslashreplace")
     assert [values for values, _ in found] == [{"i": 1}, {}, {"i": 2}]
     assert json.loads(found[1][1] or "{}") == {"_corrupt_record": shown}
+
+
+@pytest.mark.parametrize("behind", BEHIND)
+@pytest.mark.parametrize("columns", [COLUMNS, FLAT], ids=["nested", "flat"])
+def test_what_is_behind_an_object_is_rescued(behind: bytes, columns: pa.Schema) -> None:
+    """The object is read, as by Spark, which drops the rest."""
+    found = rows(b'{"i": 0}\n{"i": 1} ' + behind + b'\n{"i": 2}', columns)
+
+    assert [values for values, _ in found] == [{"i": 0}, {"i": 1}, {"i": 2}]
+    assert json.loads(found[1][1] or "{}") == {"_corrupt_record": behind.decode()}
 
 
 def test_null_in_the_first_line_does_not_crash() -> None:
@@ -245,11 +278,19 @@ def test_document_beyond_the_limit_is_a_bad_file() -> None:
         (b"\xef\xbb\xbf[]", []),
         (b"[{}]", [{}]),
         (
-            b'[{"d": -Inf, "s": "Inf ]"}, {"d": 1}]',
+            b'[{"d": -INF, "s": "Inf ]"}, {"d": 1}]',
             [{"d": -math.inf, "s": "Inf ]"}, {"d": 1}],
         ),
         (b'[{"i": 1}, 2, [{"i": 3}]]', [{"i": 1}, {}, {}]),
         (b'[{"i": 1}, {"i": 2}', [{}]),
+        (b'[{"i": 1}, {"i": 2}];', [{}]),
+        (b'[{"i": 1}, {"i": 2,}, {"i": 3}]', [{"i": 1}, {}, {"i": 3}]),
+        (b'[{"i": 1}, {"i": tru, "s": "],"}, nope]', [{"i": 1}, {}, {}]),
+        (
+            b"[{'i': 1, 's': '\"],'}, , {\"i\": 2}]",
+            [{"i": 1, "s": '"],'}, {}, {"i": 2}],
+        ),
+        (b'[{"i": 1, "s": "\\ud83d"}, {"i": 2}]', [{"i": 1}, {"i": 2}]),
     ],
 )
 @pytest.mark.parametrize("columns", [COLUMNS, FLAT], ids=["nested", "flat"])

@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sluice.formats.json import parse_block
-from support.json_rows import COLUMNS, CORRUPT, FLAT, carefully, rows
+from support.json_rows import BEHIND, COLUMNS, CORRUPT, FLAT, carefully, rows
 
 
 def took_fast_path(block: bytes, columns: pa.Schema = COLUMNS) -> bool:
@@ -85,7 +85,10 @@ LINE = st.one_of(
     st.dictionaries(st.sampled_from(COLUMNS.names), VALUE, max_size=3).map(
         lambda record: json.dumps(record, ensure_ascii=False).encode(errors="replace")
     ),
-    st.sampled_from(CORRUPT[:-2]),
+    st.sampled_from(
+        [*CORRUPT[:-2], b'{"s": "\\ud800"}', b"{'d': -NaN}", b'{"d": -NaN}']
+    ),
+    st.sampled_from(BEHIND).map(b'{"i": 1}'.__add__),
     st.binary(max_size=6),
 )
 

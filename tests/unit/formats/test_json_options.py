@@ -98,10 +98,6 @@ def test_tasks_share_files_whose_lines_end_at_a_line_feed(
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("allowSingleQuotes", "true"),
-        ("allowUnquotedFieldNames", "true"),
-        ("allowComments", "true"),
-        ("allowNonNumericNumbers", "false"),
         ("encoding", "cp037"),
         ("lineSep", ""),
         ("dateFormat", "EEEE"),
