@@ -164,3 +164,44 @@ def test_schema_is_the_one_that_spark_infers(
         found = json_format(options).infer([str(path)], max_bytes=1 << 20, typed=True)
 
     assert from_arrow_schema(found).simpleString() == expected.simpleString()
+
+
+LENIENCIES = [
+    *("allowSingleQuotes", "allowUnquotedFieldNames", "allowNonNumericNumbers"),
+    *("allowComments", "allowUnquotedControlChars", "allowNumericLeadingZeros"),
+    "allowBackslashEscapingAnyCharacter",
+]
+GAPS = st.sampled_from(["", "", " ", "/* } */", '/* " */'])
+NAMES = st.sampled_from(['"s"', "'s'", "s", '"d"', "'d'", "d", '"m"', "m"])
+LENIENT_TEXTS = ['"x"', "'it\\'s'", '"it\\\'s"', "'\"'", '"\\q"', '"a\tb"', "'NaN'"]
+LENIENT_NUMBERS = ["007", "-00.50", "1.5", "NaN", "-INF", "+Infinity", "0", '"+INF"']
+LENIENT_VALUES = st.sampled_from(
+    [*LENIENT_TEXTS, *LENIENT_NUMBERS, "{'k': 'v'}", '{"k" : NaN}', '["a"]', "x", ""]
+)
+MEMBERS = st.tuples(GAPS, NAMES, GAPS, st.just(":"), GAPS, LENIENT_VALUES, GAPS)
+LENIENT_LINES = st.tuples(
+    st.lists(MEMBERS.map("".join), max_size=3).map(",".join),
+    st.sampled_from(["", "", " // end", "}", ";", '{"d": 1}', "/* */"]),
+).map(lambda each: f"{{{each[0]}}}{each[1]}")
+
+
+@given(
+    st.lists(LENIENT_LINES, min_size=10, max_size=40),
+    st.fixed_dictionaries(
+        {}, optional={name: st.sampled_from(["true", "false"]) for name in LENIENCIES}
+    ),
+)
+@QUICKLY
+def test_leniencies_are_those_of_sparks_reader(
+    spark: SparkSession, lines: list[str], options: dict[str, str]
+) -> None:
+    """Each by its own option, and with Spark's defaults."""
+    columns = StructType.fromDDL("s string, d double, m map<string, string>")
+    content = "\n".join(lines).encode()
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "a.json")
+        path.write_bytes(content)
+        reader = spark.read.schema(columns).options(**options)
+        expected = reader.json(str(path)).toArrow().to_pylist()
+
+    assert repr(ours(content, columns, options)) == repr(expected)
