@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from io import BytesIO
 from itertools import chain
@@ -16,6 +17,7 @@ import pyarrow.types as pt
 
 from sluice.formats.base import FileRange, Format, ParsedBlock, Split
 from sluice.formats.content import read_heads
+from sluice.formats.csv_values import convert
 from sluice.formats.encodings import UTF8, is_wide, to_utf8
 from sluice.formats.json_infer import (
     Rules,
@@ -49,6 +51,7 @@ from sluice.formats.streams import (
 _CAREFUL_RECORDS = 256
 _BOM = b"\xef\xbb\xbf"
 _SPACE = b" \t\r\n"
+_FIRST_MOMENT = datetime.min.replace(tzinfo=UTC)
 _ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
 
 
@@ -211,7 +214,7 @@ def parse_lines(
     lines: Sequence[bytes], columns: pa.Schema, dialect: Dialect = PLAIN
 ) -> Iterator[ParsedBlock]:
     """Parse lines, each an object or an array of them, without space around it."""
-    parsed = _parse_quickly(lines, columns, dialect.leniency) if lines else None
+    parsed = _parse_quickly(lines, columns, dialect) if lines else None
     if parsed is not None:
         yield parsed
         return
@@ -254,7 +257,7 @@ def parse_document(
 def _parse_records(
     lines: Sequence[bytes], columns: pa.Schema, dialect: Dialect
 ) -> Iterator[ParsedBlock]:
-    parsed = _parse_quickly(lines, columns, dialect.leniency) if lines else None
+    parsed = _parse_quickly(lines, columns, dialect) if lines else None
     if parsed is not None:
         yield parsed
     else:
@@ -276,18 +279,18 @@ def _parse_odd(
 
 
 def _parse_quickly(
-    lines: Sequence[bytes], columns: pa.Schema, leniency: Leniency
+    lines: Sequence[bytes], columns: pa.Schema, dialect: Dialect
 ) -> ParsedBlock | None:
     """Parse records with pyarrow, None where that would lose something."""
-    table = _parse_fast(lines, columns, leniency, unexpected="error")
+    table = _parse_fast(lines, columns, dialect, unexpected="error")
     if table is not None:
         return ParsedBlock(table, None)
     if any(pt.is_nested(field.type) for field in columns):
         return None  # a field that is new in a nested object would be lost
-    table = _parse_fast(lines, columns, leniency, unexpected="ignore")
+    table = _parse_fast(lines, columns, dialect, unexpected="ignore")
     if table is None:
         return None
-    records = read_unknown_fields(lines, columns, leniency)
+    records = read_unknown_fields(lines, columns, dialect.leniency)
     return None if records is None else ParsedBlock(table, records)
 
 
@@ -304,18 +307,15 @@ def _elements(array: bytes, leniency: Leniency) -> list[bytes]:
 
 
 def _parse_fast(
-    lines: Sequence[bytes],
-    columns: pa.Schema,
-    leniency: Leniency,
-    *,
-    unexpected: str,
+    lines: Sequence[bytes], columns: pa.Schema, dialect: Dialect, *, unexpected: str
 ) -> pa.Table | None:
+    texts = pa.schema(map(_as_read, columns))
     block = b"\n".join(lines)
-    is_plain = all(_is_plain(field.type) for field in columns)
+    is_plain = all(_is_plain(field.type) for field in texts)
     if not is_plain or not are_objects(lines) or not is_utf8(block):
         return None
     # It takes these words for numbers, whatever the options say.
-    if b"-NaN" in block or (not leniency.not_finite and b"NaN" in block):
+    if b"-NaN" in block or (not dialect.leniency.not_finite and b"NaN" in block):
         return None
     try:
         table = pyarrow.json.read_json(
@@ -324,15 +324,43 @@ def _parse_fast(
                 use_threads=False, block_size=len(block) + 1
             ),
             parse_options=pyarrow.json.ParseOptions(
-                explicit_schema=columns, unexpected_field_behavior=unexpected
+                explicit_schema=texts, unexpected_field_behavior=unexpected
             ),
         )
     except pa.ArrowInvalid:
         return None
     # Two objects in a line become two rows there, and are no JSON record here.
-    fits = table.schema.equals(columns) and table.num_rows == len(lines)
+    fits = table.schema.equals(texts) and table.num_rows == len(lines)
     # It makes infinity of an integer with more digits than a float can hold.
-    return table if fits and not any(map(_has_infinity, table.columns)) else None
+    if not fits or any(map(_has_infinity, table.columns)):
+        return None
+    return _with_times(table, columns, dialect.formats)
+
+
+def _as_read(column: pa.Field) -> pa.Field:
+    """Return a column as pyarrow reads it: its own times are not those of Spark."""
+    return column.with_type(pa.string()) if _is_time(column.type) else column
+
+
+def _is_time(kind: pa.DataType) -> bool:
+    return bool(pt.is_date32(kind) or pt.is_timestamp(kind))
+
+
+def _with_times(
+    table: pa.Table, columns: pa.Schema, formats: Formats
+) -> pa.Table | None:
+    """Return a table with the dates and times of its text, None if one does not fit."""
+    for number, column in enumerate(columns):
+        if not _is_time(column.type):
+            continue
+        texts = table.column(number).combine_chunks()
+        values, misfits = convert(texts, column.type, formats)
+        first = pa.scalar(_FIRST_MOMENT, pa.timestamp("us", "UTC")).cast(column.type)
+        # The year 0 is one to pyarrow, and none to Python, which reads the rest.
+        if misfits or pc.any(pc.less(values, first)).as_py():
+            return None
+        table = table.set_column(number, column, values)
+    return table
 
 
 def _has_infinity(values: pa.Array | pa.ChunkedArray) -> bool:

@@ -8,6 +8,7 @@ from typing import BinaryIO
 from sluice.values import Option, parse_bytes
 
 BLOCK_BYTES = 8 << 20
+_PIECE_BYTES = 1 << 20
 DEFAULT_CONTENT_BYTES = 512 << 20
 _BOM = b"\xef\xbb\xbf"
 _MOST_CONTENT_BYTES = (1 << 31) - 1
@@ -44,12 +45,22 @@ def read_content(stream: BinaryIO, limit: int, *, size: int | None = None) -> by
     Raises:
         BadFileError: it is more than ``limit`` bytes.
     """
-    expected = limit if size is None else size
-    if expected <= limit:
-        content = stream.read(expected + 1)
-        if len(content) <= limit:
-            return content
-    raise too_much_error("it holds", limit)
+    if size is None:
+        content = b"".join(_pieces(stream, limit))
+    else:
+        content = stream.read(size + 1) if size <= limit else b""
+    if len(content) > limit or (size or 0) > limit:
+        raise too_much_error("it holds", limit)
+    return content
+
+
+def _pieces(stream: BinaryIO, limit: int) -> Iterator[bytes]:
+    """Yield what a stream holds, and a byte more than ``limit`` where there is more."""
+    left = limit + 1
+    # A read gets memory for all that it asks for, which for a small file is much.
+    while left and (piece := stream.read(min(_PIECE_BYTES, left))):
+        left -= len(piece)
+        yield piece
 
 
 def read_line(stream: BinaryIO, limit: int) -> bytes:

@@ -137,8 +137,11 @@ def _contents(group: Iterable[FileSlice], plan: ReadPlan) -> Iterator[bytes]:
     left = _CONTENT_BYTES
     for each in group:
         _require_unchanged(each, plan)
-        with _open(each, plan).stream as stream:
-            content = read_content(stream, left)
+        opened = _open(each, plan)
+        # Without a size each read would get as much memory as all may have.
+        size = each.file.size if opened.is_plain else None
+        with opened.stream as stream:
+            content = read_content(stream, left, size=size)
         left -= len(content)
         yield content
 

@@ -107,6 +107,39 @@ def test_fast_path_agrees_with_careful_path(
     assert repr(rows(block, columns)) == repr(carefully(block, columns))
 
 
+TIMES = pa.schema(
+    [
+        ("day", pa.date32()),
+        ("at", pa.timestamp("us", "UTC")),
+        ("local", pa.timestamp("us")),
+    ]
+)
+TIME_TEXTS = st.sampled_from(
+    [
+        *("2026-01-31", "2026-1-3", "2026-02-30", "0000-01-01", "10000-01-01", "2026"),
+        *("2026-01-31 12:30:00", "2026-01-31T12:30:00.123456Z", "2026-01-31T12:30"),
+        *("2026-01-31T12:30:00+01:00", "2026-01-31 12:30:00.1234567", " 2026-01-31 "),
+        *("", "soon", None, 1, 1.5, True, [], "0001-01-01", "9999-12-31T23:59:59Z"),
+    ]
+)
+
+
+@given(st.lists(st.dictionaries(st.sampled_from(TIMES.names), TIME_TEXTS), max_size=4))
+@settings(max_examples=150, deadline=None, derandomize=True)
+def test_times_are_the_same_on_both_paths(records: list[dict]) -> None:
+    """Whole columns of text are converted at once, or each on its own."""
+    block = "\n".join(map(json.dumps, records)).encode()
+
+    assert repr(rows(block, TIMES)) == repr(carefully(block, TIMES))
+
+
+def test_times_take_the_fast_path() -> None:
+    """Most tables have some, and each would cost as much as ten other columns."""
+    block = b'{"day": "2026-01-31", "at": "2026-01-31T12:30:00Z"}\n' * 3
+
+    assert took_fast_path(block, TIMES)
+
+
 @given(lines=st.lists(LINE, max_size=6))
 @settings(max_examples=40, deadline=None, derandomize=True)
 def test_rescued_text_is_valid_json(lines: list[bytes]) -> None:

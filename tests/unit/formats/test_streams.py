@@ -12,7 +12,20 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sluice.formats import streams
-from sluice.formats.streams import BadFileError, line_blocks
+from sluice.formats.streams import BadFileError, line_blocks, read_content
+
+
+class Asked(io.BytesIO):
+    """A stream that remembers how many bytes it was asked for."""
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__(content)
+        self.asked: list[int] = []
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return some of the content."""
+        self.asked.append(size)
+        return super().read(size)
 
 
 def small_blocks(
@@ -58,6 +71,25 @@ def test_line_beyond_the_limit_is_a_bad_file() -> None:
     with pytest.raises(BadFileError, match=r"a line of it .*sluice\.maxContentBytes"):
         list(small_blocks(io.BytesIO(content), 0, 44, 4, limit=38))
     assert list(small_blocks(io.BytesIO(content), 4, 44, 4, limit=1)) == []
+
+
+@pytest.mark.parametrize("size", [None, 5])
+def test_content_is_whole_up_to_the_limit(size: int | None) -> None:
+    """However many reads it takes; a byte more is a bad file."""
+    with patch.object(streams, "_PIECE_BYTES", 2):
+        assert read_content(io.BytesIO(b"abcde"), 5, size=size) == b"abcde"
+        with pytest.raises(BadFileError, match="4 bytes"):
+            read_content(io.BytesIO(b"abcde"), 4, size=size)
+
+
+@pytest.mark.parametrize("size", [None, 3])
+def test_small_content_is_not_asked_for_as_if_it_were_large(size: int | None) -> None:
+    """A read gets memory for all that it asks for."""
+    stream = Asked(b"abc")
+
+    read_content(stream, 512 << 20, size=size)
+
+    assert max(stream.asked) <= 1 << 20
 
 
 def test_huge_line_is_whole(tmp_path: Path) -> None:
