@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from io import BytesIO
 from itertools import groupby
 from operator import itemgetter
@@ -154,14 +155,37 @@ class CsvFormat(Format):
         """Return the records of many small files; those with one header are a block."""
         parsed: list[ParsedBlock] = []
         counts: list[int] = []
-        files = (self._open(BytesIO(each), 0, len(each)) for each in contents)
+        files = map(self._lines_of, contents)
         for names, group in groupby(files, key=itemgetter(0)):
             layout = self._layout(columns.names if names is None else names)
-            plain = [ended(b"".join(blocks)) for _, blocks in group]
-            counts += (count_lines(each, layout.dialect) for each in plain)
-            if block := b"".join(plain):
+            block, found = self._plain_files([lines for _, lines in group])
+            counts += found
+            if block:
                 parsed.append(fill_columns(block, columns, layout, rescues=rescues))
         return parsed, counts
+
+    def _lines_of(self, content: bytes) -> tuple[list[str] | None, bytes]:
+        """Return the names of a header, None without one, and the lines of a file."""
+        encoding = self.encoding
+        if is_wide(encoding):
+            content, encoding = to_utf8(content, encoding), "utf-8"
+        names, blocks = self._split_top(BytesIO(content), 0, len(content), encoding)
+        return names, ended(b"".join(blocks))
+
+    def _plain_files(self, files: Sequence[bytes]) -> tuple[bytes, list[int]]:
+        """Return the records of files, and how many each of them has."""
+        whole = b"".join(files)
+        if b"\r" not in whole:
+            plain = self._plain(whole)
+            # Where no line is left out, each is a record.
+            if plain.count(b"\n") == whole.count(b"\n"):
+                return plain, [each.count(b"\n") for each in files]
+        each_plain = [ended(self._plain(each)) for each in files]
+        dialect = written(self.dialect)
+        return b"".join(each_plain), [count_lines(each, dialect) for each in each_plain]
+
+    def _plain(self, block: bytes) -> bytes:
+        return plain_lines(block, self.dialect, self.comment.encode())
 
     def _layout(self, names: Sequence[str]) -> Layout:
         return Layout(
@@ -198,6 +222,13 @@ class CsvFormat(Format):
     def _open_lines(
         self, stream: BinaryIO, start: int, end: int, encoding: str
     ) -> tuple[list[str] | None, Iterator[bytes]]:
+        names, blocks = self._split_top(stream, start, end, encoding)
+        return names, map(self._plain, blocks)
+
+    def _split_top(
+        self, stream: BinaryIO, start: int, end: int, encoding: str
+    ) -> tuple[list[str] | None, Iterator[bytes]]:
+        """Return the header's names, None without one, and the lines as they are."""
         top = self._read_top(stream, encoding)
 
         def blocks() -> Iterator[bytes]:
@@ -207,12 +238,8 @@ class CsvFormat(Format):
                 stream, start, end, position=top.position, limit=self.max_content_bytes
             )
 
-        dialect, comment = self.dialect, self.comment.encode()
-        plain = (
-            plain_lines(to_utf8(block, encoding), dialect, comment)
-            for block in _without_mark(blocks(), first=start + top.position == 0)
-        )
-        return top.names, plain
+        unmarked = _without_mark(blocks(), first=start + top.position == 0)
+        return top.names, (to_utf8(block, encoding) for block in unmarked)
 
     def _read_top(self, stream: BinaryIO, encoding: str) -> _Top:
         """Read what is before the records, from the beginning of a file."""
@@ -239,7 +266,7 @@ class CsvFormat(Format):
         comment = self.comment.encode()
         if not line.strip(_SPACE) or (comment and line.startswith(comment)):
             return []
-        return header_names(Cells(line.decode("latin-1"), self.dialect))
+        return list(_cut_header(line, self.dialect))
 
     def _open_document(
         self, content: bytes
@@ -254,6 +281,12 @@ class CsvFormat(Format):
 
 
 FORMAT = CsvFormat
+
+
+@lru_cache(maxsize=8)
+def _cut_header(line: bytes, dialect: Dialect) -> list[str]:
+    """Return the names of a header, which in many files is the same."""
+    return header_names(Cells(line.decode("latin-1"), dialect))
 
 
 def _without_mark(blocks: Iterator[bytes], *, first: bool) -> Iterator[bytes]:

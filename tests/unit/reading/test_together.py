@@ -82,6 +82,26 @@ def test_small_csv_files_are_read_as_alone(
     compare(files, CsvFormat(header=header, comment=comment), CSV_OUTPUT)
 
 
+@pytest.mark.parametrize(
+    ("files", "counts"),
+    [
+        ([b"1,a\n2,b", b"", b"3,c\n"], [2, 0, 1]),
+        ([b"1,a\n\n#c\n2,b\n", b"3,c\n"], [2, 1]),
+        ([b"1,a\r2,b\r", b"3,c\n"], [2, 1]),
+        ([b'1,"a', b'b"c,2\n'], [1, 1]),
+    ],
+)
+def test_each_file_has_its_own_rows(files: list[bytes], counts: list[int]) -> None:
+    """Also where lines are left out, or end otherwise."""
+    columns = pa.schema([("i", pa.int64()), ("s", pa.string())])
+    source_format = CsvFormat(comment="#")
+
+    blocks, found = source_format.parse_together(files, columns, rescues=True)
+
+    assert found == counts
+    assert sum(block.num_rows for block in blocks) == sum(counts)
+
+
 def landed(folder: Path) -> list[LedgerFile]:
     """Write three small files of a hundred rows; return them as the ledger has them."""
     content = gzip.compress(LINES)
