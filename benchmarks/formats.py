@@ -1,10 +1,13 @@
-"""Measure a stream of CSV files into Delta beside Spark's own, in turns.
+"""Measure a stream of files into Delta beside Spark's own, in turns.
 
-    python benchmarks/formats.py [--megabytes 100] [--rounds 3] [--json]
+    python benchmarks/formats.py --format parquet --megabytes 500
+    python benchmarks/formats.py --format csv --files 20000 --rows 5
 
-One session on local[2], trigger availableNow, an explicit schema of seven columns, a
-header, a quoted column. Ours has ``_rescued_data`` as well. The first run of each warms
-up and is not counted.
+One session on local[2], trigger availableNow, an explicit schema of seven columns. Both
+tables keep ``_metadata``, ours ``_rescued_data`` as well. The options are the defaults
+of each, so ours takes 1,000 files a micro-batch and Spark's all of them, unless
+``--max-files`` says how many both take. The first run of each warms up and is not
+counted. Processor time is that of all processes of the session.
 """
 
 from __future__ import annotations
@@ -13,101 +16,246 @@ import argparse
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from pyspark.sql import DataFrame, SparkSession
+import numpy as np
+import psutil
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from pyspark.sql import SparkSession
+from pyspark.sql.streaming.readwriter import DataStreamReader
 
-from sluice.cli.output import print_json, print_line
+from sluice.cli.output import print_json, print_line, print_rows
 from sluice.spark.session import spark_session
 
 _SCHEMA = (
     "id bigint, customer string, amount double, quantity int, paid boolean, "
     "day date, moment timestamp"
 )
-_FILES = 8
+_HEADER = "id,customer,amount,quantity,paid,day,moment"
+_SAMPLE_ROWS = 50_000
+# What the profile of our sessions sets otherwise than Spark, for what is measured here.
+_SPARK_DEFAULTS = {
+    "spark.driver.extraJavaOptions": (
+        "-XX:TieredStopAtLevel=4 -XX:-UseSerialGC -XX:+UseG1GC"
+    ),
+    "spark.databricks.delta.snapshotPartitions": "50",
+    "spark.sql.shuffle.partitions": "200",
+    "spark.sql.sources.parallelPartitionDiscovery.threshold": "32",
+    "spark.sql.sources.parallelPartitionDiscovery.parallelism": "10000",
+    "spark.sql.files.openCostInBytes": "4194304",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One stream: its seconds, and those of all processors."""
+
+    source: str
+    seconds: float
+    processor: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bench:
+    """What is measured: the session, the files, how many rows they have."""
+
+    spark: SparkSession
+    format: str
+    landing: str
+    rows: int
+    max_files: int | None
+
+    def run(self, source: str, root: Path) -> Run:
+        """Read all files into a new table."""
+        began, used = time.monotonic(), _processor_seconds()
+        query = (
+            self._reader(source, root)
+            .load(self.landing)
+            .select("*", "_metadata")
+            .writeStream.format("delta")
+            .option("checkpointLocation", str(root / "checkpoint"))
+            .trigger(availableNow=True)
+            .start(str(root / "table"))
+        )
+        query.awaitTermination()
+        seconds, processor = time.monotonic() - began, _processor_seconds() - used
+        found = self.spark.read.format("delta").load(str(root / "table")).count()
+        if found != self.rows:
+            message = f"{source} read {found} of {self.rows} rows"
+            raise RuntimeError(message)
+        return Run(source=source, seconds=seconds, processor=processor)
+
+    def _reader(self, source: str, root: Path) -> DataStreamReader:
+        reader = self.spark.readStream.schema(_SCHEMA)
+        if self.format == "csv":
+            reader = reader.option("header", "true")
+        if source == "spark":
+            reader, limit = reader.format(self.format), "maxFilesPerTrigger"
+        else:
+            limit = "cloudFiles.maxFilesPerTrigger"
+            reader = (
+                reader.format("cloudFiles")
+                .option("cloudFiles.format", self.format)
+                .option("cloudFiles.schemaLocation", str(root / "schemas"))
+                .option("rescuedDataColumn", "_rescued_data")
+            )
+        return reader.option(limit, self.max_files) if self.max_files else reader
 
 
 def main() -> None:
     """Write the files, let both read them in turns, and print seconds."""
+    given = _arguments()
+    conf = _SPARK_DEFAULTS if given.spark_defaults else {}
+    spark = spark_session("formats", **{"spark.master": "local[2]", **conf})
+    with tempfile.TemporaryDirectory(dir=given.root) as folder:
+        landing = Path(folder, "landing")
+        rows, size = _land(landing, given)
+        bench = Bench(
+            spark=spark,
+            format=given.format,
+            landing=str(landing),
+            rows=rows,
+            max_files=given.max_files,
+        )
+        runs = [*_take_turns(bench, Path(folder), given.rounds)]
+    title = (
+        f"{given.files:,} {given.format} files of {size / 1e6:,.0f} MB, {rows:,} rows"
+    )
+    _show(title, runs, as_json=given.json)
+
+
+def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--megabytes", type=int, default=100)
+    parser.add_argument("--format", choices=["csv", "json", "parquet"], default="csv")
+    parser.add_argument("--files", type=int, default=8)
+    parser.add_argument("--megabytes", type=int, default=100, help="of all files")
+    parser.add_argument("--rows", type=int, help="of each file, in place of megabytes")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--max-files", type=int, help="of a micro-batch, for both")
+    parser.add_argument(
+        "--spark-defaults",
+        action="store_true",
+        help="a session without the profile of spark_session",
+    )
+    parser.add_argument("--root", help="where files are made; a temporary folder")
     parser.add_argument("--json", action="store_true")
-    given = parser.parse_args()
-    spark = spark_session("formats", **{"spark.master": "local[2]"})
-    with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder)
-        rows = _write(root / "landing", given.megabytes << 20)
-        seconds: dict[str, list[float]] = {"spark": [], "sluice": []}
-        for number in range(given.rounds + 1):
-            for name, read in (("spark", _own), ("sluice", _ours)):
-                took = _run(spark, root / f"{name}{number}", read, rows)
-                if number:
-                    seconds[name].append(took)
-    medians = {name: statistics.median(each) for name, each in seconds.items()}
-    ratio = medians["spark"] / medians["sluice"]
-    if given.json:
-        print_json({"seconds": seconds, "speed beside spark": ratio})
+    return parser.parse_args()
+
+
+def _take_turns(bench: Bench, folder: Path, rounds: int) -> Iterator[Run]:
+    for number in range(rounds + 1):
+        for source in ("spark", "sluice"):
+            with tempfile.TemporaryDirectory(dir=folder) as root:
+                run = bench.run(source, Path(root))
+            if number:
+                yield run
+
+
+def _show(title: str, runs: list[Run], *, as_json: bool) -> None:
+    medians = {
+        what: {
+            source: statistics.median(
+                getattr(run, what) for run in runs if run.source == source
+            )
+            for source in ("spark", "sluice")
+        }
+        for what in ("seconds", "processor")
+    }
+    ratios = {what: each["spark"] / each["sluice"] for what, each in medians.items()}
+    if as_json:
+        facts = {"runs": [asdict(run) for run in runs], "speed beside spark": ratios}
+        print_json(facts)
         return
-    for name, each in seconds.items():
-        print_line(f"{name}: {', '.join(f'{one:.1f}' for one in each)} s")
-    print_line(f"speed beside Spark's own: {ratio:.2f}")
+    rounded = [
+        {"source": run.source}
+        | {what: f"{getattr(run, what):.1f}" for what in ("seconds", "processor")}
+        for run in runs
+    ]
+    print_rows(title, rounded)
+    print_line(
+        f"speed beside Spark's own: {ratios['seconds']:.2f}, "
+        f"by processor time {ratios['processor']:.2f}"
+    )
 
 
-def _write(landing: Path, size: int) -> int:
-    """Write files of together about ``size`` bytes, and return how many rows."""
+def _land(landing: Path, given: argparse.Namespace) -> tuple[int, int]:
+    """Write the files; return how many rows and bytes they have together."""
     landing.mkdir()
-    header = "id,customer,amount,quantity,paid,day,moment\n"
-    lines = "".join(
-        f'{number},"customer, {number % 997}",{number * 1.37:.2f},{number % 100},'
-        f"{'true' if number % 3 else 'false'},2026-01-{number % 28 + 1:02},"
-        f"2026-01-{number % 28 + 1:02} {number % 24:02}:{number % 60:02}:00\n"
-        for number in range(100_000, 150_000)
+    sample = landing / f"0.{given.format}"
+    rows = given.rows
+    if rows is None:
+        _write(sample, _orders(0, _SAMPLE_ROWS))
+        wanted = (given.megabytes << 20) // given.files
+        rows = max(_SAMPLE_ROWS * wanted // sample.stat().st_size, 1)
+    for number in range(given.files):
+        orders = _orders(number * rows, rows)
+        _write(landing / f"{number}.{given.format}", orders)
+    return given.files * rows, sum(each.stat().st_size for each in landing.iterdir())
+
+
+def _orders(first: int, rows: int) -> pa.Table:
+    numbers = np.arange(first, first + rows)
+    random = np.random.default_rng(first)
+    moments = np.datetime64("2026-01-01", "s") + random.integers(0, 28 * 86_400, rows)
+    customers = pc.binary_join_element_wise(
+        "customer, ", _text(random.integers(0, 100_000, rows)), ""
     )
-    times = max(size // _FILES // len(lines), 1)
-    for number in range(_FILES):
-        (landing / f"{number}.csv").write_text(header + lines * times)
-    return _FILES * times * 50_000
+    columns = {
+        "id": numbers,
+        "customer": customers,
+        "amount": np.round(random.random(rows) * 1000, 2),
+        "quantity": random.integers(0, 100, rows, dtype=np.int32),
+        "paid": numbers % 3 > 0,
+        "day": pa.array(moments.astype("datetime64[D]")),
+        "moment": pa.array(moments).cast(pa.timestamp("us", "UTC")),
+    }
+    return pa.table(columns)
 
 
-def _own(spark: SparkSession, root: Path) -> DataFrame:
-    reader = spark.readStream.format("csv").schema(_SCHEMA).option("header", "true")
-    return reader.load(str(root.parent / "landing"))
+def _write(path: Path, orders: pa.Table) -> None:
+    if path.suffix == ".parquet":
+        pq.write_table(orders, path)
+        return
+    cells = {name: _text(orders[name]) for name in orders.column_names}
+    cells["moment"] = pc.utf8_slice_codeunits(cells["moment"], 0, 19)
+    if path.suffix == ".csv":
+        quoted = pc.binary_join_element_wise('"', cells["customer"], '"', "")
+        lines = pc.binary_join_element_wise(
+            *(cells | {"customer": quoted}).values(), ","
+        )
+        path.write_text("\n".join([_HEADER, *lines.to_pylist(), ""]))
+        return
+    parts: list[object] = []
+    for name, values in cells.items():
+        mark = '"' if name in {"customer", "day", "moment"} else ""
+        parts += [f'{"," if parts else "{"}"{name}":{mark}', values, mark]
+    lines = pc.binary_join_element_wise(*parts, "}", "")
+    path.write_text("\n".join([*lines.to_pylist(), ""]))
 
 
-def _ours(spark: SparkSession, root: Path) -> DataFrame:
-    return (
-        spark.readStream.format("cloudFiles")
-        .schema(f"{_SCHEMA}, _rescued_data string")
-        .option("cloudFiles.format", "csv")
-        .option("cloudFiles.schemaLocation", str(root / "schemas"))
-        .option("header", "true")
-        .load(str(root.parent / "landing"))
+def _text(values: object) -> pa.Array:
+    return pc.cast(
+        pa.array(values) if isinstance(values, np.ndarray) else values, "string"
     )
 
 
-def _run(
-    spark: SparkSession,
-    root: Path,
-    read: Callable[[SparkSession, Path], DataFrame],
-    rows: int,
-) -> float:
-    started = time.monotonic()
-    query = (
-        read(spark, root)
-        .writeStream.format("delta")
-        .option("checkpointLocation", str(root / "checkpoint"))
-        .trigger(availableNow=True)
-        .start(str(root / "table"))
-    )
-    query.awaitTermination()
-    took = time.monotonic() - started
-    found = spark.read.format("delta").load(str(root / "table")).count()
-    if found != rows:
-        message = f"{root.name} read {found} of {rows} rows"
-        raise RuntimeError(message)
-    return took
+def _processor_seconds() -> float:
+    """Return what this process and those below it have used."""
+    me = psutil.Process()
+    return sum(map(_used_by, (me, *me.children(recursive=True))))
+
+
+def _used_by(process: psutil.Process) -> float:
+    try:
+        times = process.cpu_times()
+    except psutil.NoSuchProcess:
+        return 0.0
+    own = times.user + times.system
+    return float(own + times.children_user + times.children_system)
 
 
 if __name__ == "__main__":
