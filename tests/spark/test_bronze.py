@@ -156,7 +156,8 @@ def test_type_that_the_table_has_not_is_refused(tmp_path: Path) -> None:
         caught.value.message
     )
     run_bronze(configured(tmp_path, "order_id string, amount int"), run_id="run-3")
-    assert [row["amount"] for row in rows(configured(tmp_path))] == [1, None]
+    amounts = Counter(row["amount"] for row in rows(configured(tmp_path)))
+    assert amounts == {1: 1, None: 1}
 
 
 def test_next_run_adds_only_what_is_new(config: PipelineConfig) -> None:

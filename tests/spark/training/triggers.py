@@ -1,14 +1,12 @@
 # The triggers: all that is there, once, every interval, as fast as it can, and never.
-orders = (
-    spark.readStream.format("cloudFiles")
-    .option("cloudFiles.format", "json")
-    .option("cloudFiles.schemaLocation", f"{lake}/_schemas/orders")
-    .option("cloudFiles.maxFilesPerTrigger", 1)
-    .load(source)
-)
-
-
 def writer(name):
+    orders = (
+        spark.readStream.format("cloudFiles")
+        .option("cloudFiles.format", "json")
+        .option("cloudFiles.schemaLocation", f"{lake}/_schemas/{name}")
+        .option("cloudFiles.maxFilesPerTrigger", 1)
+        .load(source)
+    )
     return (
         orders.writeStream.format("delta")
         .queryName(name)
@@ -33,7 +31,10 @@ for name, trigger in {
     query.stop()
 
 try:
-    writer("continuous").trigger(continuous="1 second").start(f"{lake}/continuous")
+    query = (
+        writer("continuous").trigger(continuous="1 second").start(f"{lake}/continuous")
+    )
+    query.awaitTermination(60)
     refusal = None
 except Exception as e:
     refusal = str(e)
