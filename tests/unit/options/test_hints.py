@@ -57,6 +57,8 @@ def test_hint_is_a_name_and_a_type(
         "s struct<int>",
         "x array",
         "x array<int",
+        "id int) x",
+        "x int) y (z int",
         "x map<string>",
         "c varchar(3)",
         "v variant",

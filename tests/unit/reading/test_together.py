@@ -18,6 +18,7 @@ from sluice.formats.csv import CsvFormat
 from sluice.formats.json import JsonFormat
 from sluice.model import LedgerFile
 from sluice.reading import read as module
+from sluice.reading.plan import NewFields
 from sluice.reading.rows import Run, cut_runs
 from support.reading import LINES, OUTPUT, land, read, refusal, rewritten, whole
 
@@ -180,3 +181,22 @@ def test_runs_are_cut_where_blocks_end(tmp_path: Path) -> None:
     cut = [mine for _, mine in cut_runs(blocks, runs)]
 
     assert cut == [[Run(first, 2), Run(last, 1)], [Run(last, 1)], [Run(last, 2)]]
+
+
+@pytest.mark.parametrize(
+    ("content", "asked"),
+    [
+        (b'{"i": 1, "new": 2}', {"new_fields": NewFields.REFUSED}),
+        (b"nope", {"fail_on_malformed": True}),
+    ],
+)
+def test_file_that_must_not_go_on_is_found_among_many(
+    tmp_path: Path, content: bytes, asked: dict[str, object]
+) -> None:
+    """What many files hold is looked at as that of one is, and names its file."""
+    good = replace(land(tmp_path, "a", b'{"i": 1}'), seq=1)
+    bad = replace(land(tmp_path, "b", content), seq=2)
+
+    error = refusal(whole(good), whole(bad), **asked)
+
+    assert error.context["path"] == bad.path
