@@ -12,7 +12,6 @@ from itertools import chain
 import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.json
 import pyarrow.types as pt
 
 from sluice.formats.base import FileRange, Format, ParsedBlock, Split
@@ -33,7 +32,7 @@ from sluice.formats.json_leniency import (
     skip_comments,
 )
 from sluice.formats.json_options import OPTIONS
-from sluice.formats.json_quick import are_objects, is_utf8
+from sluice.formats.json_quick import are_objects, read_objects
 from sluice.formats.json_values import (
     PLAIN,
     Dialect,
@@ -310,29 +309,21 @@ def _parse_fast(
     lines: Sequence[bytes], columns: pa.Schema, dialect: Dialect, *, unexpected: str
 ) -> pa.Table | None:
     texts = pa.schema(map(_as_read, columns))
-    block = b"\n".join(lines)
-    is_plain = all(_is_plain(field.type) for field in texts)
-    if not is_plain or not are_objects(lines) or not is_utf8(block):
+    if not all(_is_plain(field.type) for field in texts) or not are_objects(lines):
         return None
+    block = b"\n".join(lines)
     # It takes these words for numbers, whatever the options say.
     if b"-NaN" in block or (not dialect.leniency.not_finite and b"NaN" in block):
         return None
-    try:
-        table = pyarrow.json.read_json(
-            pa.BufferReader(block),
-            read_options=pyarrow.json.ReadOptions(
-                use_threads=False, block_size=len(block) + 1
-            ),
-            parse_options=pyarrow.json.ParseOptions(
-                explicit_schema=texts, unexpected_field_behavior=unexpected
-            ),
-        )
-    except pa.ArrowInvalid:
-        return None
-    # Two objects in a line become two rows there, and are no JSON record here.
-    fits = table.schema.equals(texts) and table.num_rows == len(lines)
+    table = read_objects(
+        block, len(lines), explicit_schema=texts, unexpected_field_behavior=unexpected
+    )
     # It makes infinity of an integer with more digits than a float can hold.
-    if not fits or any(map(_has_infinity, table.columns)):
+    if (
+        table is None
+        or not table.schema.equals(texts)
+        or any(map(_has_infinity, table.columns))
+    ):
         return None
     return _with_times(table, columns, dialect.formats)
 

@@ -16,8 +16,28 @@ _NO_OPENINGS = bytes(set(range(256)) - set(b"{[\n"))
 _LONG_LIMIT = 2.0**63
 
 
-def is_utf8(block: bytes) -> bool:
-    """Return True if ``block`` is UTF-8 as a whole."""
+def read_objects(block: bytes, count: int, **parse: object) -> pa.Table | None:
+    """Return ``count`` objects, one a line, None where pyarrow may be wrong.
+
+    ``parse`` are options of pyarrow's parser. Every line begins and ends as an object.
+    """
+    if not _is_utf8(block):
+        return None
+    try:
+        table = pyarrow.json.read_json(
+            pa.BufferReader(block),
+            read_options=pyarrow.json.ReadOptions(
+                use_threads=False, block_size=len(block) + 1
+            ),
+            parse_options=pyarrow.json.ParseOptions(**parse),
+        )
+    except pa.ArrowInvalid:
+        return None
+    # Two objects in a line become two rows there, and are no JSON record here.
+    return table if table.num_rows == count else None
+
+
+def _is_utf8(block: bytes) -> bool:
     if block.isascii():
         return True
     try:
@@ -40,21 +60,12 @@ def types_of_fields(block: bytes) -> list[pa.Field] | None:
 
     Strings may come back as times, which some of them look like.
     """
-    if not _holds_objects(block) or not _is_shallow(block) or not is_utf8(block):
+    if not _holds_objects(block) or not _is_shallow(block):
         return None
-    try:
-        table = pyarrow.json.read_json(
-            pa.BufferReader(block),
-            read_options=pyarrow.json.ReadOptions(
-                use_threads=False, block_size=len(block) + 1
-            ),
-        )
-    except pa.ArrowInvalid:
+    table = read_objects(block, block.count(b"\n") + 1)
+    if table is None or not all(map(_is_exact, table.columns)):
         return None
-    # Two objects in a line become two rows there, and are no JSON record here.
-    lines = block.count(b"\n") + 1
-    fits = table.num_rows == lines and all(map(_is_exact, table.columns))
-    return list(table.schema) if fits else None
+    return list(table.schema)
 
 
 def _holds_objects(block: bytes) -> bool:
