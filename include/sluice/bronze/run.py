@@ -30,7 +30,7 @@ from sluice.options.clean import CleanMode
 from sluice.options.configured import source_options
 from sluice.preflight.run import Preflight, preflight
 from sluice.rules.require import require_nothing_begun
-from sluice.schema.kept import latest_version, list_versions
+from sluice.schema.kept import latest_number, list_versions
 from sluice.spark.failures import all_causes, delta_error, own_error
 from sluice.spark.restarts import is_schema_change
 from sluice.spark.session import spark_session, storage_conf
@@ -91,7 +91,7 @@ def _stream(
         require_nothing_begun(config)
         clear_unplanned(checkpoint)
         # Another run may have ended since then: its batches are not ours.
-        committed, version = _last_committed(checkpoint), _version(config)
+        committed = _last_committed(checkpoint)
         spark = spark_session(name, **storage_conf(config.locations))
         # A start after a bad file discovers again: a replaced file has a newer version.
         discovered = iter([_discovered_options(found, trigger)])
@@ -100,13 +100,14 @@ def _stream(
             given = {**options, **next(discovered, {})}
             return start_bronze(spark, config, run_id, trigger, given)
 
-        _run_query(config, hold, start, lambda: _meanwhile(config, run_id))
+        notes = _run_query(config, hold, start, lambda: _meanwhile(config, run_id))
         archive_history(config)
         hold.require_held()
         stopped = hold.stop_reason
     counts = count_batches(config, after=committed)
-    notes = (*_evolutions(config, after=version), *((stopped,) if stopped else ()))
-    return StepSummary("bronze", run_id, counts, notes, bool(stopped))
+    if stopped:
+        notes.append(stopped)
+    return StepSummary("bronze", run_id, counts, tuple(notes), bool(stopped))
 
 
 def _discovered_options(found: Preflight, trigger: Trigger) -> dict[str, str]:
@@ -120,26 +121,29 @@ def _run_query(
     hold: Hold,
     start: Callable[[], StreamingQuery],
     meanwhile: Callable[[], None],
-) -> None:
+) -> list[str]:
     """Run the query; start it again where its tasks have made that worth while.
 
-    They record files that cannot be read, and evolve the schema.
+    They record files that cannot be read, and evolve the schema, of which each new
+    field gives a note.
     """
-    left_out, version = _left_out(config), _version(config)
+    left_out, first = _left_out(config), latest_number(config.schema_location)
+    version = first
     while not hold.stop_reason:
         try:
             await_query(start(), hold, meanwhile=meanwhile)
         except (PySparkException, Py4JJavaError) as error:
             before, left_out = left_out, _left_out(config)
             recorded = [left_out[seq] for seq in left_out.keys() - before.keys()]
-            read_in, version = version, _version(config)
+            read_in, version = version, latest_number(config.schema_location)
             has_evolved = is_schema_change(error) and version > read_in
             if not recorded and not has_evolved:
                 raise _failed_error(config, error) from error
             for file in recorded:
                 _LOG.warning(_WENT[file.kind], file.path, file.error)
         else:
-            return
+            break
+    return list(_evolutions(config, after=first))
 
 
 def _meanwhile(config: PipelineConfig, run_id: str) -> None:
@@ -197,16 +201,10 @@ def _left_out(config: PipelineConfig) -> dict[int, QuarantinedFile]:
     return ledger.left_out() if ledger else {}
 
 
-def _version(config: PipelineConfig) -> int:
-    """Return the number of the schema that the source reads in, -1 without one."""
-    version = latest_version(config.schema_location)
-    return -1 if version is None else version.number
-
-
 def _evolutions(config: PipelineConfig, *, after: int) -> Iterator[str]:
     """Yield a note for each field that came with a version behind ``after``."""
-    for version in list_versions(config.schema_location):
-        for name, path in version.added.items() if version.number > after else ():
+    for version in list_versions(config.schema_location, after=after):
+        for name, path in version.added.items():
             yield f"schema version {version.number}: {name!r} came with {path!r}"
 
 

@@ -12,7 +12,7 @@ from pyspark.sql.types import StructType
 from sluice.delta.log import open_table
 from sluice.errors import Condition, UsageError
 
-Clash = tuple[str, pa.DataType, pa.DataType]
+_Clash = tuple[str, pa.DataType, pa.DataType]
 
 
 def require_same_types(rows: StructType, table_location: str) -> None:
@@ -27,7 +27,7 @@ def require_same_types(rows: StructType, table_location: str) -> None:
     if table is None:
         return
     found = to_arrow_schema(rows, timezone="UTC")
-    clash = next(find_clashes(pa.schema(table.schema()), found), None)
+    clash = next(_find_clashes(pa.schema(table.schema()), found), None)
     if clash is None:
         return
     name, kind, read_as = clash
@@ -42,9 +42,9 @@ def require_same_types(rows: StructType, table_location: str) -> None:
     )
 
 
-def find_clashes(
+def _find_clashes(
     known: Iterable[pa.Field], read: Iterable[pa.Field], *, inside: str = ""
-) -> Iterator[Clash]:
+) -> Iterator[_Clash]:
     """Yield name and types of each field that both have, and in other types.
 
     Names are compared as Delta does, in any case. A nested field is ``a.b``.
@@ -57,9 +57,9 @@ def find_clashes(
             yield from _clashes(name, before.type, field.type)
 
 
-def _clashes(name: str, known: pa.DataType, read: pa.DataType) -> Iterator[Clash]:
+def _clashes(name: str, known: pa.DataType, read: pa.DataType) -> Iterator[_Clash]:
     if pt.is_struct(known) and pt.is_struct(read):
-        yield from find_clashes(known, read, inside=f"{name}.")
+        yield from _find_clashes(known, read, inside=f"{name}.")
     elif _is_list(known) and _is_list(read):
         yield from _clashes(f"{name}.element", known.value_type, read.value_type)
     elif pt.is_map(known) and pt.is_map(read):

@@ -52,18 +52,17 @@ def _to_json(version: SchemaVersion) -> dict[str, object]:
 
 def _rows(versions: list[SchemaVersion]) -> Iterator[dict[str, object]]:
     """Yield a row for each field of the last version; a nested one behind its own."""
+    if not versions:
+        return
+    fields = versions[-1].schema
     came = {
         name: (each.number, path)
         for each in versions
         for name, path in each.added.items()
     }
-    names = {name for each in versions[-1:] for name in each.schema.names}
-    for field in versions[-1].schema if versions else ():
-        inner = sorted(
-            name
-            for name in came
-            if name.startswith(f"{field.name}.") and name not in names
-        )
+    nested = sorted(came.keys() - set(fields.names))
+    for field in fields:
+        inner = [name for name in nested if name.startswith(f"{field.name}.")]
         for name in (field.name, *inner):
             since, path = came.get(name, (versions[0].number, None))
             kind = field.dataType.simpleString() if name == field.name else None

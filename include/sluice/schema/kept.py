@@ -37,17 +37,23 @@ def latest_version(schema_location: str) -> SchemaVersion | None:
     Raises:
         FatalError: it cannot be read.
     """
-    numbers = _numbers(schema_location)
-    return _read(schema_location, max(numbers)) if numbers else None
+    number = latest_number(schema_location)
+    return None if number < 0 else _read(schema_location, number)
 
 
-def list_versions(schema_location: str) -> list[SchemaVersion]:
-    """Return all versions below ``schema_location``, the first one first.
+def latest_number(schema_location: str) -> int:
+    """Return the number of the newest version, -1 where none is kept."""
+    return max(_numbers(schema_location), default=-1)
+
+
+def list_versions(schema_location: str, *, after: int = -1) -> list[SchemaVersion]:
+    """Return the versions behind number ``after``, by default all, in order.
 
     Raises:
         FatalError: one cannot be read.
     """
-    return [_read(schema_location, number) for number in _numbers(schema_location)]
+    numbers = _numbers(schema_location)
+    return [_read(schema_location, number) for number in numbers if number > after]
 
 
 def keep_version(schema_location: str, version: SchemaVersion) -> bool:
@@ -61,12 +67,6 @@ def keep_version(schema_location: str, version: SchemaVersion) -> bool:
     }
     content = json.dumps(kept_as, indent=1).encode()
     return storage.put_if_absent(_root(schema_location), str(version.number), content)
-
-
-def latest_schema(schema_location: str) -> StructType | None:
-    """Return the newest schema kept below ``schema_location``, None where none is."""
-    version = latest_version(schema_location)
-    return version.schema if version else None
 
 
 def _numbers(schema_location: str) -> list[int]:

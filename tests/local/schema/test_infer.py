@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sluice.schema.kept import latest_schema
+from sluice.schema.kept import latest_version
 from support.racing import race
 
 INFER = """
@@ -28,7 +28,7 @@ def test_two_processes_that_infer_at_once_agree(tmp_path: Path) -> None:
     printed = race(
         INFER, [(str(landing), location, kind) for kind in ("typed", "untyped")]
     )
-    kept = latest_schema(location)
+    kept = latest_version(location)
 
     assert kept is not None
-    assert {each.strip() for each in printed} == {kept.simpleString()}
+    assert {each.strip() for each in printed} == {kept.schema.simpleString()}

@@ -23,18 +23,6 @@ from sluice.schema.infer import schema_of
 from sluice.schema.kept import SchemaVersion, keep_version, list_versions
 
 
-@pytest.fixture
-def options(tmp_path: Path) -> CloudFilesOptions:
-    """Return the options of a stream over an empty folder."""
-    (tmp_path / "in").mkdir()
-    return CloudFilesOptions(
-        path=str(tmp_path / "in"),
-        schema_location=str(tmp_path / "schemas"),
-        infer_column_types=True,
-        run_id="run-1",
-    )
-
-
 def land(options: CloudFilesOptions, seq: int, content: str) -> LedgerFile:
     """Write a file into the landing folder, as the ledger then has it."""
     path = Path(options.path, f"{seq}.x")

@@ -12,18 +12,7 @@ from sluice.formats.json import JsonFormat
 from sluice.options.options import CloudFilesOptions
 from sluice.schema import infer as schemas
 from sluice.schema.infer import schema_of
-from sluice.schema.kept import latest_schema
-
-
-@pytest.fixture
-def options(tmp_path: Path) -> CloudFilesOptions:
-    """Return the options of a stream over an empty folder."""
-    (tmp_path / "in").mkdir()
-    return CloudFilesOptions(
-        path=str(tmp_path / "in"),
-        schema_location=str(tmp_path / "schemas"),
-        infer_column_types=True,
-    )
+from sluice.schema.kept import latest_version, list_versions
 
 
 def land(options: CloudFilesOptions, name: str, content: bytes) -> None:
@@ -44,7 +33,8 @@ def test_schema_is_inferred_once_and_kept(options: CloudFilesOptions) -> None:
 
     assert spelled(first) == "struct<a:bigint>"
     assert schema_of(options) == first
-    assert latest_schema(options.schema_location) == first
+    (version,) = list_versions(options.schema_location)
+    assert version.schema == first
 
 
 def test_untyped_unless_asked(options: CloudFilesOptions) -> None:
@@ -58,7 +48,7 @@ def test_untyped_unless_asked(options: CloudFilesOptions) -> None:
 
 def test_newest_version_counts(options: CloudFilesOptions) -> None:
     """Version 10 comes after 9, and other files in the folder do not matter."""
-    assert latest_schema(options.schema_location) is None
+    assert latest_version(options.schema_location) is None
     folder = Path(options.schema_location, "_schemas")
     folder.mkdir(parents=True)
     for version, column in ((0, "a"), (9, "b"), (10, "c")):
@@ -66,7 +56,9 @@ def test_newest_version_counts(options: CloudFilesOptions) -> None:
         (folder / str(version)).write_text(f'{{"schema": {kept.json()}}}')
     (folder / "11.tmp").write_text("half")
 
-    assert spelled(latest_schema(options.schema_location)) == "struct<c:string>"
+    version = latest_version(options.schema_location)
+    assert version is not None
+    assert spelled(version.schema) == "struct<c:string>"
 
 
 @pytest.mark.parametrize("content", [None, b"", b"nope\n[1]\nnull", b"{}"])
@@ -82,7 +74,7 @@ def test_nothing_to_infer_from_is_refused(
 
     assert caught.value.condition is Condition.SCHEMA_NOT_INFERRED
     assert caught.value.context == {"path": options.path}
-    assert latest_schema(options.schema_location) is None
+    assert latest_version(options.schema_location) is None
 
 
 def test_odd_lines_do_not_stop_inference(options: CloudFilesOptions) -> None:
