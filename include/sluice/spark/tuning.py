@@ -38,7 +38,14 @@ _TUNED = {
 }
 
 _QUIET_ARCHIVES = ("-Xlog:cds=off", "-Xlog:cds+dynamic=off", "-Xlog:class+path=off")
-_FAST_START = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-XX:-UsePerfData")
+_FAST_START = (
+    "-XX:TieredStopAtLevel=1",
+    # One level of compilation has room for 48 MB of code by default. A session that
+    # runs some ten queries fills that, and goes on by compiling everything again.
+    "-XX:ReservedCodeCacheSize=240m",
+    "-XX:+UseSerialGC",
+    "-XX:-UsePerfData",
+)
 _ADDING = {
     "spark.driver.extraJavaOptions": " ",
     "spark.executor.extraJavaOptions": " ",

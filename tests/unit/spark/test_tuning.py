@@ -92,6 +92,11 @@ def test_driver_starts_fast() -> None:
     assert "-XX:TieredStopAtLevel=1" in java_options(())
 
 
+def test_driver_has_room_for_all_compiled_code() -> None:
+    """Code beyond the 48 MB of one level of compilation is compiled again and again."""
+    assert "-XX:ReservedCodeCacheSize=240m" in java_options(())
+
+
 def test_archives_are_stacked_in_order() -> None:
     """The upper archive is useless without the base before it."""
     (first, *_) = archive_options(ARCHIVES)

@@ -5,11 +5,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import sysconfig
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+
+import pyspark
 
 from sluice.errors import ExitCode, SluiceError
 from sluice.spark.s3 import S3_CLASSES, S3_LOCK, require_s3_jars, s3_settings
@@ -57,10 +60,16 @@ def prepare_interpreter() -> str:
     PySpark starts them with ``python3`` of the PATH unless a variable says otherwise,
     and in that Python's packages Spark would look for our format in vain. The classes
     come last on Spark's class path. A variable that is set already stays.
+
+    Spark puts an archive of PySpark's sources and one of its jars before the packages
+    of each process that it starts. They leave the path again, for the same PySpark is
+    among the packages, and compiled: half of what the start of a process costs.
     """
     given = {SPARK_CLASS_PATH: repr(str(SOURCE_CLASSES.jar))}
     given["PYSPARK_PYTHON"] = "sys.executable"
     calls = [f"os.environ.setdefault({key!r}, {text})" for key, text in given.items()]
+    spark = f"{Path(pyspark.__file__).parent}{os.sep}"
+    calls.append(f"sys.path[:] = [e for e in sys.path if not e.startswith({spark!r})]")
     line = f"import os, sys; {'; '.join(calls)}\n"
     file = Path(sysconfig.get_path("purelib")) / "sluice_workers.pth"
     write_text_atomically(file, line)
