@@ -12,6 +12,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
+from sluice.bronze.names import tables_that_take
 from sluice.bronze.source import declared_schema, source_settings
 from sluice.bronze.transform import to_bronze
 from sluice.bronze.types import require_same_types
@@ -168,7 +169,7 @@ def start_bronze(
     """Start the query from the landing folder into the bronze table.
 
     Raises:
-        UsageError: the table has a column in another type.
+        UsageError: the table has a column in another type, or does not take a name.
     """
     landed = read_landed(spark, config, {**options, "sluice.runId": run_id})
     rows = to_bronze(landed)
@@ -181,7 +182,8 @@ def start_bronze(
         .option("mergeSchema", "true")
         .partitionBy(*config.bronze.partition_by)
     )
-    return apply_trigger(writer, trigger).start(config.bronze_location)
+    with tables_that_take(rows.schema, config.bronze_location, spark):
+        return apply_trigger(writer, trigger).start(config.bronze_location)
 
 
 def read_landed(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from deltalake.exceptions import DeltaError
 
 from sluice.columns import RESCUED_DATA, SOURCE_FILE
+from sluice.delta.log import open_table
 from sluice.delta.tables import query_table, table_filesystem
 from sluice.errors import Condition, FatalError
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from deltalake import DeltaTable
 
     from sluice.delta.log import AddedFile
+
+_PHYSICAL = "delta.columnMapping.physicalName"
 
 
 @dataclass(frozen=True)
@@ -62,33 +65,47 @@ def count_added_rows(
     """
     filesystem = table_filesystem(table_location)
     counts = RowCounts(Counter(), Counter())
+    names = {SOURCE_FILE: SOURCE_FILE, RESCUED_DATA: RESCUED_DATA}
     for file in added:
         relative = file.path.removeprefix(table_location).lstrip("/")
         try:
             with filesystem.open_input_file(relative) as stream:
-                _count_file(pq.ParquetFile(stream), counts, file.path)
+                data = pq.ParquetFile(stream)
+                if names[SOURCE_FILE] not in data.schema_arrow.names:
+                    names |= _names_in_files(table_location)
+                _count_file(data, counts, names, file.path)
         except FileNotFoundError:  # compacted and vacuumed since
             return None
     return counts
 
 
-def _count_file(file: pq.ParquetFile, counts: RowCounts, path: str) -> None:
-    names = file.schema_arrow.names
-    if SOURCE_FILE not in names:
+def _names_in_files(table_location: str) -> dict[str, str]:
+    """Return what data files call columns: with column mapping by other names."""
+    table = open_table(table_location)
+    fields = table.schema().fields if table else []
+    return {field.name: field.metadata.get(_PHYSICAL, field.name) for field in fields}
+
+
+def _count_file(
+    file: pq.ParquetFile, counts: RowCounts, names: Mapping[str, str], path: str
+) -> None:
+    found, source = file.schema_arrow.names, names[SOURCE_FILE]
+    rescued = names.get(RESCUED_DATA, RESCUED_DATA)
+    if source not in found:
         raise FatalError(
             Condition.TABLE_UNREADABLE,
-            f"data file {path!r} has no column {SOURCE_FILE!r}, found {names}; "
+            f"data file {path!r} has no column {SOURCE_FILE!r}, found {found}; "
             "only a bronze table that Sluice wrote has rows by file",
-            {"path": path, "columns": names},
+            {"path": path, "columns": found},
         )
     for group in range(file.num_row_groups):
-        rescue = _may_rescue(file, group)
-        columns = [SOURCE_FILE, RESCUED_DATA] if rescue else [SOURCE_FILE]
+        rescue = _may_hold(file, group, rescued)
+        columns = [source, rescued] if rescue else [source]
         rows = file.read_row_group(group, columns=columns)
-        _tally(counts.rows, rows[SOURCE_FILE])
+        _tally(counts.rows, rows[source])
         if rescue:
-            kept = rows.filter(pc.is_valid(rows[RESCUED_DATA]))
-            _tally(counts.rescued, kept[SOURCE_FILE])
+            kept = rows.filter(pc.is_valid(rows[rescued]))
+            _tally(counts.rescued, kept[source])
 
 
 def _tally(counts: Counter[str], paths: pa.ChunkedArray) -> None:
@@ -96,14 +113,14 @@ def _tally(counts: Counter[str], paths: pa.ChunkedArray) -> None:
         counts[entry["values"]] += entry["counts"]
 
 
-def _may_rescue(file: pq.ParquetFile, group: int) -> bool:
-    names = file.schema_arrow.names
-    if RESCUED_DATA not in names:
+def _may_hold(file: pq.ParquetFile, group: int, name: str) -> bool:
+    """Return True unless a footer says that a column holds nothing but nulls."""
+    if name not in file.schema_arrow.names:
         return False
     # Bronze has flat columns here and may have nested ones before: find it by its path.
     metadata = file.metadata.row_group(group)
     columns = (metadata.column(index) for index in range(metadata.num_columns))
-    column = next(each for each in columns if each.path_in_schema == RESCUED_DATA)
+    column = next(each for each in columns if each.path_in_schema == name)
     statistics = column.statistics
     if statistics is None or not statistics.has_null_count:
         return True

@@ -11,6 +11,7 @@ import pyarrow.types as pt
 
 from sluice.formats.base import ParsedBlock
 from sluice.formats.json_infer import Rules, decode_records, infer_schema
+from sluice.reading.names import children, plain_fields
 
 
 class NewFieldsError(Exception):
@@ -103,28 +104,23 @@ def list_new(
             yield inside + field.name
         elif mine.type != field.type:
             name = f"{inside}{field.name}."
-            yield from list_new(
-                _children(mine.type), _children(field.type), inside=name
-            )
-
-
-def _children(kind: pa.DataType) -> list[pa.Field]:
-    """Return the fields of a struct, and of the structs that a list or a map holds."""
-    if pt.is_struct(kind):
-        return list(kind)
-    if pt.is_map(kind):
-        return _children(kind.item_type)
-    return _children(kind.value_type) if pt.is_list(kind) else []
+            yield from list_new(children(mine.type), children(field.type), inside=name)
 
 
 def first_new(
-    parsed: ParsedBlock, columns: pa.Schema, *, taken: Set[str], typed: bool
+    parsed: ParsedBlock,
+    columns: pa.Schema,
+    *,
+    taken: Set[str],
+    typed: bool,
+    odd: bool = True,
 ) -> list[pa.Field] | None:
     """Return ``columns`` with what the first record adds that adds any, else None.
 
-    Only what was rescued can be new. ``typed`` says if types are inferred.
+    Only what was rescued can be new. ``typed`` says if types are inferred, ``odd``
+    if a name may be one that a table takes with column mapping alone.
     """
-    nested = {field.name for field in columns if _children(field.type)}
+    nested = {field.name for field in columns if children(field.type)}
     rules = Rules(typed=typed)
     for record in parsed.records or ():
         fields = {
@@ -136,7 +132,7 @@ def first_new(
             continue
         text = msgspec.json.encode(fields)
         found = infer_schema(decode_records([text], rules), rules)
-        grown = add_fields(columns, found, taken=taken)
+        grown = add_fields(columns, found if odd else plain_fields(found), taken=taken)
         if grown != list(columns):
             return grown
     return None

@@ -11,6 +11,7 @@ from sluice.columns import CORRUPT_RECORD, METADATA, RESCUED_DATA
 from sluice.formats.base import Format
 from sluice.ledger.ledger import Ledger
 from sluice.reading.folders import folder_values
+from sluice.reading.names import odd_names
 
 
 class NewFields(Enum):
@@ -71,6 +72,15 @@ class ReadPlan:
         rescues = looks or self.rescued_column in self.output.names
         object.__setattr__(self, "rescues", rescues)
         self.format.require_columns(self.columns)
+
+    @property
+    def takes_odd_names(self) -> bool:
+        """Whether a new field may have a name that not every table takes.
+
+        One that is added does where the schema has such names: its sink takes them.
+        """
+        adds = self.new_fields is NewFields.ADDED
+        return not adds or any(odd_names(self.columns))
 
     def folder_values(self, path: str) -> dict[str, str | None]:
         """Return the text of each partition column that the path of a file has."""

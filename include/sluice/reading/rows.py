@@ -89,7 +89,13 @@ def require_right(parsed: ParsedBlock, path: str, plan: ReadPlan) -> None:
 
 
 def _require_known_fields(parsed: ParsedBlock, path: str, plan: ReadPlan) -> None:
-    grown = first_new(parsed, plan.columns, taken=plan.taken, typed=plan.infers_types)
+    grown = first_new(
+        parsed,
+        plan.columns,
+        taken=plan.taken,
+        typed=plan.infers_types,
+        odd=plan.takes_odd_names,
+    )
     if grown is None:
         return
     if plan.new_fields is NewFields.ADDED:

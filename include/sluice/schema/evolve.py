@@ -12,6 +12,7 @@ from pyspark.sql.pandas.types import from_arrow_schema, to_arrow_schema
 from sluice.errors import Condition, RetryableError
 from sluice.model import LedgerFile
 from sluice.options.options import CloudFilesOptions
+from sluice.reading.names import distinct_fields, plain_fields
 from sluice.reading.new_fields import NewFieldsError, add_fields, list_new, only_new
 from sluice.reading.plan import ReadPlan
 from sluice.schema.infer import SAMPLE_BYTES
@@ -41,7 +42,7 @@ def evolve(
         if add_fields(current, found.fields, taken=plan.taken) == current:
             return _evolved_error(options, plan, found, version)
         if brought is None:
-            brought = list(_fields_by_file(options, batch))
+            brought = list(_fields_by_file(options, plan, batch))
         keep_version(location, _next(version, brought, found, options, plan.taken))
 
 
@@ -61,7 +62,7 @@ def _fields(version: SchemaVersion) -> list[pa.Field]:
 
 
 def _fields_by_file(
-    options: CloudFilesOptions, batch: Sequence[LedgerFile]
+    options: CloudFilesOptions, plan: ReadPlan, batch: Sequence[LedgerFile]
 ) -> Iterator[_Brought]:
     """Yield the fields of each file; of a large one those that begin it."""
     infer = partial(
@@ -72,7 +73,10 @@ def _fields_by_file(
     with ThreadPoolExecutor(max_workers=4) as readers:
         schemas = readers.map(infer, ([file.location] for file in batch))
         for file, schema in zip(batch, schemas, strict=True):
-            yield file.path, list(schema)
+            yield (
+                file.path,
+                list(schema) if plan.takes_odd_names else plain_fields(schema),
+            )
 
 
 def _next(
@@ -98,11 +102,10 @@ def _next(
             kind = options.format.merge_types(mine.type, field.type)
             new[field.name] = mine.with_type(kind)
     grown = add_fields(before, new.values(), taken=taken)
+    grown = add_fields(grown, found.fields, taken=taken)
     return SchemaVersion(
         number=version.number + 1,
-        schema=from_arrow_schema(
-            pa.schema(add_fields(grown, found.fields, taken=taken))
-        ),
+        schema=from_arrow_schema(pa.schema(distinct_fields(grown))),
         partition_columns=version.partition_columns,
         added=added,
         run_id=options.run_id,

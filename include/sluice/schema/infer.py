@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
@@ -15,6 +16,7 @@ from sluice.model import FileVersion
 from sluice.options.globs import plain_root
 from sluice.options.options import CloudFilesOptions
 from sluice.reading.folders import infer_folder_columns
+from sluice.reading.names import distinct_fields, odd_names
 from sluice.reading.new_fields import add_fields, list_new
 from sluice.schema.hints import apply_hints
 from sluice.schema.kept import SchemaVersion, keep_version, latest_version
@@ -22,6 +24,7 @@ from sluice.schema.kept import SchemaVersion, keep_version, latest_version
 # As Auto Loader samples files; bytes are bounded harder, for this runs in one process.
 SAMPLE_FILES = 1000
 SAMPLE_BYTES = 64 << 20
+_LOG = logging.getLogger("sluice")
 
 
 def schema_of(options: CloudFilesOptions) -> StructType:
@@ -99,7 +102,9 @@ def _infer(options: CloudFilesOptions) -> SchemaVersion:
     )
     names = [each.name for each in folders]
     # As with Spark, a folder's value wins over a field of the same name.
-    own = [each for each in schema if each.name not in names]
+    taken = {name.lower() for name in names}
+    own = distinct_fields(each for each in schema if each.name.lower() not in taken)
+    _warn_of_odd_names(own, sample, options)
     return SchemaVersion(
         schema=from_arrow_schema(
             pa.schema(apply_hints([*own, *folders], options.schema_hints))
@@ -107,6 +112,38 @@ def _infer(options: CloudFilesOptions) -> SchemaVersion:
         partition_columns=tuple(names),
         run_id=options.run_id,
     )
+
+
+def _warn_of_odd_names(
+    fields: Iterable[pa.Field],
+    sample: Sequence[FileVersion],
+    options: CloudFilesOptions,
+) -> None:
+    """Log the names that only some tables take, of which no hint says that they may."""
+    hinted = {hint.path[0].lower() for hint in options.schema_hints}
+    names = list(odd_names(each for each in fields if each.name.lower() not in hinted))
+    if not names:
+        return
+    _LOG.warning(
+        "cloudFiles: columns %s, of which file %r has %r, have one of the characters "
+        "' ,;{}()=', a tab or a line feed in their names: a Delta table takes them "
+        "where it has the property delta.columnMapping.mode = 'name'; set it, or "
+        "rename them behind the source (docs/schema.md)",
+        names,
+        _first_with(names[0], sample, options),
+        names[0],
+    )
+
+
+def _first_with(
+    name: str, sample: Sequence[FileVersion], options: CloudFilesOptions
+) -> str:
+    """Return the first file of a sample with a field of an odd name."""
+    for file in sample:
+        found = options.format.infer([file.path], max_bytes=SAMPLE_BYTES, typed=True)
+        if name in odd_names(found):
+            return file.path
+    return ""
 
 
 def _sample(files: Sequence[FileVersion]) -> list[FileVersion]:

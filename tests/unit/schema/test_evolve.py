@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from io import BytesIO
 from pathlib import Path
 
 import pyarrow as pa
@@ -10,13 +11,15 @@ import pytest
 from pyspark.sql.pandas.types import to_arrow_schema
 
 from sluice.errors import Condition, RetryableError
+from sluice.formats.base import FileRange
 from sluice.formats.csv import CsvFormat
 from sluice.formats.json import JsonFormat
 from sluice.formats.parquet import ParquetFormat
 from sluice.model import LedgerFile
 from sluice.options.options import CloudFilesOptions
 from sluice.reading.new_fields import NewFieldsError
-from sluice.reading.plan import ReadPlan
+from sluice.reading.plan import NewFields, ReadPlan
+from sluice.reading.rows import require_right
 from sluice.schema import evolve as module
 from sluice.schema.evolve import evolve
 from sluice.schema.infer import schema_of
@@ -232,6 +235,58 @@ def test_parquet_merges_what_files_bring(
 
     version = list_versions(options.schema_location)[-1]
     assert spelled(version) == f"struct<a:bigint,b:{merged}>"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ('{"a": 1}', "struct<a:bigint,b:bigint,s:struct<t:bigint>>"),
+        (
+            '{"a b": 1}',
+            "struct<a b:bigint,b:bigint,o p:bigint,s:struct<q=r:bigint,t:bigint>>",
+        ),
+    ],
+)
+def test_odd_names_are_added_where_there_are_some(
+    options: CloudFilesOptions, before: str, after: str
+) -> None:
+    """A table takes them with column mapping alone; others would end the query."""
+    land(options, 1, before)
+    adds = replace(plan_of(options), new_fields=NewFields.ADDED)
+    file = land(options, 2, '{"o p": 1, "s": {"q=r": 1, "t": 1}, "b": 1}')
+    (parsed,) = adds.format.parse(
+        FileRange(
+            file.path,
+            file.size,
+            file.modified,
+            BytesIO(Path(file.path).read_bytes()),
+            0,
+            file.size,
+        ),
+        adds.columns,
+    )
+
+    with pytest.raises(NewFieldsError) as caught:
+        require_right(parsed, file.path, adds)
+    evolve(options, adds, [file], caught.value)
+
+    assert spelled(list_versions(options.schema_location)[-1]) == after
+
+
+def test_cases_of_a_name_in_two_files_are_one_field(
+    options: CloudFilesOptions,
+) -> None:
+    """The table takes one of them; the other stays rescued."""
+    land(options, 1, '{"a": 1}')
+    plan = plan_of(options)
+    second = land(options, 2, '{"s": {"b": 1}, "t": 1}')
+    third = land(options, 3, '{"s": {"B": 1}, "T": 1}')
+    kind = pa.struct([("b", pa.int64())])
+
+    evolve(options, plan, [second, third], found_in(plan, second, s=kind))
+
+    version = list_versions(options.schema_location)[-1]
+    assert spelled(version) == "struct<a:bigint,s:struct<B:bigint>,t:bigint>"
 
 
 def test_version_that_cannot_be_read_is_named(options: CloudFilesOptions) -> None:

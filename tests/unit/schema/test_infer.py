@@ -1,14 +1,21 @@
 from __future__ import annotations
 
 import gzip
+import io
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from pyspark.sql.types import StructType
 
 from sluice.errors import Condition, UsageError
+from sluice.formats.base import Format
+from sluice.formats.csv import CsvFormat
 from sluice.formats.json import JsonFormat
+from sluice.formats.parquet import ParquetFormat
+from sluice.options.hints import parse_hints
 from sluice.options.options import CloudFilesOptions
 from sluice.schema import infer as schemas
 from sluice.schema.infer import schema_of
@@ -112,3 +119,66 @@ def test_sample_is_bounded(
     land(options, "b", b'{"b": 1}')
 
     assert spelled(schema_of(options)) == "struct<a:bigint>"
+
+
+def parquet(**columns: object) -> bytes:
+    """Return a file of one row."""
+    stream = io.BytesIO()
+    pq.write_table(pa.table(columns), stream)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("given", "files", "expected"),
+    [
+        (
+            JsonFormat(),
+            [b'{"s": {"a": 1}, "e": {}}', b'{"s": {"A": 1}, "S": 1}'],
+            "struct<S:bigint>",
+        ),
+        (JsonFormat(), [b'{"s": {"a": 1}}', b'{"s": {"A": 1}}'], "struct<s:A>"),
+        (CsvFormat(header=True), [b"id,x\n1,2\n", b"ID\n1\n"], "struct<id:int,x:int>"),
+        (
+            ParquetFormat(),
+            [parquet(id=[1], s=[{"a": 1}]), parquet(ID=[1], s=[{"A": 1}])],
+            "struct<id:bigint,s:struct<a:bigint>>",
+        ),
+    ],
+)
+def test_names_differ_in_more_than_case(
+    options: CloudFilesOptions, given: Format, files: list[bytes], expected: str
+) -> None:
+    """A table takes no two such names: the first is a column, the other rescued."""
+    for number, content in enumerate(files):
+        land(options, str(number), content)
+
+    found = spelled(schema_of(replace(options, format=given)))
+
+    assert found == expected.replace("<s:A>", "<s:struct<A:bigint>>")
+
+
+def test_field_called_as_a_folder_in_another_case_is_none(
+    options: CloudFilesOptions,
+) -> None:
+    """The folder's value is the column."""
+    Path(options.path, "day=1").mkdir()
+    land(options, "day=1/a", b'{"Day": 2, "id": 1}')
+
+    assert spelled(schema_of(options)) == "struct<id:bigint,day:int>"
+
+
+def test_names_that_only_some_tables_take_are_named(
+    options: CloudFilesOptions, caplog: pytest.LogCaptureFixture
+) -> None:
+    """They are columns, as with Auto Loader; a hint says that they are wanted."""
+    hints = parse_hints("`a b` INT")
+    land(options, "1", b'{"a b": 1, "c": 1}')
+    land(options, "2", b'{"s": {"d=e": 1}}')
+
+    found = spelled(schema_of(replace(options, schema_hints=hints)))
+
+    assert found == "struct<a b:int,c:bigint,s:struct<d=e:bigint>>"
+    (warning,) = caplog.messages
+    assert "['s.d=e']" in warning
+    assert f"{options.path}/2" in warning
+    assert "delta.columnMapping.mode" in warning

@@ -1,0 +1,73 @@
+"""Names of fields that a Delta table takes: pure, so that the rules can be tested."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+import pyarrow as pa
+import pyarrow.types as pt
+
+# A table takes names with these by delta.columnMapping.mode alone.
+_ODD = frozenset(" ,;{}()\n\t=")
+_Choice = Callable[[Iterable[pa.Field]], list[pa.Field]]
+
+
+def distinct_fields(fields: Iterable[pa.Field]) -> list[pa.Field]:
+    """Return fields at every level, of those that differ in case only the first."""
+    return _chosen(fields, _first_of_each)
+
+
+def plain_fields(fields: Iterable[pa.Field]) -> list[pa.Field]:
+    """Return fields at every level without those of odd names."""
+    return _chosen(fields, _plain)
+
+
+def odd_names(fields: Iterable[pa.Field], *, inside: str = "") -> Iterator[str]:
+    """Yield names that a table takes with column mapping alone; nested ones ``a.b``."""
+    for field in fields:
+        if _is_odd(field.name):
+            yield inside + field.name
+        yield from odd_names(children(field.type), inside=f"{inside}{field.name}.")
+
+
+def children(kind: pa.DataType) -> list[pa.Field]:
+    """Return the fields of a struct, and of the structs that a list or a map holds."""
+    if pt.is_struct(kind):
+        return list(kind)
+    if pt.is_map(kind):
+        return children(kind.item_type)
+    return children(kind.value_type) if pt.is_list(kind) else []
+
+
+def _chosen(fields: Iterable[pa.Field], choose: _Choice) -> list[pa.Field]:
+    """Return the fields that ``choose`` keeps, without those that hold none of them."""
+    kinds = [(field, _chosen_type(field.type, choose)) for field in choose(fields)]
+    return [field.with_type(kind) for field, kind in kinds if kind is not None]
+
+
+def _chosen_type(kind: pa.DataType, choose: _Choice) -> pa.DataType | None:
+    if pt.is_struct(kind):
+        fields = _chosen(kind, choose)
+        return pa.struct(fields) if fields else None
+    if pt.is_list(kind):
+        element = _chosen_type(kind.value_type, choose)
+        return element and pa.list_(kind.value_field.with_type(element))
+    if pt.is_map(kind):
+        item = _chosen_type(kind.item_type, choose)
+        return item and pa.map_(kind.key_type, kind.item_field.with_type(item))
+    return kind
+
+
+def _first_of_each(fields: Iterable[pa.Field]) -> list[pa.Field]:
+    found: dict[str, pa.Field] = {}
+    for field in fields:
+        found.setdefault(field.name.lower(), field)
+    return list(found.values())
+
+
+def _plain(fields: Iterable[pa.Field]) -> list[pa.Field]:
+    return [field for field in fields if not _is_odd(field.name)]
+
+
+def _is_odd(name: str) -> bool:
+    return not _ODD.isdisjoint(name)
