@@ -182,3 +182,39 @@ def test_options_are_checked_at_load_with_an_explicit_schema(folder: Folder) -> 
     """At the start of the query Spark's worker would put its own error over ours."""
     with pytest.raises(PySparkException, match="OPTION_UNKNOWN"):
         folder.load(DDL, **{"cloudFiles.maxFilePerTrigger": "1"})
+
+
+def last_line(error: PySparkException) -> str:
+    """Return the last line of an error, which Spark's own code of it is behind."""
+    lines = str(error).strip().splitlines()
+    return [each for each in lines if not each.strip().startswith("SQLSTATE")][-1]
+
+
+@pytest.mark.parametrize(
+    ("schema", "column"),
+    [
+        ("id int, v variant", "v"),
+        ("id int, deep array<struct<v: void>>", "deep.element.v"),
+        ("id int, m map<int, string>", "m"),
+    ],
+)
+def test_types_are_checked_at_load_with_an_explicit_schema(
+    folder: Folder, schema: str, column: str
+) -> None:
+    """What no task can fill is refused by name, and our error is the last line."""
+    with pytest.raises(PySparkException) as caught:
+        folder.load(schema)
+
+    last = last_line(caught.value)
+    assert last.startswith("sluice.errors.UsageError: [SCHEMA_UNSUPPORTED]")
+    assert f"column {column!r}" in last
+
+
+def test_wrong_option_with_an_explicit_schema_is_the_last_line(folder: Folder) -> None:
+    """Of a traceback that is what people read."""
+    with pytest.raises(PySparkException) as caught:
+        folder.load(DDL, **{"cloudFiles.schemaHints": "id int"})
+
+    last = last_line(caught.value)
+    assert last.startswith("sluice.errors.UsageError: [OPTION_INVALID]")
+    assert "cloudFiles.schemaHints" in last

@@ -15,6 +15,7 @@ from sluice.columns import (
     SOURCE_FILE,
 )
 from sluice.errors import Condition, UsageError
+from sluice.schema.readable import require_readable
 
 # The part of `_metadata` that bronze needs, for an explicit schema must name it.
 _METADATA_TYPE = StructType([StructField("file_path", StringType())])
@@ -28,8 +29,10 @@ def with_source_columns(declared: StructType) -> StructType:
     Every column may be null, as Spark has it for files: they hold what they hold.
 
     Raises:
-        UsageError: ``declared`` has a column that bronze adds.
+        UsageError: ``declared`` has a column that bronze adds, twice the same one, or
+            one that no file fills.
     """
+    require_readable(declared)
     own = [name for name in declared.names if name.lower() in ADDED_COLUMNS]
     if own:
         raise UsageError(
@@ -37,6 +40,15 @@ def with_source_columns(declared: StructType) -> StructType:
             f"bronze.source.schema names {own}, which bronze adds by itself; leave "
             "them out",
             {"columns": own},
+        )
+    lowered = [name.lower() for name in declared.names]
+    twice = [name for name in declared.names if lowered.count(name.lower()) > 1]
+    if twice:
+        raise UsageError(
+            Condition.CONFIG_INVALID,
+            f"bronze.source.schema has the same column as {twice}, and a table takes "
+            "no two names that differ in case only; leave out one",
+            {"columns": twice},
         )
     return StructType(
         [

@@ -18,6 +18,7 @@ from sluice.formats.base import FileRange, Format, ParsedBlock, Split
 from sluice.formats.content import read_heads
 from sluice.formats.csv_values import convert
 from sluice.formats.encodings import UTF8, is_wide, to_utf8
+from sluice.formats.json_columns import require_names
 from sluice.formats.json_infer import (
     Rules,
     merge_types,
@@ -116,6 +117,14 @@ class JsonFormat(Format):
             any_escape=self.any_escape,
         )
         return Dialect(self.formats, leniency)
+
+    def require_columns(self, columns: pa.Schema) -> None:
+        """Refuse maps whose keys are no strings, as the names of an object are.
+
+        Raises:
+            UsageError: there is such a column.
+        """
+        require_names(columns)
 
     def infer(self, paths: Sequence[str], *, max_bytes: int, typed: bool) -> pa.Schema:
         """Return the columns of the objects in a sample, sorted by name."""

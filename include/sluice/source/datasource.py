@@ -6,6 +6,7 @@ In the driver's Python process Spark calls ``prepareForTriggerAvailableNow`` (di
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -54,6 +55,7 @@ from sluice.reading.read import read_slices
 from sluice.schema.evolve import evolve
 from sluice.schema.infer import schema_of
 from sluice.schema.kept import latest_version
+from sluice.schema.readable import require_readable
 from sluice.source.admit import AdmissionLimit, plan_end
 from sluice.spark.executors import require_same
 from sluice.versions import ledger_offset, release, require_known_offset
@@ -61,6 +63,8 @@ from sluice.versions import ledger_offset, release, require_known_offset
 Offset = dict[str, Any]
 # Looking whether the ledger has many small files costs opening three tables.
 _COMPACT_EVERY = 100
+# Java's option for a schema that is given, which Spark hands over after ``load`` only.
+_GIVEN_SCHEMA = "sluice.givenschema"
 
 METADATA_TYPE = StructType(
     [
@@ -80,12 +84,19 @@ class CloudFilesDataSource(DataSource):
     def __init__(self, options: dict[str, str]) -> None:
         """Check ``options``: at ``load``, without the jar if no schema is given.
 
+        With it a schema that is given is checked as well.
+
         Raises:
-            UsageError: an option is unknown, wrong, missing, or not built yet.
+            UsageError: an option is unknown, wrong, missing, or not built yet, or does
+                not go with the schema.
         """
-        super().__init__(options)
-        self._parsed = parse_options(options)
+        own = {name: text for name, text in options.items() if name != _GIVEN_SCHEMA}
+        super().__init__(own)
+        self._parsed = parse_options(own)
         self._infers = False
+        if _GIVEN_SCHEMA in options:
+            given = json.loads(options[_GIVEN_SCHEMA])
+            self.streamReader(StructType.fromJson(given))
         warn_of_passed_over(self._parsed)
 
     @classmethod
@@ -113,7 +124,8 @@ class CloudFilesDataSource(DataSource):
         """Return the reader of a stream in ``schema``, the user's or the kept one.
 
         Raises:
-            UsageError: the user's schema is to evolve, which nothing could keep.
+            UsageError: the user's schema is to evolve, which nothing could keep, or has
+                columns that no file of the format fills.
         """
         options = self._parsed
         if self._infers:
@@ -147,6 +159,7 @@ class CloudFilesStreamReader(DataSourceStreamReader, SupportsTriggerAvailableNow
 
     def __init__(self, options: CloudFilesOptions, schema: StructType) -> None:
         self._options = options
+        require_readable(schema)
         output = to_arrow_schema(schema, timezone="UTC")
         self._plan = plan_reading(options, output)
         self._target = options.discovered_up_to

@@ -23,6 +23,7 @@ public final class CloudFilesSource extends PythonDataSourceV2 implements DataSo
   static final String NAME = "cloudFiles";
 
   private static final String METADATA_COLUMN = "sluice.metadataColumn";
+  private static final String GIVEN_SCHEMA = "sluice.givenSchema";
   private static final String[] RESCUED_COLUMN = {
     "rescuedDataColumn", "cloudFiles.rescuedDataColumn"
   };
@@ -61,18 +62,22 @@ public final class CloudFilesSource extends PythonDataSourceV2 implements DataSo
   @Override
   public Table getTable(StructType schema, Transform[] partitioning, Map properties) {
     CaseInsensitiveStringMap options = new CaseInsensitiveStringMap(properties);
-    // Python checks the options here. Where the schema is given Spark would ask it at the start
-    // of a query only, which gets what is made here.
-    getOrCreateDataSourceInPython(NAME, options, Option.apply(schema));
+    // Python checks options and schema here. Where the schema is given Spark would ask it at the
+    // start of a query only, which gets what is made here.
+    getOrCreateDataSourceInPython(
+        NAME, with(options, GIVEN_SCHEMA, schema.json()), Option.apply(schema));
     return new CloudFilesTable(this, withRescued(schema, options));
   }
 
   /** Return {@code options} so that Python adds no ordinary column, unless asked to. */
   private static CaseInsensitiveStringMap withoutMetadata(CaseInsensitiveStringMap options) {
+    return options.containsKey(METADATA_COLUMN) ? options : with(options, METADATA_COLUMN, "false");
+  }
+
+  private static CaseInsensitiveStringMap with(
+      CaseInsensitiveStringMap options, String name, String value) {
     Map all = new HashMap(options.asCaseSensitiveMap());
-    if (!options.containsKey(METADATA_COLUMN)) {
-      all.put(METADATA_COLUMN, "false");
-    }
+    all.put(name, value);
     return new CaseInsensitiveStringMap(all);
   }
 
