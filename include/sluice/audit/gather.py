@@ -15,6 +15,7 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from sluice.audit.landing import read_landing
+from sluice.audit.rescued import read_mostly_rescued
 from sluice.checkpoint import CheckpointFacts
 from sluice.config import PipelineConfig
 from sluice.delta.log import TableCommit, open_table, read_commits
@@ -36,6 +37,7 @@ from sluice.rules.facts import (
     AuditFacts,
     Duplicates,
     LedgerFacts,
+    MostlyRescued,
     QueryFacts,
     Written,
 )
@@ -69,6 +71,12 @@ def gather_facts(config: PipelineConfig) -> AuditFacts:
     bronze, keys = _read_table(
         bronze, partial(_duplicates, keys=config.bronze.unique_key), Duplicates()
     )
+    options = source_options(config)
+    none: tuple[MostlyRescued, ...] = ()
+    read_texts = partial(
+        read_mostly_rescued, ledger=ledger, source_format=options.format.name
+    )
+    bronze, mostly_rescued = _read_table(bronze, read_texts, none)
     windows = {}
     for index, (facts, each) in enumerate(zip(silver, config.silver, strict=True)):
         grouping = ["window_start", "window_end", *each.group_by]
@@ -78,11 +86,12 @@ def gather_facts(config: PipelineConfig) -> AuditFacts:
     return AuditFacts(
         pipeline=config.called,
         landing_location=config.landing_location,
-        landing=read_landing(source_options(config)),
+        landing=read_landing(options),
         ledger=ledger,
         ledger_damage=ledger_damage,
         bronze=bronze,
         table_rows=table_rows,
+        mostly_rescued=mostly_rescued,
         foreign=_foreign_paths(config, ledger, table_rows),
         silver=tuple(silver),
         duplicate_keys=keys,
@@ -119,7 +128,7 @@ def read_ledger(config: PipelineConfig) -> LedgerFacts | None:
     ledger = Ledger.open(config.schema_location)
     if ledger is None:
         return None
-    columns = ["seq", "state", "error", "rows", "table_version"]
+    columns = ["seq", "state", "error", "rows", "rescued_rows", "table_version"]
     states = file_states(config).select(columns).to_pylist()
     return LedgerFacts(
         ledger_id=ledger.ledger_id,
@@ -128,7 +137,7 @@ def read_ledger(config: PipelineConfig) -> LedgerFacts | None:
         quarantined=_errors(states, FileState.QUARANTINED),
         replaced=_errors(states, FileState.REPLACED),
         written={
-            row["seq"]: Written(row["rows"], row["table_version"])
+            row["seq"]: Written(row["rows"], row["table_version"], row["rescued_rows"])
             for row in states
             if row["table_version"] is not None
         },

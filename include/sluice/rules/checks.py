@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from sluice.model import Finding, Severity
 from sluice.rules.batch_checks import check_query, check_ranges
 from sluice.rules.book import BRONZE, SILVER, SILVER_ALONE, find_refusal
+from sluice.rules.content_checks import check_contents
 from sluice.rules.facts import AuditFacts, LedgerFacts
 from sluice.rules.file_checks import Reading, check_files
 from sluice.rules.findings import Code, finding
@@ -76,6 +77,7 @@ def _check_bronze(facts: AuditFacts, ledger: LedgerFacts) -> Iterator[Finding]:
         reading = reading.explaining(seqs)
         yield range_finding
     yield from check_files(facts, ledger, reading)
+    yield from check_contents(facts)
 
 
 def _check_duplicates(facts: AuditFacts) -> Iterator[Finding]:

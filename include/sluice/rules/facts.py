@@ -38,6 +38,7 @@ class Written:
 
     rows: int | None
     version: int
+    rescued: int | None = None
 
 
 @dataclass(frozen=True)
@@ -160,6 +161,17 @@ class Duplicates:
     missing: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class MostlyRescued:
+    """A file of which most rows have rescued data; ``texts`` are some of them."""
+
+    path: str
+    format: str
+    rows: int
+    rescued: int
+    texts: tuple[str, ...]
+
+
 @dataclass(frozen=True, kw_only=True)
 class AuditFacts:
     """The four sides of one pipeline, and its silver tables.
@@ -175,6 +187,7 @@ class AuditFacts:
     bronze: AuditedQuery
     table_rows: Mapping[str | None, int]
     foreign: frozenset[str | None] = frozenset()
+    mostly_rescued: tuple[MostlyRescued, ...] = ()
     silver: tuple[AuditedQuery, ...] = ()
     duplicate_keys: Duplicates = Duplicates()
     duplicate_windows: Mapping[str, Duplicates] = field(default_factory=dict)

@@ -236,6 +236,12 @@ class Code(Enum):
         _LOST,
         Mend.LEDGER,
     )
+    RECORDS_CORRUPT = Rule(
+        _WARNING,
+        "Most of a file could not be read into its columns. All of it is in "
+        "`_rescued_data`: nothing is lost, and an option most likely does not fit.",
+        "set the option in bronze.source.options, then " + _REPLAY,
+    )
     ROWS_DELETED = Rule(
         _INFO,
         "All rows of these files were written, and another writer has deleted some of "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -57,6 +58,28 @@ def findings(pipeline: PipelineBuilder) -> list[Finding]:
 def codes(pipeline: PipelineBuilder) -> list[tuple[str, Severity]]:
     """Return the codes and severities of what the audit of the pipeline finds."""
     return [(each.code, each.severity) for each in findings(pipeline)]
+
+
+def test_file_that_is_mostly_corrupt_names_the_likely_option(
+    pipeline: PipelineBuilder,
+) -> None:
+    """One finding for all such files; nothing is lost, so the run stays green."""
+    corrupt = json.dumps({"_corrupt_record": '"order_id": "a",', "_file_path": "f"})
+    for name in ("c.json", "d.json"):
+        path = Path(pipeline.land(name))
+        lines = path.read_text().splitlines()
+        lines += [json.dumps({"rescued": corrupt})] * (4 if name == "d.json" else 2)
+        path.write_text("\n".join(lines))
+    pipeline.run_batch()
+    archive_history(pipeline.config)
+
+    (found,) = [e for e in findings(pipeline) if e.severity is not Severity.INFO]
+
+    assert (found.code, found.severity) == ("RECORDS_CORRUPT", Severity.WARNING)
+    assert found.subject.endswith("/d.json")
+    assert "1 files" in found.evidence
+    assert "4 of 7" in found.evidence
+    assert "'multiLine'" in found.evidence
 
 
 def table(pipeline: PipelineBuilder) -> DeltaTable:
