@@ -27,6 +27,7 @@ from sluice.paths import is_local
 _BLOCK_BYTES = 4 << 20
 _BOM = b"\xef\xbb\xbf"
 _JSON_SPACE = b" \t\r\n"
+_MARKS = re.compile(rb"\A(?:\xef\xbb\xbf|[ \t\r\n])+")
 # What holds brackets and commas that cut nothing, and those that do.
 _DOUBLE, _SINGLE = r'"(?:[^"\\]|\\.)*+"', r"'(?:[^'\\]|\\.)*+'"
 _COMMENT, _MARK = r"/\*.*?\*/|//[^\r\n]*+", r"[\[\]{},]"
@@ -142,6 +143,8 @@ def _count_lines(stream: BinaryIO, options: _JsonOptions) -> int:
 
 def _count_objects(text: bytes, options: _JsonOptions) -> int:
     bare = text.removeprefix(_BOM).strip(_JSON_SPACE)
+    if bare.startswith(_BOM):
+        bare = _MARKS.sub(b"", bare)
     if not bare.startswith((b"[", b"/")):
         return bool(bare)
     shown = bare.decode("utf-8", "replace")
@@ -227,6 +230,8 @@ def _count_text(path: str, options: _TextOptions) -> int:
         end = re.compile(re.escape(options.line_sep))
     count, rest = 0, b""
     with _open(path) as stream:
+        if stream.peek(len(_BOM)).startswith(_BOM):
+            stream.read(len(_BOM))
         while block := stream.read(_BLOCK_BYTES):
             text = rest + block
             # An end may go on in the next block, and be one of two bytes.

@@ -248,6 +248,7 @@ class CsvFormat(Format):
             return _Top(None, b"", -1, 0)
         while line := read_line(stream, self.max_content_bytes):
             begin, position = position, position + len(line)
+            line = line if begin else line.removeprefix(_BOM)
             # Lone carriage returns end records as well.
             pieces = line.splitlines(keepends=True)
             for number, piece in enumerate(pieces, 1):
@@ -262,7 +263,7 @@ class CsvFormat(Format):
 
     def _names(self, line: bytes) -> list[str]:
         """Return the names of a header, none of a line that is blank or a comment."""
-        line = line.removeprefix(_BOM).rstrip(b"\r\n")
+        line = line.rstrip(b"\r\n")
         comment = self.comment.encode()
         if not line.strip(_SPACE) or (comment and line.startswith(comment)):
             return []

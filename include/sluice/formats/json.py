@@ -248,9 +248,12 @@ def _records(lines: Iterable[bytes], leniency: Leniency) -> list[bytes]:
     """Return what stands in lines or documents, of arrays the elements."""
     if leniency.comments:
         lines = (skip_comments(line, leniency) for line in lines)
+    lines = _stripped(lines)
+    while any(line.startswith(_BOM) for line in lines):
+        lines = _stripped(lines)
     return [
         record
-        for line in _stripped(lines)
+        for line in lines
         for record in (_elements(line, leniency) if line.startswith(b"[") else [line])
     ]
 
