@@ -37,6 +37,7 @@ INPUTS = (
     "include/sluice/spark/InputFileNames.java",
     "include/sluice/spark/LinkedFile.java",
     "include/sluice/spark/LinkingLogStore.java",
+    "include/sluice/spark/ReadFiles.java",
     "include/sluice/spark/setup/jars.lock",
     "include/sluice/spark/setup/jars.py",
     "include/sluice/spark/setup/java.py",

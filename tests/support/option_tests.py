@@ -52,6 +52,7 @@ _PROOFS = {
         "test_many_small_files_share_few_tasks",
         "sluice.pipeline": "local/cleanup/test_stream.py::"
         "test_pipeline_cleans_by_itself",
+        "sluice.readFiles": f"{_OPTIONS}::test_names_of_read_files_get_the_prefix",
         "sluice.runId": "local/source/test_datasource.py::"
         "test_run_is_kept_with_each_file_and_claim",
         "sluice.discoveredUpTo": "spark/test_bronze.py::"

@@ -194,6 +194,26 @@ def with_inferred(given: Mapping[str, str]) -> dict[str, str]:
     } | dict(given)
 
 
+def with_prefixes(given: Mapping[str, str]) -> dict[str, str]:
+    """Return the options under the names that they have outside of ``read_files``.
+
+    In that function of SQL ``cloudFiles.`` is left out. A name that nothing knows gets
+    it too, and so is refused: SQL carries no options that are meant for Spark.
+
+    Raises:
+        UsageError: the format is unknown or missing.
+    """
+    values = {name.lower(): value for name, value in given.items()}
+    if "sluice.readfiles" not in values:
+        return dict(given)
+    kind = _format(values.get("format", values.get("cloudfiles.format")))
+    known = _by_name(OPTIONS) | _by_name(kind.options)
+    return {
+        name if "." in name or name.lower() in known else f"cloudFiles.{name}": value
+        for name, value in given.items()
+    }
+
+
 def _format(name: str | None) -> type[Format]:
     if name is None:
         raise UsageError(

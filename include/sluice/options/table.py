@@ -234,6 +234,12 @@ READING = (
         field="pipeline",
     ),
     Option(
+        name="sluice.readFiles",
+        default="false",
+        meaning="set by the SQL function [`read_files`](#in-sql); leave it out",
+        parse=parse_flag,
+    ),
+    Option(
         name="sluice.runId",
         default="stream",
         meaning="kept with each file and each claim",

@@ -46,6 +46,7 @@ from sluice.options.options import (
     require_declarable,
     warn_of_passed_over,
     with_inferred,
+    with_prefixes,
 )
 from sluice.options.table import EvolutionMode, ParseMode
 from sluice.reading.new_fields import NewFieldsError
@@ -91,8 +92,8 @@ class CloudFilesDataSource(DataSource):
                 not go with the schema.
         """
         own = {name: text for name, text in options.items() if name != _GIVEN_SCHEMA}
-        super().__init__(own)
-        self._parsed = parse_options(own)
+        super().__init__(with_prefixes(own))
+        self._parsed = parse_options(self.options)
         self._infers = False
         if _GIVEN_SCHEMA in options:
             given = json.loads(options[_GIVEN_SCHEMA])

@@ -1,10 +1,11 @@
-"""What Spark lacks for ``format("cloudFiles")``: a column that is there when named.
+"""What Spark lacks for ``format("cloudFiles")``: a hidden column, and a name in SQL.
 
 A Python source has no hidden columns. A Java source of the same name, which Spark takes
 first, extends Spark's own class for Python sources by one: ``_metadata``. It also has
 the options checked at ``load``, and adds the column for rescued data to a schema that
-lacks it. A rule gives ``input_file_name()`` the path. Without the jar on the class path
-all of this is as for any Python source.
+lacks it. A rule gives ``input_file_name()`` the path, and ``STREAM read_files(…)`` is
+the stream in SQL. Without the jar on the class path all of this is as for any Python
+source.
 """
 
 from __future__ import annotations
@@ -20,12 +21,16 @@ SOURCE_CLASSES = JavaClasses(
         "CloudFilesScanBuilder",
         "FileMetadata",
         "InputFileNames",
+        "ReadFiles",
     ),
     locks=(),
     purpose="it makes `_metadata` of cloudFiles a hidden column",
     set_up="run `make setup`",
     services={
-        f"{_SPARK}.sources.DataSourceRegister": "sluice.source.CloudFilesSource",
-        f"{_SPARK}.SparkSessionExtensionsProvider": "sluice.source.InputFileNames",
+        f"{_SPARK}.sources.DataSourceRegister": ("sluice.source.CloudFilesSource",),
+        f"{_SPARK}.SparkSessionExtensionsProvider": (
+            "sluice.source.InputFileNames",
+            "sluice.source.ReadFiles",
+        ),
     },
 )

@@ -15,6 +15,7 @@ from sluice.options.options import (
     _warn_of_max_age,
     parse_options,
     warn_of_passed_over,
+    with_prefixes,
 )
 from sluice.options.table import OPTIONS, EvolutionMode
 from sluice.values import Option
@@ -366,3 +367,39 @@ def test_max_file_age_is_accepted_and_does_nothing(
 
     assert options == [parse_options(GIVEN)] * 2
     assert caplog.text.count("every file is always remembered") == 1
+
+
+def test_names_of_read_files_get_the_prefix() -> None:
+    """SQL leaves ``cloudFiles.`` out, and names of the format and of ours stay."""
+    named = {
+        "path": "/in",
+        "FORMAT": "csv",
+        "schemaLocation": "/s",
+        "header": "true",
+        "cloudFiles.inferColumnTypes": "true",
+        "maxFilesPerTrigger": "3",
+    }
+
+    given = with_prefixes(named | {"sluice.readFiles": "true"})
+
+    options = parse_options(given)
+    assert not options.passed_over
+    assert (options.schema_location, options.max_files) == ("/s", 3)
+    assert options.infer_column_types
+    assert options.format.name == "csv"
+    assert with_prefixes(GIVEN | {"header": "true"}) == GIVEN | {"header": "true"}
+
+
+def test_unknown_name_of_read_files_is_refused() -> None:
+    """A typo would otherwise be passed over, as an option that is meant for Spark."""
+    named = {"path": "/in", "format": "json", "schemaLocatoin": "/s"}
+
+    with pytest.raises(UsageError, match=r"did you mean 'cloudFiles\.schemaLocation'"):
+        parse_options(with_prefixes(named | {"sluice.readFiles": "true"}))
+
+
+def test_read_files_needs_a_format() -> None:
+    """The format is what decides which names are known."""
+    with pytest.raises(UsageError) as caught:
+        with_prefixes({"path": "/in", "sluice.readFiles": "true"})
+    assert caught.value.condition is Condition.OPTION_MISSING

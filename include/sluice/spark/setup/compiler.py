@@ -21,12 +21,12 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 def compile_jar(
     sources: Sequence[Path],
     class_path: Sequence[Path],
-    services: Mapping[str, str],
+    services: Mapping[str, Sequence[str]],
     jar: Path,
 ) -> None:
     """Compile ``sources`` against Spark's jars and ``class_path`` into ``jar``.
 
-    ``services`` names the class of each interface that Java's ``ServiceLoader`` finds.
+    ``services`` names by interface the classes that Java's ``ServiceLoader`` finds.
     No JDK is needed, for Spark compiles its own queries so. A reader sees the whole jar
     or none.
     """
@@ -69,11 +69,11 @@ def _spark_jars() -> list[Path]:
     return sorted(Path(pyspark.__file__).with_name("jars").glob("*.jar"))
 
 
-def _pack(classes: Path, services: Mapping[str, str], jar: Path) -> None:
+def _pack(classes: Path, services: Mapping[str, Sequence[str]], jar: Path) -> None:
     with zipfile.ZipFile(jar, "w", zipfile.ZIP_DEFLATED) as archive:
-        for interface, name in services.items():
+        for interface, names in services.items():
             entry = zipfile.ZipInfo(f"META-INF/services/{interface}", _EPOCH)
-            archive.writestr(entry, f"{name}\n")
+            archive.writestr(entry, "".join(f"{name}\n" for name in names))
         for file in sorted(classes.rglob("*.class")):
             name = file.relative_to(classes).as_posix()
             archive.writestr(zipfile.ZipInfo(name, _EPOCH), file.read_bytes())

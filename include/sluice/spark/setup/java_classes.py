@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,8 +25,8 @@ class JavaClasses:
     """What goes wrong without them, for the error."""
     set_up: str
     """The command that compiles them."""
-    services: Mapping[str, str] = field(default_factory=dict)
-    """By interface the class that Spark finds by it, without being configured."""
+    services: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """By interface the classes that Spark finds by it, without being configured."""
 
     @property
     def sources(self) -> list[Path]:
