@@ -21,6 +21,7 @@ from sluice.cli.resources import resources
 from sluice.cli.run import plan, run
 from sluice.cli.sample import sample
 from sluice.cli.schema import schema
+from sluice.cli.spark_pipelines import spark_pipelines
 from sluice.cli.watch import watch
 from sluice.control.jvm_loss import jvm_loss_translated
 from sluice.errors import Condition, ExitCode, FatalError, SluiceError
@@ -70,6 +71,7 @@ for command in (
 ):
     app.command(command.__name__)(command)
 app.command("watch")(watch)
+app.command("spark-pipelines")(spark_pipelines)
 for group in (checkpoint, queries):
     app.add_typer(group)
 

@@ -90,6 +90,25 @@ def local_settings() -> dict[str, str]:
     }
 
 
+def catalog_settings(folder: Path) -> dict[str, str]:
+    """Return what keeps a catalog and its tables in ``folder``, on this machine.
+
+    Spark's own catalog ends with its session, and a table of the session before would
+    stand in the way of the next. This one is Hive's in a database that Spark ships.
+    """
+    return {
+        "spark.sql.catalogImplementation": "hive",
+        "spark.sql.warehouse.dir": str(folder / "tables"),
+        "spark.hadoop.javax.jdo.option.ConnectionURL": (
+            f"jdbc:derby:;databaseName={folder / 'catalog'};create=true"
+        ),
+        # Its log would lie in the folder that the process was started in.
+        "spark.driver.extraJavaOptions": (
+            f"-Dderby.stream.error.file={folder / 'catalog.log'}"
+        ),
+    }
+
+
 def remote_settings(source: Path) -> dict[str, str]:
     """Return what executors outside the driver need besides; nothing is sent there."""
     return {"spark.executorEnv.PYTHONPATH": str(source)}
