@@ -137,11 +137,14 @@ def _sluice_settings(root: Path, environ: Mapping[str, str]) -> dict[str, str]:
     lake = environ.get("SLUICE_LAKE") or str(root / "lake")
     pipelines = environ.get("SLUICE_PIPELINES")
     connection = "AIRFLOW_CONN_SPARK_DEFAULT"
+    connect = "AIRFLOW_CONN_SPARK_CONNECT_DEFAULT"
     return {
         "SLUICE_LAKE": lake if "://" in lake else str(Path(lake).absolute()),
         **({"SLUICE_PIPELINES": str(Path(pipelines).absolute())} if pipelines else {}),
         connection: environ.get(connection)
         or '{"conn_type": "spark", "host": "local[*]"}',
+        connect: environ.get(connect)
+        or '{"conn_type": "spark_connect", "host": "localhost"}',
         "PYTHONPATH": _prefixed(str(source_folder()), environ.get("PYTHONPATH")),
         "PATH": _prefixed(str(Path(sys.executable).parent), environ.get("PATH")),
         # Airflow's processes talk to each other; a proxy must not come between them.
