@@ -63,13 +63,22 @@ def run(
 
 
 def plan(pipeline: PipelineArgument, *, as_json: JsonOption = False) -> None:
-    """Show what a run would read, and change nothing."""
+    """Show what a run would read, and which new fields it would meet.
+
+    Nothing is changed.
+    """
+    from sluice.preflight.fields import fields_ahead  # noqa: PLC0415 - loads pyspark
+
     config = load_pipeline(pipeline)
     planned = plan_run(config)
+    ahead = fields_ahead(config, planned.waiting)
     if as_json:
-        print_json(planned)
-    else:
-        print_rows(f"next run of {config.name}", [vars(planned)])
+        print_json(planned.counts | {"new_fields": ahead})
+        return
+    print_rows(f"next run of {config.name}", [planned.counts])
+    if ahead.fields:
+        title = f"new fields in {ahead.files} files looked at: {ahead.fate}"
+        print_rows(title, [vars(field) for field in ahead.fields])
 
 
 def _parse_steps(text: str) -> list[str]:

@@ -117,7 +117,7 @@ def unknown_files(
     asked = {key_of(file, by_version=by_version) for file in listed}
     fresh = asked.difference(known)
     found = []
-    for file in sorted(listed, key=_arrival):
+    for file in sort_by_arrival(listed):
         key = key_of(file, by_version=by_version)
         if key in fresh:
             found.append(file)
@@ -140,8 +140,9 @@ def key_of(file: FileVersion, *, by_version: bool) -> Hashable:
     return file.path, file.size, file.modified, file.etag
 
 
-def _arrival(file: FileVersion) -> tuple[datetime, str]:
-    return file.modified, file.path
+def sort_by_arrival(files: Iterable[FileVersion]) -> list[FileVersion]:
+    """Return ``files`` in the order in which the ledger numbers them."""
+    return sorted(files, key=lambda file: (file.modified, file.path))
 
 
 def _rows(files: Sequence[FileVersion], high: int, run_id: str) -> pa.Table:

@@ -10,7 +10,7 @@ from sluice.config import PipelineConfig
 from sluice.discovery.moved import require_same_path
 from sluice.discovery.run import find_new
 from sluice.ledger.damage import damage_named, ledger_root
-from sluice.ledger.files import number_files
+from sluice.ledger.files import number_files, sort_by_arrival
 from sluice.model import LedgerFile
 from sluice.options.configured import source_options
 from sluice.preflight.run import read_up_to
@@ -20,12 +20,26 @@ from sluice.source.admit import AdmissionLimit, plan_end
 
 @dataclass(frozen=True)
 class RunPlan:
-    """The files, bytes and micro-batches that bronze's next run would read."""
+    """What bronze's next run would read.
 
-    files: int
-    bytes: int
+    - ``waiting``: its files, in their order;
+    - ``batches``: into how many micro-batches they would be cut;
+    - ``undiscovered``: how many files the ledger does not know yet.
+    """
+
+    waiting: tuple[LedgerFile, ...]
     batches: int
     undiscovered: int
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Its files, their bytes, and the rest."""
+        return {
+            "files": len(self.waiting),
+            "bytes": sum(file.size for file in self.waiting),
+            "batches": self.batches,
+            "undiscovered": self.undiscovered,
+        }
 
 
 def plan_run(config: PipelineConfig) -> RunPlan:
@@ -50,14 +64,14 @@ def _plan(config: PipelineConfig) -> RunPlan:
     require_same_path(options, ledger, snapshot)
     start = max(read_up_to(checkpoint), ledger.first_seq() if ledger else 0)
     waiting = ledger.files(after=start) if ledger else []
-    fresh = find_new(ledger, options, snapshot=snapshot).files.taken
+    found = find_new(ledger, options, snapshot=snapshot)
+    fresh = sort_by_arrival(found.files.taken)
     if not options.include_existing and not (ledger and ledger.existing_settled()):
-        return RunPlan(files=0, bytes=0, batches=0, undiscovered=len(fresh))
+        return RunPlan(waiting=(), batches=0, undiscovered=len(fresh))
     files = [*waiting, *number_files(fresh, after=start + len(waiting))]
     limit = AdmissionLimit(max_files=options.max_files, max_bytes=options.max_bytes)
     return RunPlan(
-        files=len(files),
-        bytes=sum(file.size for file in files),
+        waiting=tuple(files),
         batches=count_batches(files, start, limit),
         undiscovered=len(fresh),
     )

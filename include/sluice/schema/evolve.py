@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -42,8 +42,8 @@ def evolve(
         if add_fields(current, found.fields, taken=plan.taken) == current:
             return _evolved_error(options, plan, found, version)
         if brought is None:
-            brought = list(_fields_by_file(options, plan, batch))
-        keep_version(location, _next(version, brought, found, options, plan.taken))
+            brought = list(fields_by_file(options, plan, batch))
+        keep_version(location, next_version(version, brought, options, plan, found))
 
 
 def _version_read(plan: ReadPlan) -> SchemaVersion:
@@ -61,7 +61,7 @@ def _fields(version: SchemaVersion) -> list[pa.Field]:
     return list(to_arrow_schema(version.schema, timezone="UTC"))
 
 
-def _fields_by_file(
+def fields_by_file(
     options: CloudFilesOptions, plan: ReadPlan, batch: Sequence[LedgerFile]
 ) -> Iterator[_Brought]:
     """Yield the fields of each file; of a large one those that begin it."""
@@ -79,21 +79,23 @@ def _fields_by_file(
             )
 
 
-def _next(
+def next_version(
     version: SchemaVersion,
     brought: Sequence[_Brought],
-    found: NewFieldsError,
     options: CloudFilesOptions,
-    taken: Set[str],
+    plan: ReadPlan,
+    found: NewFieldsError | None = None,
 ) -> SchemaVersion:
     """Return the version behind ``version``, with what files ``brought``.
 
     What was ``found`` is in it even where those files as a whole contradict it.
     """
+    taken = plan.taken
     before = _fields(version)
     new: dict[str, pa.Field] = {}
     added: dict[str, str] = {}
-    for path, fields in [*brought, (found.path, found.fields)]:
+    last = [(found.path, found.fields)] if found else []
+    for path, fields in [*brought, *last]:
         for name in list_new(before, add_fields(before, fields, taken=taken)):
             added.setdefault(name, path)
     for _, fields in brought:
@@ -102,7 +104,8 @@ def _next(
             kind = options.format.merge_types(mine.type, field.type)
             new[field.name] = mine.with_type(kind)
     grown = add_fields(before, new.values(), taken=taken)
-    grown = add_fields(grown, found.fields, taken=taken)
+    for _, fields in last:
+        grown = add_fields(grown, fields, taken=taken)
     return SchemaVersion(
         number=version.number + 1,
         schema=from_arrow_schema(pa.schema(distinct_fields(grown))),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 import pyarrow as pa
 from pyspark.sql.pandas.types import from_arrow_schema, to_arrow_schema
@@ -12,7 +13,7 @@ from pyspark.sql.types import StructType
 
 from sluice.discovery.listing import list_landed
 from sluice.errors import Condition, UsageError
-from sluice.model import FileVersion
+from sluice.model import FileVersion, LedgerFile
 from sluice.options.globs import plain_root
 from sluice.options.options import CloudFilesOptions
 from sluice.reading.folders import infer_folder_columns
@@ -25,6 +26,7 @@ from sluice.schema.kept import SchemaVersion, keep_version, latest_version
 SAMPLE_FILES = 1000
 SAMPLE_BYTES = 64 << 20
 _LOG = logging.getLogger("sluice")
+_Sized = TypeVar("_Sized", FileVersion, LedgerFile)
 
 
 def schema_of(options: CloudFilesOptions) -> StructType:
@@ -37,7 +39,7 @@ def schema_of(options: CloudFilesOptions) -> StructType:
     """
     while True:
         kept = latest_version(options.schema_location)
-        version = _infer(options) if kept is None else _with_hints(kept, options)
+        version = infer_version(options) if kept is None else _with_hints(kept, options)
         if version == kept or keep_version(options.schema_location, version):
             return version.schema
 
@@ -79,9 +81,13 @@ def _hinted_otherwise_error(
     )
 
 
-def _infer(options: CloudFilesOptions) -> SchemaVersion:
-    """Return a schema whose last columns are those that folders give."""
-    sample = _sample(sorted(list_landed(options)))
+def infer_version(options: CloudFilesOptions) -> SchemaVersion:
+    """Return a schema whose last columns are those that folders give; keep nothing.
+
+    Raises:
+        UsageError: no record could be read.
+    """
+    sample = bounded_sample(sorted(list_landed(options)))
     schema = options.format.infer(
         [file.path for file in sample],
         max_bytes=SAMPLE_BYTES,
@@ -146,8 +152,9 @@ def _first_with(
     return ""
 
 
-def _sample(files: Sequence[FileVersion]) -> list[FileVersion]:
-    chosen: list[FileVersion] = []
+def bounded_sample(files: Sequence[_Sized]) -> list[_Sized]:
+    """Return the first of ``files``, as many as inference looks at."""
+    chosen: list[_Sized] = []
     size = 0
     for file in files[:SAMPLE_FILES]:
         if chosen and size + file.size > SAMPLE_BYTES:

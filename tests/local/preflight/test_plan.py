@@ -26,12 +26,12 @@ def test_plan_reports_and_writes_nothing(tmp_path: Path) -> None:
 
     first = plan_run(pipeline.config)
 
-    assert (first.files, first.batches, first.undiscovered) == (3, 2, 3)
+    assert (len(first.waiting), first.batches, first.undiscovered) == (3, 2, 3)
     assert sorted(tmp_path.rglob("*")) == before
     pipeline.run_batch(up_to=2)
     pipeline.land("3.json")
     then = plan_run(pipeline.config)
-    assert (then.files, then.batches, then.undiscovered) == (2, 1, 1)
+    assert (len(then.waiting), then.batches, then.undiscovered) == (2, 1, 1)
     assert DeltaTable(pipeline.config.bronze_location).version() == 0
 
 
@@ -46,6 +46,6 @@ def test_plan_leaves_out_what_a_first_run_leaves_out(tmp_path: Path) -> None:
     found = check(pipeline)
     pipeline.land("new.json")
 
-    assert (first.files, first.batches, first.undiscovered) == (0, 0, 1)
+    assert (len(first.waiting), first.batches, first.undiscovered) == (0, 0, 1)
     assert not found.bronze_has_work
-    assert plan_run(pipeline.config).files == 1
+    assert len(plan_run(pipeline.config).waiting) == 1
