@@ -43,6 +43,7 @@ def test_another_airflow_of_this_user_is_never_touched(monkeypatch):
 def test_a_given_spark_connection_is_kept(monkeypatch):
     """A user's own cluster takes the place of the embedded Spark."""
     assert "local[*]" in environment()["AIRFLOW_CONN_SPARK_DEFAULT"]
+    assert "spark_connect" in environment()["AIRFLOW_CONN_SPARK_CONNECT_DEFAULT"]
     monkeypatch.setenv("AIRFLOW_CONN_SPARK_DEFAULT", "spark://master:7077")
     assert environment()["AIRFLOW_CONN_SPARK_DEFAULT"] == "spark://master:7077"
 
