@@ -15,6 +15,7 @@ from sluice.cli.batches import batches
 from sluice.cli.checkpoint import checkpoint
 from sluice.cli.doctor import doctor
 from sluice.cli.files import files
+from sluice.cli.init import init
 from sluice.cli.queries import queries
 from sluice.cli.replay import replay
 from sluice.cli.resources import resources
@@ -26,6 +27,7 @@ from sluice.cli.watch import watch
 from sluice.control.jvm_loss import jvm_loss_translated
 from sluice.errors import Condition, ExitCode, FatalError, SluiceError
 from sluice.storage_errors import storage_errors_translated
+from sluice.versions import release
 
 _CLICK_USAGE = 2
 _LOG = logging.getLogger(__name__)
@@ -35,14 +37,25 @@ _PYSPARK_LOGS = ("DataFrameQueryContextLogger", "SQLQueryContextLogger")
 app = typer.Typer(
     name="sluice",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+def _print_version(asked: bool) -> None:  # noqa: FBT001 - called so by typer
+    if asked:
+        typer.echo(f"sluice {release()}")
+        raise typer.Exit
 
 
 @app.callback()
 def ask_for_stacks(
     *,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print it."
+        ),
+    ] = False,
     verbose: Annotated[
         bool, typer.Option("--verbose", help="Print the stacks behind an error, too.")
     ] = False,
@@ -57,6 +70,7 @@ def ask_for_stacks(
 
 
 for command in (
+    init,
     run,
     plan,
     files,

@@ -77,8 +77,10 @@ def plan(pipeline: PipelineArgument, *, as_json: JsonOption = False) -> None:
         return
     print_rows(f"next run of {config.name}", [planned.counts])
     if ahead.fields:
-        title = f"new fields in {ahead.files} files looked at: {ahead.fate}"
+        title = f"new fields: {ahead.fate}"
         print_rows(title, [vars(field) for field in ahead.fields])
+    if ahead.files and ahead.files < len(planned.waiting):
+        print_line(f"new fields were sought in the first {ahead.files} files")
 
 
 def _parse_steps(text: str) -> list[str]:
