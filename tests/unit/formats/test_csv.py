@@ -210,16 +210,3 @@ def test_document_has_line_ends_in_quotes() -> None:
     columns = pa.schema([("b", pa.string()), ("a\n", pa.string())])
     rows, _ = parse(header.encode(), columns, header="true", **options)
     assert rows[0] == ("b\nc", "a")
-
-
-def test_two_thousand_columns() -> None:
-    """Wide files are ordinary."""
-    names = [f"n{number}" for number in range(2000)]
-    columns = pa.schema([(name, pa.int32()) for name in reversed(names)])
-    line = ",".join(map(str, range(2000)))
-    rows, rescued = parse(
-        f"{','.join(names)}\n{line}\n".encode(), columns, header="true"
-    )
-
-    assert rows == [tuple(reversed(range(2000)))]
-    assert rescued == [{}]

@@ -164,13 +164,6 @@ def test_new_nested_field_costs_nothing_but_itself() -> None:
     assert rescued == [{"b": 2, "l": [{"y": 2}, None, None]}, None, None]
 
 
-@pytest.mark.parametrize("content", [b"", b'{"i": 1}\n', b"PAR1" + b"x" * 40 + b"PAR1"])
-def test_foreign_file_is_a_bad_one(content: bytes) -> None:
-    """Nothing that pyarrow raises leaves the parser."""
-    with pytest.raises(BadFileError):
-        read(content, pa.schema([("i", pa.int64())]))
-
-
 def test_damaged_file_is_an_error_or_as_it_was() -> None:
     """Pages have checksums; a footer that changed may still be one."""
     table = pa.table({"i": range(50), "s": ["x" * 9] * 50})

@@ -276,13 +276,6 @@ def test_small_files_are_joined_into_large_batches(tmp_path: Path) -> None:
     assert len(batches) <= 3
 
 
-def test_empty_and_blank_files_have_no_rows(tmp_path: Path) -> None:
-    """They are discovered, read and done."""
-    files = [land(tmp_path, "a", b""), land(tmp_path, "b", b"\n \n")]
-
-    assert read(*map(whole, files)) == []
-
-
 def test_document_file_is_read_whole(tmp_path: Path) -> None:
     """``multiLine`` takes a file as one value."""
     file = land(tmp_path, "a", b'[{"i":\n1},\n{"i": 2}]')
