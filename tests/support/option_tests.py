@@ -14,6 +14,8 @@ _LENIENT = "unit/formats/test_json_leniency.py::test_option_takes_what_it_names_
 _JSON = "unit/formats/test_json_options.py"
 _MOMENTS_OF_JSON = "spark/test_json_options.py::test_rows_are_those_of_sparks_reader"
 _INFERRED = "spark/test_json_options.py::test_schema_is_the_one_that_spark_infers"
+_CASE = "unit/formats/test_names.py::test_case_of_a_name_may_not_count"
+_CASE_OF_HEADERS = "unit/formats/test_names.py::test_case_of_a_header_may_not_count"
 _PROOFS = {
     "reading": {
         "path": f"{_OPTIONS}::test_path_and_format_are_required",
@@ -90,6 +92,7 @@ _PROOFS = {
         "cloudFiles.cleanSource.waitForCompletion": _NOTHING,
     },
     "json": {
+        "readerCaseSensitive": _CASE,
         "multiLine": "unit/formats/test_json.py::"
         "test_document_is_one_object_or_an_array",
         "encoding": f"{_JSON}::test_text_of_an_encoding_is_that_text",
@@ -112,6 +115,7 @@ _PROOFS = {
         "allowBackslashEscapingAnyCharacter": _LENIENT,
     },
     "csv": {
+        "readerCaseSensitive": _CASE_OF_HEADERS,
         "header": f"{_CSV}::test_header_maps_by_name",
         "sep": _CSV_MEANING,
         "quote": f"{_CSV}::test_quotes_can_be_others_or_none",
@@ -135,6 +139,7 @@ _PROOFS = {
         "enforceSchema": _NOTHING,
     },
     "parquet": {
+        "readerCaseSensitive": _CASE,
         "mergeSchema": _NOTHING,
         "datetimeRebaseMode": "unit/formats/test_parquet.py::"
         "test_old_date_of_another_calendar_is_refused",

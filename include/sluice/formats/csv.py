@@ -30,6 +30,7 @@ from sluice.formats.csv_tokens import Cells, Dialect
 from sluice.formats.csv_values import can_hold
 from sluice.formats.encodings import UTF8, is_wide, to_utf8
 from sluice.formats.moments import Formats
+from sluice.formats.names import recased
 from sluice.formats.streams import (
     DEFAULT_CONTENT_BYTES,
     line_blocks,
@@ -85,6 +86,7 @@ class CsvFormat(Format):
     timestamp_ntz_format: str | None = None
     max_columns: int = 20480
     max_content_bytes: int = DEFAULT_CONTENT_BYTES
+    case_sensitive: bool = True
 
     @property
     def split(self) -> Split:
@@ -139,7 +141,7 @@ class CsvFormat(Format):
     def parse(self, part: FileRange, columns: pa.Schema) -> Iterator[ParsedBlock]:
         """Yield the records whose lines begin in ``[start, end)``, or of a document."""
         names, blocks = self._open(part.stream, part.start, part.end)
-        layout = self._layout(columns.names if names is None else names)
+        layout = self._layout(self._named(names, columns))
         for block in blocks:
             if block:
                 yield fill_columns(block, columns, layout, rescues=part.rescues)
@@ -157,12 +159,18 @@ class CsvFormat(Format):
         counts: list[int] = []
         files = map(self._lines_of, contents)
         for names, group in groupby(files, key=itemgetter(0)):
-            layout = self._layout(columns.names if names is None else names)
+            layout = self._layout(self._named(names, columns))
             block, found = self._plain_files([lines for _, lines in group])
             counts += found
             if block:
                 parsed.append(fill_columns(block, columns, layout, rescues=rescues))
         return parsed, counts
+
+    def _named(self, names: list[str] | None, columns: pa.Schema) -> list[str]:
+        """Return what the cells of a file are called, by its header if it has one."""
+        if names is None or self.case_sensitive:
+            return columns.names if names is None else names
+        return recased(names, columns.names)
 
     def _lines_of(self, content: bytes) -> tuple[list[str] | None, bytes]:
         """Return the names of a header, None without one, and the lines of a file."""

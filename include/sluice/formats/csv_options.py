@@ -5,6 +5,7 @@ from __future__ import annotations
 from sluice.formats.csv_tokens import NO_CHARACTER
 from sluice.formats.encodings import ENCODING
 from sluice.formats.moments import TIME_FORMATS
+from sluice.formats.names import CASE
 from sluice.formats.streams import CONTENT_LIMIT
 from sluice.values import Option, parse_count, parse_flag
 
@@ -146,6 +147,7 @@ OPTIONS = (
         parse=parse_count,
         field="max_columns",
     ),
+    CASE,
     CONTENT_LIMIT,
     Option(
         name="mergeSchema",

@@ -77,6 +77,7 @@ class JsonFormat(Format):
     infers_timestamp: bool = False
     drops_null_fields: bool = False
     max_content_bytes: int = DEFAULT_CONTENT_BYTES
+    case_sensitive: bool = True
     single_quotes: bool = SPARKS.single_quotes
     unquoted_names: bool = SPARKS.unquoted_names
     not_finite: bool = SPARKS.not_finite
@@ -116,7 +117,7 @@ class JsonFormat(Format):
             leading_zeros=self.leading_zeros,
             any_escape=self.any_escape,
         )
-        return Dialect(self.formats, leniency)
+        return Dialect(self.formats, leniency, not self.case_sensitive)
 
     def require_columns(self, columns: pa.Schema) -> None:
         """Refuse maps whose keys are no strings, as the names of an object are.
@@ -296,7 +297,7 @@ def _parse_quickly(
     table = _parse_fast(lines, columns, dialect, unexpected="error")
     if table is not None:
         return ParsedBlock(table, None)
-    if any(pt.is_nested(field.type) for field in columns):
+    if dialect.ignores_case or any(pt.is_nested(field.type) for field in columns):
         return None  # a field that is new in a nested object would be lost
     table = _parse_fast(lines, columns, dialect, unexpected="ignore")
     if table is None:

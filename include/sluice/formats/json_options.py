@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sluice.formats.encodings import ENCODING
 from sluice.formats.moments import TIME_FORMATS
+from sluice.formats.names import CASE
 from sluice.formats.streams import CONTENT_LIMIT
 from sluice.values import Option, parse_flag
 
@@ -158,4 +159,4 @@ _REFUSED = (
         only="false",
     ),
 )
-OPTIONS = (*_READING, CONTENT_LIMIT, *_INFERENCE, *_LENIENCIES, *_REFUSED)
+OPTIONS = (*_READING, CASE, CONTENT_LIMIT, *_INFERENCE, *_LENIENCIES, *_REFUSED)

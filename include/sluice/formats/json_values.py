@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation
@@ -31,6 +31,7 @@ from sluice.formats.json_fields import (
 )
 from sluice.formats.json_leniency import SPARKS, UNDECODABLE, Leniency, decode_string
 from sluice.formats.moments import DEFAULTS, UNREADABLE, Formats, time_reader
+from sluice.formats.names import recased
 
 _STRING = msgspec.json.Decoder(str)
 _INTEGER = re.compile(rb"-?\d+")
@@ -60,6 +61,7 @@ class MismatchError(ValueError):
 _DOES_NOT_FIT = (ValueError, ArithmeticError, *UNDECODABLE)
 
 Converter = Callable[[bytes], object]
+_Text = msgspec.Raw | bytes
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LONGEST_INTEGER = 20
 
@@ -70,6 +72,15 @@ class Dialect:
 
     formats: Formats = DEFAULTS
     leniency: Leniency = SPARKS
+    ignores_case: bool = False
+
+    def named(
+        self, fields: Mapping[str, _Text], known: Collection[str]
+    ) -> Mapping[str, _Text]:
+        """Return fields by the names that columns have."""
+        if not self.ignores_case:
+            return fields
+        return dict(zip(recased(fields, known), fields.values(), strict=True))
 
 
 PLAIN = Dialect()
@@ -84,7 +95,7 @@ def read_records(
     the line; what is behind an object in its line is held there as well.
     """
     converters = {field.name: converter(field.type, dialect) for field in columns}
-    return [_read_record(line, converters, dialect.leniency) for line in lines]
+    return [_read_record(line, converters, dialect) for line in lines]
 
 
 def read_unknown_fields(
@@ -105,12 +116,13 @@ def read_unknown_fields(
 
 
 def _read_record(
-    line: bytes, converters: Mapping[str, Converter], leniency: Leniency
+    line: bytes, converters: Mapping[str, Converter], dialect: Dialect
 ) -> Record:
-    fields = decode_fields(line, leniency)
+    fields = decode_fields(line, dialect.leniency)
     if fields is None:
         return Record({}, {}, corrupt=shown(line))
-    values, rescued = convert_fields(fields.values, converters, leniency)
+    named = dialect.named(fields.values, converters)
+    values, rescued = convert_fields(named, converters, dialect.leniency)
     unknown = tuple(name for name in rescued if name not in converters)
     return Record(values, rescued, unknown, shown(fields.rest) or None)
 
@@ -290,7 +302,8 @@ def _make_struct(kind: pa.DataType, dialect: Dialect) -> Converter:
 
     def struct(text: bytes) -> dict[str, object]:
         fields = _nested_fields(text, dialect.leniency)
-        values, rescued = convert_fields(fields.values, converters, dialect.leniency)
+        named = dialect.named(fields.values, converters)
+        values, rescued = convert_fields(named, converters, dialect.leniency)
         if rescued:
             raise PartialMismatchError(values, _encoded(rescued))
         return values

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
@@ -17,6 +17,7 @@ import pyarrow.types as pt
 
 from sluice import storage
 from sluice.formats.base import FileRange, Format, ParsedBlock, Record, Split
+from sluice.formats.names import CASE, recased_fields
 from sluice.formats.parquet_values import (
     fits,
     has_unknown,
@@ -74,10 +75,12 @@ class ParquetFormat(Format):
             parse=word_of(RebaseMode),
             field="int96_rebase",
         ),
+        CASE,
     )
     compressible = False
     datetime_rebase: RebaseMode = RebaseMode.CORRECTED
     int96_rebase: RebaseMode = RebaseMode.CORRECTED
+    case_sensitive: bool = True
 
     @property
     def split(self) -> Split:
@@ -121,19 +124,21 @@ class ParquetFormat(Format):
         file = _open(part.stream)
         found = file.schema_arrow
         _require_distinct(found.names)
-        known = [
-            each.name
-            for each in columns
-            if each.name in found.names
-            and (part.rescues or fits(found.field(each.name).type, each.type))
+        fields = list(found)
+        if not self.case_sensitive:
+            fields = recased_fields(found, columns)
+        called = dict(zip(found.names, fields, strict=True))
+        names = [
+            name
+            for name, field in called.items()
+            if part.rescues or _is_wanted(field, columns)
         ]
-        names = found.names if part.rescues else known
         for number in range(file.metadata.num_row_groups):
             if not part.start <= _middle(file.metadata.row_group(number)) < part.end:
                 continue
             for batch in _batches(file, number, names):
                 self._require_calendar(batch, file.metadata.metadata or {})
-                yield _block(batch, columns, rescues=part.rescues)
+                yield _block(_renamed(batch, called), columns, rescues=part.rescues)
 
     def _require_calendar(
         self, batch: pa.RecordBatch, facts: dict[bytes, bytes]
@@ -165,6 +170,21 @@ def _open(stream: object) -> pq.ParquetFile:
         coerce_int96_timestamp_unit="us",
         page_checksum_verification=True,
     )
+
+
+def _is_wanted(field: pa.Field, columns: pa.Schema) -> bool:
+    known = field.name in columns.names
+    return known and fits(field.type, columns.field(field.name).type)
+
+
+def _renamed(batch: pa.RecordBatch, called: Mapping[str, pa.Field]) -> pa.RecordBatch:
+    """Return a batch whose fields, nested ones too, are called otherwise."""
+    fields = [called[name] for name in batch.schema.names]
+    arrays = [
+        values if values.type.equals(field.type) else values.view(field.type)
+        for values, field in zip(batch.columns, fields, strict=True)
+    ]
+    return pa.RecordBatch.from_arrays(arrays, [field.name for field in fields])
 
 
 def _batches(

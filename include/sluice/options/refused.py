@@ -11,13 +11,6 @@ NOT_BUILT = (
         instead="records that cannot be parsed are in the column of rescued data",
         only="",
     ),
-    Option(
-        name="readerCaseSensitive",
-        default="true",
-        meaning="whether names of columns differ by case",
-        instead="a field whose name differs in case is in the column of rescued data",
-        only="true",
-    ),
 )
 _LISTED = "leave it out: files are found by listing the path"
 FILE_EVENTS = (

@@ -30,18 +30,20 @@ CLOUDS = """
 """
 FILES = """
     ignoreCorruptFiles ignoreMissingFiles modifiedAfter modifiedBefore pathGlobFilter
-    fileNamePattern recursiveFileLookup rescuedDataColumn readerCaseSensitive
+    fileNamePattern recursiveFileLookup rescuedDataColumn
     columnNameOfCorruptRecord badRecordsPath mode
 """
 OF_FORMATS = {
-    "json": """multiLine singleVariantColumn inferTimestamp prefersDecimal encoding
-        primitivesAsString dropFieldIfAllNull dateFormat timestampFormat lineSep
-        allowSingleQuotes allowUnquotedFieldNames allowComments""",
-    "csv": """header sep delimiter skipRows enforceSchema mergeSchema maxColumns
-        unescapedQuoteHandling preferDate multiLine quote escape comment nullValue
-        emptyValue ignoreLeadingWhiteSpace ignoreTrailingWhiteSpace dateFormat
-        timestampFormat singleVariantColumn locale""",
-    "parquet": "mergeSchema datetimeRebaseMode int96RebaseMode",
+    "json": """readerCaseSensitive multiLine singleVariantColumn inferTimestamp
+        prefersDecimal encoding primitivesAsString dropFieldIfAllNull dateFormat
+        timestampFormat lineSep allowSingleQuotes allowUnquotedFieldNames
+        allowComments""",
+    "csv": """readerCaseSensitive header sep delimiter skipRows enforceSchema
+        mergeSchema maxColumns unescapedQuoteHandling preferDate multiLine quote
+        escape comment nullValue emptyValue ignoreLeadingWhiteSpace
+        ignoreTrailingWhiteSpace dateFormat timestampFormat
+        singleVariantColumn locale""",
+    "parquet": "readerCaseSensitive mergeSchema datetimeRebaseMode int96RebaseMode",
     "text": "wholeText lineSep encoding",
     "binaryFile": "",
 }
