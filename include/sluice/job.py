@@ -15,6 +15,7 @@ from sluice.control.submitter import obey_submitter
 from sluice.errors import ExitCode, SluiceError
 from sluice.model import StepSummary
 from sluice.storage_errors import storage_errors_translated
+from sluice.visible import visible_lines
 
 Step = Callable[[argparse.Namespace], ExitCode]
 
@@ -47,7 +48,7 @@ def run_job(parser: argparse.ArgumentParser, step: Step) -> int:
         with listening(), storage_errors_translated(), jvm_loss_translated():
             return step(parser.parse_args())
     except SluiceError as error:
-        sys.stderr.write(f"ERROR {error}\n")
+        sys.stderr.write(f"ERROR {visible_lines(str(error))}\n")
         return error.exit_code
 
 

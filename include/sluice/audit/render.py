@@ -5,6 +5,7 @@ from __future__ import annotations
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from sluice.audit.report import AuditReport
+from sluice.visible import visible
 
 
 def render_page(report: AuditReport) -> str:
@@ -13,6 +14,7 @@ def render_page(report: AuditReport) -> str:
         loader=PackageLoader("sluice.audit", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=lambda value: visible(value) if isinstance(value, str) else value,
     )
     return environment.get_template("audit.html.j2").render(report=report)
 

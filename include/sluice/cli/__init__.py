@@ -28,6 +28,7 @@ from sluice.control.jvm_loss import jvm_loss_translated
 from sluice.errors import Condition, ExitCode, FatalError, SluiceError
 from sluice.storage_errors import storage_errors_translated
 from sluice.versions import release
+from sluice.visible import visible_lines
 
 _CLICK_USAGE = 2
 _LOG = logging.getLogger(__name__)
@@ -101,7 +102,7 @@ def main() -> None:
         sys.exit(ExitCode.USAGE if end.code == _CLICK_USAGE else end.code)
     except SluiceError as error:
         _LOG.debug("the stack of the error below", exc_info=error)
-        typer.echo(f"sluice: {error}{_hint(error)}", err=True)
+        typer.echo(f"sluice: {visible_lines(str(error))}{_hint(error)}", err=True)
         sys.exit(error.exit_code)
 
 

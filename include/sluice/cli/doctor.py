@@ -17,6 +17,7 @@ def doctor(*, as_json: JsonOption = False) -> None:
     if as_json:
         print_json(checks)
     else:
-        print_line(render_checks(checks))
+        for line in render_checks(checks).splitlines():
+            print_line(line)
     if not all(check.ok for check in checks):
         raise typer.Exit(ExitCode.USAGE)

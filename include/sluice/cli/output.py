@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sluice.errors import Condition, UsageError
+from sluice.visible import visible
 
 _WIDTH = 120
 
@@ -63,7 +64,7 @@ def print_rows(title: str, rows: Sequence[Mapping[str, object]]) -> None:
 
 def print_line(text: str) -> None:
     """Print one line for a person."""
-    Console(soft_wrap=True, highlight=False).print(text, markup=False)
+    Console(soft_wrap=True, highlight=False).print(visible(text), markup=False)
 
 
 @contextmanager
@@ -88,7 +89,7 @@ def _cell(value: object) -> str:
         return ""
     if isinstance(value, datetime):
         return f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%SZ}"
-    return str(value)
+    return visible(str(value))
 
 
 def _iso(moment: datetime) -> str:

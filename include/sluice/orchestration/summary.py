@@ -10,6 +10,7 @@ from rich.text import Text
 from sluice.config import PipelineConfig
 from sluice.model import StepSummary
 from sluice.paths import join
+from sluice.visible import visible
 
 
 def print_summary(
@@ -25,7 +26,7 @@ def print_summary(
     console.print()
     for name, text in rows:
         # Not a table, which would break paths in a narrow terminal.
-        line = Text.assemble((name.ljust(width + 2), "bold"), text)
+        line = Text.assemble((name.ljust(width + 2), "bold"), visible(text))
         console.print(line, soft_wrap=True)
     console.print()
 

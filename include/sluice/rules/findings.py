@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from enum import Enum, StrEnum, unique
 
 from sluice.model import DataRisk, Finding, Severity
 
 _RUN = "sluice run {pipeline}"
-_REPLAY = "sluice replay {pipeline} --files {subject}"
+_REPLAY = "sluice replay {pipeline} --files {glob}"
 _RESTORE = "docs/runbook.md, 'Restore a pipeline from backup': {pipeline}"
 _REPAIR = "sluice checkpoint repair {pipeline}"
 _BATCHES = "sluice batches {pipeline}"
@@ -329,6 +330,22 @@ def finding(  # noqa: PLR0913 - the last two only where a case differs from its 
         subject=subject,
         evidence=evidence,
         explanation=rule.explanation,
-        remedy=rule.remedy.format(pipeline=pipeline, subject=repr(subject)),
+        remedy=rule.remedy.format(
+            pipeline=pipeline, subject=shlex.quote(subject), glob=_shell_glob(subject)
+        ),
         data_risk=data_risk or rule.data_risk,
     )
+
+
+def _shell_glob(path: str) -> str:
+    """Return what names ``path`` to a command, quoted for a shell.
+
+    A path that is spelled out means its file. Where a terminal would not show it as it
+    is, each character that a pattern could take for another is any character.
+    """
+    if not path.isprintable():
+        odd = "*?[]{}\\"
+        path = "".join(
+            each if each.isprintable() and each not in odd else "?" for each in path
+        )
+    return shlex.quote(path)
