@@ -160,6 +160,7 @@ def test_type_that_the_table_has_not_is_refused(tmp_path: Path) -> None:
     assert amounts == {1: 1, None: 1}
 
 
+@pytest.mark.long
 def test_next_run_adds_only_what_is_new(config: PipelineConfig) -> None:
     """And a run with nothing new adds no version to the table."""
     land(config, "a.json", 1, 2)

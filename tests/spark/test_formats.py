@@ -50,7 +50,14 @@ def stream(
     return spark.read.format("delta").load(str(root / "table")).collect()
 
 
-@pytest.mark.parametrize("options", [{}, {"lineSep": "b"}, {"wholeText": "true"}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        pytest.param({"lineSep": "b"}, marks=pytest.mark.long),
+        {"wholeText": "true"},
+    ],
+)
 def test_text_is_as_spark_reads_it(
     spark: SparkSession, tmp_path: Path, options: dict[str, str]
 ) -> None:

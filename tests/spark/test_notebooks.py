@@ -204,17 +204,12 @@ NOTEBOOKS = {
         "binaryFile", schema="path string, length long", sink="table", rows=2
     ),
 }
-# What makes a sink or a trigger ordinary is shown once; the others are long.
+# What makes a sink ordinary is shown once; the others are long.
 SHORT = {
-    "json, the checkpoint has the schemas",
     "json, writeStream.table",
     "json, once, merge",
-    "json, a standing query",
     "json, a view and SQL",
-    "csv, an explicit schema",
-    "csv, rescue",
     "parquet, audit columns",
-    "text, whole files",
 }
 
 

@@ -67,6 +67,7 @@ def test_folders_are_columns_where_nothing_is_said(
     assert {row._rescued_data for row in rows} == {None}
 
 
+@pytest.mark.long
 def test_explicit_schema_takes_the_named_ones(
     spark: SparkSession, landing: Path
 ) -> None:
@@ -81,6 +82,7 @@ def test_explicit_schema_takes_the_named_ones(
     ]
 
 
+@pytest.mark.long
 def test_empty_name_takes_none(spark: SparkSession, landing: Path) -> None:
     """As with Auto Loader."""
     (row, *_) = stream(spark, landing, partitionColumns="")

@@ -69,9 +69,8 @@ def lose_checkpoint(lake: InferredLake) -> None:
     rmtree(lake.checkpoint)
 
 
-@pytest.mark.parametrize(
-    "damage", [pytest.param(restore, marks=pytest.mark.long), lose_checkpoint]
-)
+@pytest.mark.long
+@pytest.mark.parametrize("damage", [restore, lose_checkpoint])
 def test_repaired_checkpoint_goes_on_exactly_once(
     used: InferredLake, damage: Callable[[InferredLake], None]
 ) -> None:

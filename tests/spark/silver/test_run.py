@@ -74,6 +74,7 @@ def test_a_row_is_late_when_its_window_ended_at_the_watermark(spark, lake):
     }
 
 
+@pytest.mark.long
 def test_a_window_is_emitted_when_the_watermark_reaches_its_end(spark, lake):
     """One tick before its end it stays open, on its end it comes out.
 
@@ -174,6 +175,7 @@ def test_a_bronze_table_without_rows_is_no_error(spark, lake):
     assert summary.counts["windows_open"] == 0
 
 
+@pytest.mark.long
 def test_new_columns_in_bronze_do_not_stop_silver(spark, lake):
     """Bronze evolves under a stream that has already read from it."""
     lake.put(order("00:00:00"))

@@ -122,6 +122,7 @@ def test_other_failures_are_raised(stream: Stream) -> None:
     assert not is_schema_change(ValueError("UNKNOWN_FIELD_EXCEPTION"))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("mode", "columns", "evolves"),
     [
