@@ -14,6 +14,7 @@ import pytest
 from deltalake import write_deltalake
 from deltalake.exceptions import CommitFailedError
 
+from sluice.audit import run_audit
 from sluice.errors import Condition, RetryableError
 from sluice.history.replays import finish_replays
 from sluice.ledger.events import EventKind, Replayed
@@ -65,6 +66,7 @@ def test_two_replays_at_once_double_nothing(tmp_path: Path) -> None:
 
     assert methods(pipeline) == {("a.json.gz", "cash"): 2, ("b.json", "card"): 3}
     assert result.counts["rows_out"] == 2
+    assert run_audit(pipeline.config).verdict == "ok"
     events = pipeline.ledger.events(EventKind.REPLAYED)
     assert [Replayed.of(each.detail).table_version for each in events] == [1, 2]
 

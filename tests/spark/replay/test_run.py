@@ -126,6 +126,7 @@ def test_files_are_read_in_the_schema_of_today(
     assert [each.rescued_rows for each in result.files] == [0]
 
 
+@pytest.mark.long
 def test_a_quarantined_file_comes_in_once_it_is_mended(tmp_path: Path) -> None:
     """Its rows are added, and ledger and audit count it as ingested."""
     pipeline = with_quarantined(tmp_path)

@@ -12,11 +12,13 @@ import pytest
 from deltalake import DeltaTable, write_deltalake
 
 from sluice.errors import Condition, ExitCode, FatalError, RetryableError, UsageError
+from sluice.model import StepSummary
 from sluice.silver.backfill import run_backfill
 from sluice.silver.run import run_silver
 from support.delta_rows import read_delta
 from support.oracle import all_windows, read_silver
 from support.silver_lake import SilverLake, order
+from support.tree import contents
 
 MIDNIGHT = datetime(2025, 1, 1, tzinfo=UTC)
 
@@ -46,6 +48,20 @@ def lake(original, tmp_path) -> SilverLake:
     return SilverLake.at(shutil.copytree(original, tmp_path / "lake"))
 
 
+@pytest.fixture(scope="module")
+def done(original, tmp_path_factory) -> tuple[Path, StepSummary]:
+    """Backfill, once, the whole hour in a copy of that lake."""
+    folder = tmp_path_factory.mktemp("done")
+    lake = SilverLake.at(shutil.copytree(original, folder / "lake"))
+    return Path(lake.config.lake), backfill(lake, minutes(0), minutes(60))
+
+
+@pytest.fixture
+def backfilled(done, tmp_path) -> SilverLake:
+    """Return a copy of the lake after that backfill."""
+    return SilverLake.at(shutil.copytree(done[0], tmp_path / "backfilled"))
+
+
 def minutes(count: float) -> datetime:
     """Return so many minutes after midnight."""
     return MIDNIGHT + timedelta(minutes=count)
@@ -56,28 +72,33 @@ def backfill(lake: SilverLake, start: datetime, end: datetime):
     return run_backfill(lake.config, lake.silver, start=start, end=end, run_id="b-1")
 
 
+def checkpoint_files(lake: SilverLake) -> dict[Path, bytes]:
+    """Return what each file of the live checkpoint holds."""
+    root = Path(lake.checkpoint)
+    return {path.relative_to(root): held for path, held in contents(root).items()}
+
+
 def bounds(windows) -> list[datetime]:
     """Return the starts of ``windows``."""
     return sorted({key[0] for key in windows})
 
 
-def test_a_backfill_brings_late_rows_into_their_windows(lake):
+def test_a_backfill_brings_late_rows_into_their_windows(backfilled, done):
     """Afterwards the closed windows are those of all rows, and the open ones absent."""
-    summary = backfill(lake, minutes(0), minutes(60))
-    truth = all_windows(lake.bronze_location)
+    _, summary = done
+    truth = all_windows(backfilled.bronze_location)
 
     closed = {key: truth[key] for key in truth if key[1] <= minutes(21)}
-    assert read_silver(lake.silver_location) == closed
+    assert read_silver(backfilled.silver_location) == closed
     assert summary.counts == {"windows_replaced": 3, "windows_open": 2, "rows_read": 7}
 
 
-def test_a_backfill_twice_leaves_the_same_table(lake):
+def test_a_backfill_twice_leaves_the_same_table(backfilled):
     """A user who is not sure that it ran may run it again."""
-    backfill(lake, minutes(0), minutes(60))
-    once = read_silver(lake.silver_location)
-    backfill(lake, minutes(0), minutes(60))
+    once = read_silver(backfilled.silver_location)
+    backfill(backfilled, minutes(0), minutes(60))
 
-    assert read_silver(lake.silver_location) == once
+    assert read_silver(backfilled.silver_location) == once
 
 
 def test_a_window_belongs_to_the_interval_that_it_starts_in(lake):
@@ -103,11 +124,10 @@ def test_the_interval_is_half_open(lake):
     assert summary.counts == {"windows_replaced": 1, "windows_open": 0, "rows_read": 2}
 
 
-def test_one_commit_says_which_backfill_it_was(lake):
+def test_one_commit_says_which_backfill_it_was(lake, backfilled):
     """The table's history has the interval and the run."""
     before = DeltaTable(lake.silver_location).version()
-    backfill(lake, minutes(0), minutes(10))
-    table = DeltaTable(lake.silver_location)
+    table = DeltaTable(backfilled.silver_location)
     metadata = json.loads(table.history(1)[0]["userMetadata"])
 
     assert table.version() == before + 1
@@ -125,16 +145,16 @@ def test_an_interval_with_nothing_closed_changes_nothing(lake):
     assert "nothing was replaced" in summary.notes[0]
 
 
-def test_the_stream_goes_on_without_noticing(lake):
+def test_the_stream_goes_on_without_noticing(lake, backfilled):
     """The live checkpoint stays byte for byte, and no window comes twice."""
-    backfill(lake, minutes(0), minutes(60))
-    lake.put(order("02:00:00"))
-    summary = run_silver(lake.config, lake.silver, run_id="run-3")
+    assert checkpoint_files(backfilled) == checkpoint_files(lake)
+    backfilled.put(order("02:00:00"))
+    summary = run_silver(backfilled.config, backfilled.silver, run_id="run-3")
 
     assert summary.counts["input_rows"] == 1
-    assert read_silver(lake.silver_location) == {
+    assert read_silver(backfilled.silver_location) == {
         key: values
-        for key, values in all_windows(lake.bronze_location).items()
+        for key, values in all_windows(backfilled.bronze_location).items()
         if key[0] < minutes(60)
     }
 

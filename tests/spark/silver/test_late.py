@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from deltalake import DeltaTable
@@ -18,6 +19,22 @@ from support.silver_lake import SilverLake, order
 def lake(tmp_path) -> SilverLake:
     """Return an empty lake."""
     return SilverLake.at(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def original(spark, tmp_path_factory) -> Path:
+    """Make, once, a lake that has run over a single order."""
+    folder = tmp_path_factory.mktemp("original")
+    lake = SilverLake.at(folder)
+    lake.put(order("00:30:00"))
+    run(lake)
+    return folder
+
+
+@pytest.fixture
+def ran(original, tmp_path) -> SilverLake:
+    """Return a copy of that lake: tables and checkpoint hold no absolute path."""
+    return SilverLake.at(shutil.copytree(original, tmp_path / "ran"))
 
 
 def run(lake: SilverLake):
@@ -46,26 +63,22 @@ def test_each_batch_is_archived_with_what_it_read(spark, lake):
     assert rows[2]["late_watermark"] == rows[1]["watermark"] == closed
 
 
-def test_archiving_again_adds_nothing(spark, lake):
+def test_archiving_again_adds_nothing(spark, ran):
     """Every run archives what others have left, so it must not count twice."""
-    lake.put(order("00:30:00"))
-    run(lake)
-    version = DeltaTable(lake.config.ops_location(TABLE)).version()
+    version = DeltaTable(ran.config.ops_location(TABLE)).version()
 
-    assert archive_batches(spark, lake.config, lake.silver, run_id="x").rows == ()
-    assert DeltaTable(lake.config.ops_location(TABLE)).version() == version
+    assert archive_batches(spark, ran.config, ran.silver, run_id="x").rows == ()
+    assert DeltaTable(ran.config.ops_location(TABLE)).version() == version
 
 
-def test_a_run_counts_the_batches_of_one_that_died_before_archiving(spark, lake):
+def test_a_run_counts_the_batches_of_one_that_died_before_archiving(ran):
     """No batch is lost to the archive, whichever process ran it."""
-    lake.put(order("00:30:00"))
-    run(lake)
-    shutil.rmtree(lake.config.ops_location(TABLE))
-    lake.put(order("00:31:00"))
-    summary = run(lake)
+    shutil.rmtree(ran.config.ops_location(TABLE))
+    ran.put(order("00:31:00"))
+    summary = run(ran)
 
     assert summary.counts["input_rows"] == 2
-    assert [row["batch_id"] for row in lake.archived_batches()] == [0, 1, 2, 3]
+    assert [row["batch_id"] for row in ran.archived_batches()] == [0, 1, 2, 3]
 
 
 def test_rows_before_1970_are_late_at_once(spark, lake):
@@ -80,31 +93,27 @@ def test_rows_before_1970_are_late_at_once(spark, lake):
     assert summary.counts["windows_open"] == 1
 
 
-def test_compaction_and_replaced_rows_are_not_read(spark, lake):
+def test_compaction_and_replaced_rows_are_not_read(ran):
     """The stream passes over both, so their rows must not be counted again."""
-    lake.put(order("00:30:00", 1.0))
-    run(lake)
-    lake.put(order("00:01:00", 2.0))
-    lake.put(order("00:02:00", 3.0))
-    table = DeltaTable(lake.bronze_location)
+    ran.put(order("00:01:00", 2.0))
+    ran.put(order("00:02:00", 3.0))
+    table = DeltaTable(ran.bronze_location)
     table.optimize.compact()
     table.update(updates={"total_amount": "9.0"}, predicate="total_amount = 3.0")
-    summary = run(lake)
+    summary = run(ran)
 
     assert summary.counts["input_rows"] == 2
     assert summary.counts["late_rows"] == 2
     assert summary.counts["windows_open"] == 1
 
 
-def test_what_cannot_be_counted_any_more_is_unknown_and_said(spark, lake):
+def test_what_cannot_be_counted_any_more_is_unknown_and_said(spark, ran):
     """Files that were vacuumed before the archive came leave a note, never a zero."""
-    lake.put(order("00:30:00"))
-    run(lake)
-    shutil.rmtree(lake.config.ops_location(TABLE))
-    table = DeltaTable(lake.bronze_location)
+    shutil.rmtree(ran.config.ops_location(TABLE))
+    table = DeltaTable(ran.bronze_location)
     table.delete()
     table.vacuum(0, enforce_retention_duration=False, dry_run=False)
-    archived = archive_batches(spark, lake.config, lake.silver, run_id="late")
+    archived = archive_batches(spark, ran.config, ran.silver, run_id="late")
 
     assert archived.rows[0]["late_rows"] is None
     assert "batches [0] are unknown" in archived.notes[0]
