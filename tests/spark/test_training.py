@@ -58,7 +58,6 @@ def orders(rows: list[dict]) -> Counter[tuple]:
     return Counter(tuple(row[name] for name in FIELDS) for row in rows)
 
 
-@pytest.mark.long
 def test_plain_file_stream(spark: SparkSession, source: Path) -> None:
     """Spark's own source goes on working in a session of ours."""
     run("plain_file_stream", spark, source)
