@@ -20,15 +20,18 @@ class Outcome(StrEnum):
     UNPROVEN = "unproven"
     CHANGED = "changed"
     GONE = "gone"
+    LINKED = "linked"
     FAILED = "failed"
 
     @property
     def is_final(self) -> bool:
         """Whether the file need not be looked at again.
 
-        A file that is gone or changed is never again the one that was read.
+        A file that is gone or changed is never again the one that was read; where no
+        link leads to it any more, another lies there.
         """
-        return self in {Outcome.CLEANED, Outcome.CHANGED, Outcome.GONE}
+        final = {Outcome.CLEANED, Outcome.CHANGED, Outcome.GONE, Outcome.LINKED}
+        return self in final
 
 
 @dataclass(frozen=True)

@@ -60,6 +60,18 @@ def removal_for(path: str, ledger_id: str) -> Removal:
     return _DiskRemoval(ledger_id) if is_local(path) else _BucketRemoval(ledger_id)
 
 
+def linked_part(path: str, root: str) -> str | None:
+    """Return the first link on the way from ``root`` to ``path``, None without one.
+
+    ``root`` itself may be one: its pipeline names it. A bucket has no links.
+    """
+    if not is_local(path):
+        return None
+    way = [Path(path), *Path(path).parents]
+    below = way[: way.index(Path(root))] if Path(root) in way else way[:1]
+    return next((str(part) for part in reversed(below) if part.is_symlink()), None)
+
+
 class _DiskRemoval:
     def __init__(self, ledger_id: str) -> None:
         self._mark = ledger_id[:8]

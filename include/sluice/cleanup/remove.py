@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from obstore.exceptions import BaseError
 
 from sluice.cleanup.decide import Outcome, Stay
-from sluice.cleanup.removal import Removal, removal_for
+from sluice.cleanup.removal import Removal, linked_part, removal_for
 from sluice.cleanup.state import Begun
 from sluice.ledger.events import Archived, EventKind, LedgerEvent
 from sluice.ledger.ledger import Ledger
@@ -54,6 +54,9 @@ class Remover:
         return removal_for(file.path, self.ledger.ledger_id)
 
     def _take(self, file: LedgerFile) -> Stay | None:
+        link = linked_part(file.path, self._root(file))
+        if link is not None:
+            return Stay(Outcome.LINKED, f"{link!r} is a link: what it leads to stays")
         try:
             if not self._removal(file).take(file):
                 return Stay(Outcome.CHANGED, "it changed while it was cleaned")
@@ -73,9 +76,11 @@ class Remover:
         """Return where a file is moved to: below the destination as below its root."""
         if self.begun.mode is not CleanMode.MOVE or self.begun.destination is None:
             return None
-        root = next(each for each in self.roots if is_below(file.path, each))
-        below = file.path.removeprefix(root).lstrip("/")
+        below = file.path.removeprefix(self._root(file)).lstrip("/")
         return join(self.begun.destination, below or file.path.rpartition("/")[2])
+
+    def _root(self, file: LedgerFile) -> str:
+        return next(each for each in self.roots if is_below(file.path, each))
 
     def _give_back(self, file: LedgerFile) -> Stay | None:
         try:

@@ -41,7 +41,7 @@ CLEANING = (
         name="cloudFiles.cleanSource",
         default="OFF",
         meaning="`MOVE` or `DELETE` landed files whose rows are proven to be in the "
-        "table",
+        "table; what a link in the landing folder leads to stays",
         parse=parse_clean_mode,
         field="clean_source",
     ),

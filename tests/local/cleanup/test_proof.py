@@ -11,7 +11,7 @@ from deltalake import DeltaTable
 
 from sluice.ledger.quarantine import QuarantinedFile
 from sluice.model import CHAIN_START, SeqRange
-from support.cleaning import ingest, landed, mover, run
+from support.cleaning import archived, ingest, landed, mover, run
 
 
 @pytest.mark.parametrize("stage", ["discovered", "planned", "written"])
@@ -141,3 +141,36 @@ def test_commit_of_another_ledger_proves_nothing(tmp_path: Path) -> None:
     ingest(pipeline)
     assert run(pipeline) == {"files_cleaned": 1, "files_waiting": 1}
     assert landed(tmp_path) == ["a.json"]
+
+
+@pytest.mark.parametrize("link", ["file", "folder"])
+def test_file_behind_a_link_stays_where_it_is(tmp_path: Path, link: str) -> None:
+    """It is read, and belongs to whatever lies there: another table, perhaps."""
+    pipeline = mover(tmp_path)
+    elsewhere = Path(pipeline.land("a.json")).rename(tmp_path / "a.json")
+    if link == "file":
+        (tmp_path / "landing" / "a.json").symlink_to(elsewhere)
+    else:
+        (tmp_path / "other").mkdir()
+        elsewhere = elsewhere.rename(tmp_path / "other" / "a.json")
+        (tmp_path / "landing" / "day").symlink_to(tmp_path / "other")
+    pipeline.land("b.json")
+    ingest(pipeline)
+    before = elsewhere.read_bytes()
+
+    assert run(pipeline) == {"files_cleaned": 1, "files_linked": 1}
+    assert elsewhere.read_bytes() == before
+    assert archived(tmp_path) == ["b.json"]
+    assert run(pipeline) == {}
+
+
+def test_landing_folder_may_be_a_link_itself(tmp_path: Path) -> None:
+    """Its pipeline names it, and means what is there."""
+    (tmp_path / "real").mkdir()
+    (tmp_path / "landing").symlink_to(tmp_path / "real")
+    pipeline = mover(tmp_path)
+    pipeline.land("a.json")
+    ingest(pipeline)
+
+    assert run(pipeline) == {"files_cleaned": 1}
+    assert archived(tmp_path) == ["a.json"]
