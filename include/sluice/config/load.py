@@ -73,7 +73,14 @@ def _read(path: Path) -> tuple[Any, dict[tuple[str | int, ...], int]]:
     """Return the content of a YAML file, and the line of each key."""
     try:
         text = path.read_text(encoding="utf-8")
+        _require_no_alias(text, path)
         return yaml.safe_load(text), _line_numbers(text, path)
+    except RecursionError:
+        raise UsageError(
+            Condition.CONFIG_INVALID,
+            f"{path}: lists or keys are nested too deeply; correct the file",
+            {"path": str(path)},
+        ) from None
     except (yaml.YAMLError, ValueError) as error:
         # ValueError: bytes that are not UTF-8, or a date such as 2025-02-31.
         raise UsageError(
@@ -81,6 +88,19 @@ def _read(path: Path) -> tuple[Any, dict[tuple[str | int, ...], int]]:
             f"{path}: not valid YAML: {error}; correct the file",
             {"path": str(path)},
         ) from None
+
+
+def _require_no_alias(text: str, path: Path) -> None:
+    """Refuse what names another part of the file: a few lines become millions so."""
+    for token in yaml.scan(text, Loader=yaml.SafeLoader):
+        if isinstance(token, yaml.AliasToken):
+            line = token.start_mark.line + 1
+            raise UsageError(
+                Condition.CONFIG_INVALID,
+                f"{path}:{line}: alias '*{token.value}' is not taken; write out what "
+                "it stands for",
+                {"path": str(path), "line": line},
+            )
 
 
 def _find(name_or_path: str) -> Path:
