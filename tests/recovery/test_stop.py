@@ -51,7 +51,7 @@ def finish(lake: Lake) -> None:
 
 
 def test_stop_request_lets_the_micro_batch_finish(lake: Lake) -> None:
-    """Offset and commit log agree, later steps are not begun, the rest comes once."""
+    """Offset and commit log agree, and later steps are not begun."""
     with running(lake) as process:
         wait_for_batch(lake, process, 1)
         (query,) = json.loads(sluice("queries", "--pipeline", str(lake.file), "--json"))
@@ -67,12 +67,11 @@ def test_stop_request_lets_the_micro_batch_finish(lake: Lake) -> None:
     assert_more_is_to_come(lake)
     assert lake.bronze_rows().total() == ROWS * (lake.bronze.committed + 1)
     assert list_keys(control_location(str(lake.bronze.checkpoint))) == ["lease/1.json"]
-    finish(lake)
 
 
 @pytest.mark.long
 def test_signals_let_it_finish_once_and_never_twice(lake: Lake) -> None:
-    """One process is signalled three times, in as many runs, and lastly left alone."""
+    """Each of three runs is signalled in another way; lastly the rest comes once."""
     lake.land(14)
     for sent in (signal.SIGTERM, signal.SIGINT):
         _stop_by(lake, sent)
