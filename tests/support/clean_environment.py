@@ -62,7 +62,10 @@ class CleanEnvironment:
             "SPARK_LOCAL_IP": "127.0.0.1",
             "JAVA_HOME": str(java_home()),
             # Runs of some seconds; nothing that is tested depends on it.
-            "JDK_JAVA_OPTIONS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+            "JDK_JAVA_OPTIONS": (
+                "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m"
+                " -XX:+UseSerialGC -XX:MetaspaceSize=256m"
+            ),
         }
 
 

@@ -53,12 +53,12 @@ def ingest(spark, folder):
     return "ordinary" if "_metadata" in stream.columns else "hidden"
 
 
-jars, *places = sys.argv[1:]
+names, jars, *places = sys.argv[1:]
 for place in places:
     folder = Path.cwd() / "".join(filter(str.isalnum, place))
     (folder / "landing").mkdir(parents=True)
     spark = started(place)
-    for name in ("1", "2"):
+    for name in names:
         (folder / "landing" / f"{name}.json").write_text('{"id": "%s"}' % name)
         metadata = ingest(spark, folder)
     rows = spark.read.format("delta").load(f"{folder}/table").orderBy("id").collect()
@@ -99,18 +99,22 @@ def test_format_is_found_without_registration(
 ) -> None:
     """Auto Loader code runs as it is.
 
-    With the jar of set-up ``_metadata`` is hidden; without it the code runs as well.
+    With the jar of set-up ``_metadata`` is hidden, and a second run reads what is new;
+    without it the code runs as well.
     """
     (tmp_path / "plain.py").write_text(SCRIPT)
     delta = delta_jars(clean)
-    runs = [(f"{delta},{SOURCE_CLASSES.jar}", "local[2]"), (delta, "local[1]")]
+    runs = [
+        ("12", f"{delta},{SOURCE_CLASSES.jar}", "local[2]"),
+        ("1", delta, "local[1]"),
+    ]
 
     done = [clean.run("plain.py", *run, cwd=tmp_path) for run in runs]
 
     assert [each.returncode for each in done] == [0, 0], done[0].stderr + done[1].stderr
     assert [each.stdout.splitlines() for each in done] == [
         ["local[2] pyspark.sql.session ['1', '2'] hidden"],
-        ["local[1] pyspark.sql.session ['1', '2'] ordinary"],
+        ["local[1] pyspark.sql.session ['1'] ordinary"],
     ]
 
 
@@ -123,7 +127,8 @@ def test_format_is_found_by_connect_and_on_a_cluster(
     jars = f"{delta_jars(clean)},{SOURCE_CLASSES.jar}"
 
     with plain_cluster(clean.spark_home, clean.variables(), tmp_path) as cluster:
-        done = clean.run("plain.py", jars, "connect", cluster.master, cwd=tmp_path)
+        places = ("connect", cluster.master)
+        done = clean.run("plain.py", "12", jars, *places, cwd=tmp_path)
 
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
