@@ -74,7 +74,6 @@ def test_a_row_is_late_when_its_window_ended_at_the_watermark(spark, lake):
     }
 
 
-@pytest.mark.long
 def test_a_window_is_emitted_when_the_watermark_reaches_its_end(spark, lake):
     """One tick before its end it stays open, on its end it comes out.
 
