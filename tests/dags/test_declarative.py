@@ -68,3 +68,12 @@ def test_folder_is_a_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "spark-pipeline.yaml").touch()
     assert list(load_project_dags()) == ["spark_pipelines_other"]
+
+
+def test_every_folder_has_a_name_that_airflow_takes(tmp_path: Path) -> None:
+    """One that it does not take would take every Dag of the file with it."""
+    for name in ("a", "größe @ 2"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "spark-pipeline.yml").touch()
+    names = ["spark_pipelines_a", "spark_pipelines_gr__e___2"]
+    assert list(load_project_dags(tmp_path)) == names

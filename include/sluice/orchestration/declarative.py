@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from sluice.spark.setup.installation import source_folder
 CONNECTION = "spark_connect_default"
 PROJECTS_FOLDER = source_folder() / "spark_pipelines"
 
+_NO_NAME = re.compile(r"[^\w.-]", re.ASCII)
 _START = datetime(2000, 1, 1, tzinfo=UTC)
 _TASK_TIMEOUT = timedelta(hours=2)
 _RUN_TIMEOUT = timedelta(hours=12)
@@ -41,7 +43,8 @@ def project_dag(specification: Path) -> DAG:
     """
     project = specification.absolute().parent
     dag = DAG(
-        dag_id=f"spark_pipelines_{project.name}",
+        # One name that Airflow does not take would take every Dag of the file with it.
+        dag_id=f"spark_pipelines_{_NO_NAME.sub('_', project.name)}",
         schedule=None,
         start_date=_START,
         catchup=False,
