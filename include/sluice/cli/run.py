@@ -79,6 +79,8 @@ def plan(pipeline: PipelineArgument, *, as_json: JsonOption = False) -> None:
     if ahead.fields:
         title = f"new fields: {ahead.fate}"
         print_rows(title, [vars(field) for field in ahead.fields])
+    if ahead.problem:
+        print_line(f"a run would end: {ahead.problem}")
     if ahead.files and ahead.files < len(planned.waiting):
         print_line(f"new fields were sought in the first {ahead.files} files")
 

@@ -20,6 +20,8 @@ from sluice.spark.tuning import (
 
 EXAMPLE = Path(__file__).with_name("example")
 SPECIFICATION = "spark-pipeline.yml"
+_OTHER_SPECIFICATION = "spark-pipeline.yaml"
+_JAVA = "export JAVA_HOME="
 # Paths stand in Python, SQL, YAML, a URI and the URL of a database.
 _PLAIN = re.compile(r"[\w/.~+@-]+", re.ASCII)
 
@@ -32,8 +34,9 @@ class Project:
 
     @property
     def specification(self) -> Path:
-        """What ``spark-pipelines run --spec`` takes."""
-        return self.folder / SPECIFICATION
+        """What ``spark-pipelines run --spec`` takes, of either name."""
+        other = self.folder / _OTHER_SPECIFICATION
+        return other if other.exists() else self.folder / SPECIFICATION
 
     @property
     def settings(self) -> Path:
@@ -57,11 +60,25 @@ def write_project(folder: Path) -> Project:
     (project.folder / "lake").mkdir(parents=True, exist_ok=True)
     if not project.specification.exists():
         _write_example(project.folder)
-    own_java = f'export JAVA_HOME="{java_home()}"\n'
-    write_text_atomically(project.settings / "spark-env.sh", own_java)
-    text = render_properties(project_settings(project.folder))
-    write_text_atomically(project.settings / "spark-defaults.conf", text)
+    _write_settings(project)
     return project
+
+
+def _write_settings(project: Project) -> None:
+    """Write what belongs to this installation, and leave lines of others."""
+    variables = project.settings / "spark-env.sh"
+    others = [line for line in _lines(variables) if not line.startswith(_JAVA)]
+    text = "\n".join([f'{_JAVA}"{java_home()}"', *others, ""])
+    write_text_atomically(variables, text)
+    defaults = project.settings / "spark-defaults.conf"
+    own = project_settings(project.folder)
+    others = [line for line in _lines(defaults) if not set(line.split()[:1]) & set(own)]
+    text = "\n".join([render_properties(own).rstrip(), *others, ""])
+    write_text_atomically(defaults, text)
+
+
+def _lines(file: Path) -> list[str]:
+    return file.read_text("utf-8").splitlines() if file.exists() else []
 
 
 def project_settings(folder: Path) -> dict[str, str]:

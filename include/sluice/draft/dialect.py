@@ -91,13 +91,26 @@ def _format_of(head: bytes, text: str) -> str:
 
 
 def _json_options(text: str) -> dict[str, str]:
-    """Return what finds the records: a line each, or a document of them."""
-    first = text.lstrip().split("\n", 1)[0]
+    """Return what finds the records: a line each, or a document of them.
+
+    A line may be a record although it is no strict JSON, so only one that ends within
+    its brackets begins a document.
+    """
+    first, _, rest = text.lstrip().partition("\n")
+    if not rest.strip() or _is_json(first):
+        return {}
+    is_open = any(
+        first.count(left) > first.count(right) for left, right in ("{}", "[]")
+    )
+    return {"multiLine": "true"} if is_open else {}
+
+
+def _is_json(text: str) -> bool:
     try:
-        msgspec.json.decode(first)
+        msgspec.json.decode(text)
     except msgspec.DecodeError:
-        return {"multiLine": "true"}
-    return {}
+        return False
+    return True
 
 
 def _csv_options(text: str) -> dict[str, str]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from math import inf
 from pathlib import Path
 
 import pyarrow as pa
+import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from pydantic import ValidationError
 from pyspark.sql.pandas.types import to_arrow_schema
-from pyspark.sql.types import StructField, StructType
+from pyspark.sql.types import ArrayType, DataType, StructField, StructType
 
 from sluice import storage
 from sluice.config import PipelineConfig, load_pipeline
@@ -58,6 +60,7 @@ def write_draft(name: str, path: str) -> Path:
 
 
 def _write_new(file: Path, text: str) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
     try:
         with file.open("x", encoding="utf-8") as stream:
             stream.write(text)
@@ -76,12 +79,13 @@ def _draft(name: str, landing: str, listed: Sequence[FileVersion]) -> str:
     rows = _read_rows(config, schema)
     environment = Environment(
         loader=PackageLoader("sluice.draft", "templates"),
-        # This is no HTML: what others may have written passes ``tojson``.
+        # This is no HTML: what others may have written passes ``yaml``.
         autoescape=False,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["yaml"] = _yaml
     return environment.get_template("pipeline.yaml.j2").render(
         name=name,
         source=config.bronze.source,
@@ -93,8 +97,29 @@ def _draft(name: str, landing: str, listed: Sequence[FileVersion]) -> str:
 
 
 def _ddl(field: StructField) -> str:
-    quoted = field.name.replace("`", "``")
-    return f"`{quoted}` {field.dataType.simpleString()}"
+    return f"{_quoted(field.name)} {_ddl_type(field.dataType)}"
+
+
+def _ddl_type(kind: DataType) -> str:
+    if isinstance(kind, StructType):
+        fields = (f"{_quoted(each.name)}: {_ddl_type(each.dataType)}" for each in kind)
+        return f"struct<{', '.join(fields)}>"
+    if isinstance(kind, ArrayType):
+        return f"array<{_ddl_type(kind.elementType)}>"
+    return kind.simpleString()
+
+
+def _quoted(name: str) -> str:
+    escaped = name.replace("`", "``")
+    return f"`{escaped}`"
+
+
+def _yaml(value: object) -> str:
+    """Return texts as YAML has them on one line, whatever they hold."""
+    text = yaml.safe_dump(
+        value, default_style='"', default_flow_style=True, allow_unicode=True, width=inf
+    )
+    return text.strip()
 
 
 def _configure(name: str, landing: str, dialect: Dialect = _PLAIN) -> PipelineConfig:

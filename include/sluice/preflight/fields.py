@@ -9,13 +9,14 @@ from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import StructType
 
 from sluice.config import PipelineConfig
+from sluice.errors import UsageError
 from sluice.model import LedgerFile
 from sluice.options.configured import source_options
 from sluice.options.options import CloudFilesOptions
 from sluice.options.table import EvolutionMode
 from sluice.reading.plan import NewFields, ReadPlan
 from sluice.schema.evolve import fields_by_file, next_version
-from sluice.schema.infer import bounded_sample, infer_version
+from sluice.schema.infer import bounded_sample, infer_version, with_hints
 from sluice.schema.kept import SchemaVersion, latest_version
 from sluice.source.datasource import plan_reading
 
@@ -43,11 +44,15 @@ class FieldAhead:
 
 @dataclass(frozen=True)
 class FieldsAhead:
-    """What becomes of new fields (``fate``), and in how many files they were sought."""
+    """What becomes of new fields (``fate``), and in how many files they were sought.
+
+    A ``problem`` is what a run would end with.
+    """
 
     fields: tuple[FieldAhead, ...] = ()
     files: int = 0
     fate: str = ""
+    problem: str | None = None
 
 
 def fields_ahead(config: PipelineConfig, files: Sequence[LedgerFile]) -> FieldsAhead:
@@ -55,19 +60,20 @@ def fields_ahead(config: PipelineConfig, files: Sequence[LedgerFile]) -> FieldsA
 
     As many files are looked at as inference looks at, in their order. A pipeline that
     declares its schema has none; where none is kept, all fields are new.
-
-    Raises:
-        UsageError: none is kept, and no record could be read to infer one.
     """
     if config.bronze.source.ddl is not None or not files:
         return FieldsAhead()
     options = replace(source_options(config), pipeline=config.name)
     sample = bounded_sample(files)
     version = latest_version(config.schema_location)
-    if version is None:
-        schema = infer_version(options).schema
-        first = [_describe(name, None, schema) for name in schema.names]
-        return FieldsAhead(tuple(first), len(sample), "the first run infers them")
+    try:
+        if version is None:
+            schema = infer_version(options).schema
+            first = [_describe(name, None, schema) for name in schema.names]
+            return FieldsAhead(tuple(first), len(sample), "the first run infers them")
+        version = with_hints(version, options)
+    except UsageError as error:
+        return FieldsAhead(files=len(sample), problem=error.message)
     mode = options.evolution_mode or EvolutionMode.ADD_NEW_COLUMNS
     plan = _plan_reading(options, version, mode)
     brought = list(fields_by_file(options, plan, sample))

@@ -10,6 +10,7 @@ import pyarrow as pa
 from pyspark.sql.pandas.types import from_arrow_schema, to_arrow_schema
 
 from sluice.errors import Condition, RetryableError
+from sluice.formats.names import recased_fields
 from sluice.model import LedgerFile
 from sluice.options.options import CloudFilesOptions
 from sluice.reading.names import distinct_fields, plain_fields
@@ -73,10 +74,10 @@ def fields_by_file(
     with ThreadPoolExecutor(max_workers=4) as readers:
         schemas = readers.map(infer, ([file.location] for file in batch))
         for file, schema in zip(batch, schemas, strict=True):
-            yield (
-                file.path,
-                list(schema) if plan.takes_odd_names else plain_fields(schema),
-            )
+            fields = list(schema)
+            if not options.format.case_sensitive:
+                fields = recased_fields(fields, plan.columns)
+            yield file.path, fields if plan.takes_odd_names else plain_fields(fields)
 
 
 def next_version(

@@ -39,12 +39,12 @@ def schema_of(options: CloudFilesOptions) -> StructType:
     """
     while True:
         kept = latest_version(options.schema_location)
-        version = infer_version(options) if kept is None else _with_hints(kept, options)
+        version = infer_version(options) if kept is None else with_hints(kept, options)
         if version == kept or keep_version(options.schema_location, version):
             return version.schema
 
 
-def _with_hints(kept: SchemaVersion, options: CloudFilesOptions) -> SchemaVersion:
+def with_hints(kept: SchemaVersion, options: CloudFilesOptions) -> SchemaVersion:
     """Return the version that has all hinted fields, ``kept`` if it has.
 
     Raises:

@@ -82,6 +82,20 @@ def test_file_that_is_mostly_corrupt_names_the_likely_option(
     assert "'multiLine'" in found.evidence
 
 
+def test_rows_that_were_read_are_no_matter_of_an_option(
+    pipeline: PipelineBuilder,
+) -> None:
+    """A new field may be called anything: its file has its other columns."""
+    new = json.dumps({"_corrupt_record": "[", "amount, EUR": "1", "_file_path": "f"})
+    path = Path(pipeline.land("c.json"))
+    orders = [json.loads(line) for line in path.read_text().splitlines()]
+    path.write_text("\n".join(json.dumps(each | {"rescued": new}) for each in orders))
+    pipeline.run_batch()
+    archive_history(pipeline.config)
+
+    assert not [e for e in findings(pipeline) if e.code == "RECORDS_CORRUPT"]
+
+
 def table(pipeline: PipelineBuilder) -> DeltaTable:
     """Open the bronze table."""
     return DeltaTable(pipeline.config.bronze_location)

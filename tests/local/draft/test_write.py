@@ -89,6 +89,25 @@ def test_hidden_text_stays_text(landing: Path) -> None:
     assert yaml.safe_load(file.read_text()).keys() == {"name", "bronze"}
 
 
+def test_path_and_names_of_any_script_are_read_back(
+    landing: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A word of YAML may be a pipeline's name, and its folder of files may be new."""
+    folder = landing / "in\U0001f600\x85 '\"#"
+    folder.mkdir()
+    record = {"\u2028x\U0001f600": 1, "s": {"a-b": [{"c d": 1}]}}
+    (folder / "1.json").write_text(json.dumps(record) + "\n")
+    monkeypatch.setenv("SLUICE_PIPELINES", str(landing.parent / "new" / "pipelines"))
+
+    text = write_draft("no", str(folder)).read_text()
+
+    assert load_pipeline("no").landing_location == str(folder)
+    (ddl,) = [line for line in text.splitlines() if "# schema: " in line]
+    assert yaml.safe_load(ddl.replace("# ", ""))["schema"] == (
+        "`s` struct<`a-b`: array<struct<`c d`: bigint>>>, `\u2028x\U0001f600` bigint"
+    )
+
+
 def test_pipeline_file_is_never_overwritten(landing: Path) -> None:
     """The one that is there may be at work."""
     (landing / "1.json").write_text('{"id": 1}\n')

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from sluice.config import PipelineConfig
-from sluice.errors import UsageError
 from sluice.options.configured import source_options
 from sluice.preflight.fields import fields_ahead
 from sluice.preflight.plan import plan_run
@@ -114,10 +113,32 @@ def test_as_many_files_are_looked_at_as_inference_does(tmp_path: Path) -> None:
     assert fields_ahead(config, plan_run(config).waiting).files == SAMPLE_FILES
 
 
-def test_plan_fails_where_the_run_would(tmp_path: Path) -> None:
-    """Without a record there is nothing to infer."""
+def test_plan_says_what_the_run_would_end_with(tmp_path: Path) -> None:
+    """Without a record nothing can be inferred; what waits is counted anyway."""
     config = pipeline(tmp_path)
     land(config, "1.json")
+    planned = plan_run(config)
 
-    with pytest.raises(UsageError, match="no record was found"):
-        ahead(config)
+    assert "no record was found" in str(fields_ahead(config, planned.waiting).problem)
+    assert len(planned.waiting) == 1
+
+
+def test_hinted_field_has_the_type_of_its_hint(tmp_path: Path) -> None:
+    """A run adds what is hinted before it reads."""
+    config = pipeline(tmp_path)
+    land(config, "1.json", {"id": 1})
+    schema_of(source_options(config))
+    land(config, "2.json", {"zip": 1})
+
+    hinted = pipeline(tmp_path, **{"cloudFiles.schemaHints": "zip STRING"})
+    assert ahead(hinted)[0] == []
+
+
+def test_field_in_another_case_is_the_column(tmp_path: Path) -> None:
+    """Where case does not count, what is new in it is as wide as all files need."""
+    config = pipeline(tmp_path, readerCaseSensitive=False)
+    land(config, "1.json", {"addr": {"zip": 1}})
+    schema_of(source_options(config))
+    path = land(config, "2.json", {"Addr": {"n": 1}}, {"ADDR": {"n": 1.5}})
+
+    assert ahead(config)[0] == [("addr.n", None, path)]

@@ -57,12 +57,32 @@ def test_what_a_project_has_stays(tmp_path: Path) -> None:
     """Only the settings name what an upgrade changes."""
     (tmp_path / "spark-pipeline.yml").write_text("name: mine")
     (tmp_path / "conf").mkdir()
-    (tmp_path / "conf" / "spark-defaults.conf").write_text("old")
+    defaults = tmp_path / "conf" / "spark-defaults.conf"
+    defaults.write_text("# mine\nspark.my.own 1\nspark.sql.shuffle.partitions 7\n")
+    (tmp_path / "conf" / "spark-env.sh").write_text("export MINE=1\n")
+
+    made = write_project(tmp_path)
+    once = defaults.read_text()
+    write_project(tmp_path)
+
+    assert made.specification.read_text() == "name: mine"
+    assert "hive" in once
+    assert once.endswith("\n# mine\nspark.my.own 1\n")
+    assert defaults.read_text() == once
+    assert "spark.sql.shuffle.partitions 2\n" in once
+    variables = (tmp_path / "conf" / "spark-env.sh").read_text()
+    assert variables == 'export JAVA_HOME="/java"\nexport MINE=1\n'
+    assert not (tmp_path / "transformations").exists()
+
+
+def test_specification_may_have_its_other_name(tmp_path: Path) -> None:
+    """Spark takes both, and refuses a folder that has both."""
+    (tmp_path / "spark-pipeline.yaml").write_text("name: mine")
 
     made = write_project(tmp_path)
 
-    assert made.specification.read_text() == "name: mine"
-    assert "hive" in (made.settings / "spark-defaults.conf").read_text()
+    assert made.specification == tmp_path / "spark-pipeline.yaml"
+    assert not (tmp_path / "spark-pipeline.yml").exists()
     assert not (tmp_path / "transformations").exists()
 
 

@@ -14,6 +14,15 @@ HEADS = {
         None,
         Dialect("json", {"multiLine": "true"}),
     ),
+    "lines in single quotes": (b"{'a': 1}\n{'a': 2}\n", "json", Dialect("json")),
+    "a line that is no number": (b'{"a": NaN}\n{"a": "}"}\n', "json", Dialect("json")),
+    "a line that is cut": (b'{"a": "' + b"x" * 90, "json", Dialect("json")),
+    "a bracket in a text": (b'{"a": "{"}\n{"a": 1}\n', "json", Dialect("json")),
+    "an array over lines": (
+        b'[\n{"a": 1}]\n',
+        "json",
+        Dialect("json", {"multiLine": "true"}),
+    ),
     "JSON behind a mark": (b'\xef\xbb\xbf{"id": 1}\n', None, Dialect("json")),
     "csv": (b"id,at\n1,x\n2,y\n", "csv", Dialect("csv", {"header": "true"})),
     "csv without a header": (
