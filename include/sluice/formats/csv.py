@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -38,7 +39,6 @@ from sluice.formats.streams import (
     read_line,
 )
 
-_BOM = b"\xef\xbb\xbf"
 _SPACE = bytes(range(33))
 
 
@@ -224,7 +224,7 @@ class CsvFormat(Format):
         content = read_content(stream, self.max_content_bytes)
         content = to_utf8(content, self.encoding)
         if self.multi_line:
-            return self._open_document(content.removeprefix(_BOM))
+            return self._open_document(content.removeprefix(BOM_UTF8))
         return self._open_lines(BytesIO(content), 0, len(content), "utf-8")
 
     def _open_lines(
@@ -256,7 +256,7 @@ class CsvFormat(Format):
             return _Top(None, b"", -1, 0)
         while line := read_line(stream, self.max_content_bytes):
             begin, position = position, position + len(line)
-            line = line if begin else line.removeprefix(_BOM)
+            line = line if begin else line.removeprefix(BOM_UTF8)
             # Lone carriage returns end records as well.
             pieces = line.splitlines(keepends=True)
             for number, piece in enumerate(pieces, 1):
@@ -301,5 +301,5 @@ def _cut_header(line: bytes, dialect: Dialect) -> list[str]:
 def _without_mark(blocks: Iterator[bytes], *, first: bool) -> Iterator[bytes]:
     """Yield blocks; the ``first`` of a file without its byte-order mark."""
     for block in blocks:
-        yield block.removeprefix(_BOM) if first else block
+        yield block.removeprefix(BOM_UTF8) if first else block
         first = False

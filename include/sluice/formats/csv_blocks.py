@@ -10,6 +10,7 @@ import csv
 import io
 import re
 import sys
+from codecs import BOM_UTF8
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
@@ -24,7 +25,6 @@ from sluice.formats.streams import BLOCK_BYTES
 _Positions = npt.NDArray[np.int64]
 _Flags = npt.NDArray[np.bool_]
 _FEED, _RETURN = 10, 13
-_BOM = b"\xef\xbb\xbf"
 _LINE_END = re.compile(r"\r\n?|\n")
 # What Java's trim takes away.
 _SPACE = bytes(range(33))
@@ -300,9 +300,9 @@ def read_rows(
 def _read(block: bytes, dialect: Dialect, width: int, wanted: Collection[int]) -> Rows:
     quote = dialect.quote
     included = [number for number in range(width) if number in wanted] or [0]
-    if block.startswith(_BOM):
+    if block.startswith(BOM_UTF8):
         # pyarrow takes away one where its input begins, here with any line of a file.
-        block = _BOM + block
+        block = BOM_UTF8 + block
     table = pyarrow.csv.read_csv(
         pa.BufferReader(block),
         pyarrow.csv.ReadOptions(

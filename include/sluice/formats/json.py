@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -49,7 +50,6 @@ from sluice.formats.streams import (
 )
 
 _CAREFUL_RECORDS = 256
-_BOM = b"\xef\xbb\xbf"
 _SPACE = b" \t\r\n"
 _FIRST_MOMENT = datetime.min.replace(tzinfo=UTC)
 _ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
@@ -241,7 +241,7 @@ def record_lines(block: bytes) -> list[bytes]:
 
 
 def _stripped(lines: Iterable[bytes]) -> list[bytes]:
-    bare = (line.removeprefix(_BOM).strip(_SPACE) for line in lines)
+    bare = (line.removeprefix(BOM_UTF8).strip(_SPACE) for line in lines)
     return [line for line in bare if line]
 
 
@@ -250,7 +250,7 @@ def _records(lines: Iterable[bytes], leniency: Leniency) -> list[bytes]:
     if leniency.comments:
         lines = (skip_comments(line, leniency) for line in lines)
     lines = _stripped(lines)
-    while any(line.startswith(_BOM) for line in lines):
+    while any(line.startswith(BOM_UTF8) for line in lines):
         lines = _stripped(lines)
     return [
         record

@@ -138,7 +138,8 @@ class ParquetFormat(Format):
                 continue
             for batch in _batches(file, number, names):
                 self._require_calendar(batch, file.metadata.metadata or {})
-                yield _block(_renamed(batch, called), columns, rescues=part.rescues)
+                mine = batch if self.case_sensitive else _renamed(batch, called)
+                yield _block(mine, columns, rescues=part.rescues)
 
     def _require_calendar(
         self, batch: pa.RecordBatch, facts: dict[bytes, bytes]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from typing import BinaryIO
 
@@ -10,7 +11,6 @@ from sluice.values import Option, parse_bytes
 BLOCK_BYTES = 8 << 20
 _PIECE_BYTES = 1 << 20
 DEFAULT_CONTENT_BYTES = 512 << 20
-_BOM = b"\xef\xbb\xbf"
 _MOST_CONTENT_BYTES = (1 << 31) - 1
 
 
@@ -134,7 +134,7 @@ def separated(
     Raises:
         BadFileError: what is between two separators is more than ``limit`` bytes.
     """
-    rest = stream.read(len(_BOM)).removeprefix(_BOM)
+    rest = stream.read(len(BOM_UTF8)).removeprefix(BOM_UTF8)
     while block := stream.read(BLOCK_BYTES):
         *lines, rest = (rest + block).split(separator)
         if len(rest) > limit:
