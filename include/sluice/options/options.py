@@ -40,7 +40,6 @@ from sluice.values import Option, invalid_value_error
 
 # By the name in lower case: the name as it is spelled, and the row.
 _Rows = dict[str, tuple[str, Option]]
-DEFAULT_MAX_FILES = 1000
 # A name that begins so is one of ours or a mistake; others may be meant for Spark.
 _PREFIXES = ("cloudfiles.", "sluice.")
 _LOG = logging.getLogger("sluice")
@@ -53,7 +52,7 @@ class CloudFilesOptions:
     path: str
     schema_location: str
     format: Format = field(default_factory=default_format)
-    max_files: int = DEFAULT_MAX_FILES
+    max_files: int | None = None
     max_bytes: int | None = None
     infer_column_types: bool = False
     schema_hints: tuple[SchemaHint, ...] = ()

@@ -95,8 +95,8 @@ READING = (
     Option(
         name="cloudFiles.maxFilesPerTrigger",
         aliases=("maxFilesPerTrigger",),
-        default="1000",
         meaning="most files of a micro-batch",
+        otherwise="1,000, or up to 20,000 while they hold less than 64 MB in all",
         parse=parse_count,
         field="max_files",
     ),

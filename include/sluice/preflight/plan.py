@@ -15,7 +15,7 @@ from sluice.model import LedgerFile
 from sluice.options.configured import source_options
 from sluice.preflight.run import read_up_to
 from sluice.rules.require import require_fit, require_nothing_begun
-from sluice.source.admit import AdmissionLimit, plan_end
+from sluice.source.admit import AdmissionLimit, limit_of, plan_end
 
 
 @dataclass(frozen=True)
@@ -69,10 +69,9 @@ def _plan(config: PipelineConfig) -> RunPlan:
     if not options.include_existing and not (ledger and ledger.existing_settled()):
         return RunPlan(waiting=(), batches=0, undiscovered=len(fresh))
     files = [*waiting, *number_files(fresh, after=start + len(waiting))]
-    limit = AdmissionLimit(max_files=options.max_files, max_bytes=options.max_bytes)
     return RunPlan(
         waiting=tuple(files),
-        batches=count_batches(files, start, limit),
+        batches=count_batches(files, start, limit_of(options)),
         undiscovered=len(fresh),
     )
 

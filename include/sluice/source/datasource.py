@@ -57,7 +57,7 @@ from sluice.schema.evolve import evolve
 from sluice.schema.infer import schema_of
 from sluice.schema.kept import latest_version
 from sluice.schema.readable import require_readable
-from sluice.source.admit import AdmissionLimit, plan_end
+from sluice.source.admit import MOST_FILES, AdmissionLimit, limit_of, plan_end
 from sluice.spark.executors import require_same
 from sluice.versions import ledger_offset, release, require_known_offset
 
@@ -171,8 +171,8 @@ class CloudFilesStreamReader(DataSourceStreamReader, SupportsTriggerAvailableNow
         return _offset(self._ledger(), CHAIN_START)
 
     def getDefaultReadLimit(self) -> ReadLimit:
-        """Return the limit on files; the one on bytes is applied beside it."""
-        return ReadMaxFiles(self._options.max_files)
+        """Return the limit on files; the other limits are applied beside it."""
+        return ReadMaxFiles(self._options.max_files or MOST_FILES)
 
     def prepareForTriggerAvailableNow(self) -> None:
         """Discover, unless this run has, and let it end with what is there now."""
@@ -312,9 +312,7 @@ class CloudFilesStreamReader(DataSourceStreamReader, SupportsTriggerAvailableNow
     def _admission(self, limit: ReadLimit) -> AdmissionLimit:
         if isinstance(limit, ReadAllAvailable):
             return AdmissionLimit()
-        return AdmissionLimit(
-            max_files=self._options.max_files, max_bytes=self._options.max_bytes
-        )
+        return limit_of(self._options)
 
 
 def plan_reading(options: CloudFilesOptions, output: pa.Schema) -> ReadPlan:

@@ -56,7 +56,7 @@ def test_defaults_are_auto_loaders() -> None:
 
     assert options.path == "/in"
     assert options.schema_location == "/s"
-    assert options.max_files == 1000
+    assert options.max_files is None
     assert options.max_bytes is None
     assert not options.infer_column_types
     assert options.recursive

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sluice.model import LedgerFile
-from sluice.source.admit import AdmissionLimit, plan_end
+from sluice.options.options import CloudFilesOptions
+from sluice.source.admit import AdmissionLimit, limit_of, plan_end
 
 SETTINGS = settings(max_examples=50, deadline=None, derandomize=True)
 MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -15,6 +16,8 @@ LIMITS = st.builds(
     AdmissionLimit,
     max_files=st.none() | st.integers(1, 10),
     max_bytes=st.none() | st.integers(1, 200),
+    full_files=st.none() | st.integers(1, 10),
+    full_bytes=st.integers(0, 200),
 )
 
 
@@ -57,6 +60,23 @@ def test_one_large_file_does_not_stall_the_stream() -> None:
     assert plan_end(0, files([1000, 1]), AdmissionLimit(max_bytes=10)) == 1
 
 
+def test_small_files_are_not_cut_off_at_a_thousand() -> None:
+    """A stream that says no number takes many small files at once, never too many."""
+    limit = limit_of(CloudFilesOptions(path="/in", schema_location="/s"))
+    small, large = 3_000, 65_000
+
+    assert plan_end(0, files([small] * 25_000), limit) == 20_000
+    assert plan_end(0, files([large] * 1_500), limit) == 1_033
+    assert plan_end(0, files([10 * large] * 1_500), limit) == 1_000
+
+
+def test_number_that_is_said_holds() -> None:
+    """Small files or not."""
+    options = CloudFilesOptions(path="/in", schema_location="/s", max_files=7)
+
+    assert plan_end(0, files([1] * 9), limit_of(options)) == 7
+
+
 @SETTINGS
 @given(SIZES, LIMITS)
 def test_batches_neither_lose_nor_repeat(
@@ -87,4 +107,10 @@ def test_batch_ends_only_at_a_limit(sizes: list[int], limit: AdmissionLimit) -> 
             limit.max_bytes is not None
             and sum(file.size for file in batch) >= limit.max_bytes
         )
-        assert full or heavy
+        assert full or heavy or _has_enough(batch, limit)
+
+
+def _has_enough(batch: list[LedgerFile], limit: AdmissionLimit) -> bool:
+    if limit.full_files is None or len(batch) < limit.full_files:
+        return False
+    return sum(file.size for file in batch) >= limit.full_bytes
