@@ -100,6 +100,8 @@ _PROOFS = {
         "dateFormat": _MOMENTS_OF_JSON,
         "timestampFormat": _MOMENTS_OF_JSON,
         "timestampNTZFormat": _MOMENTS_OF_JSON,
+        "singleVariantColumn": "unit/formats/test_json_variants.py::"
+        "test_record_is_the_variant_of_the_one_column",
         "sluice.maxContentBytes": "unit/formats/test_json.py::"
         "test_document_beyond_the_limit_is_a_bad_file",
         "primitivesAsString": _INFERRED,

@@ -9,6 +9,7 @@ from sluice.bronze.transform import with_source_columns
 from sluice.columns import RESCUED_DATA
 from sluice.config import PipelineConfig
 from sluice.errors import Condition, UsageError
+from sluice.formats.registry import format_class
 from sluice.options.options import with_inferred
 from sluice.source.datasource import CloudFilesDataSource
 
@@ -33,8 +34,11 @@ def declared_schema(config: PipelineConfig) -> StructType | None:
     Raises:
         UsageError: what it declares is no list of columns.
     """
-    ddl = config.bronze.source.ddl
-    return None if ddl is None else with_source_columns(_parse(config, ddl))
+    source = config.bronze.source
+    if source.ddl is None:
+        return None
+    variants = format_class(source.format).holds_variants
+    return with_source_columns(_parse(config, source.ddl), variants=variants)
 
 
 def landed_schema(config: PipelineConfig) -> StructType:

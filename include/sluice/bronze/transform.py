@@ -23,16 +23,17 @@ ADDED_COLUMNS = ADDED_BY_BRONZE | {RESCUED_DATA, METADATA}
 """What bronze adds to a declared schema, in lower case as Spark compares names."""
 
 
-def with_source_columns(declared: StructType) -> StructType:
+def with_source_columns(declared: StructType, *, variants: bool = False) -> StructType:
     """Return ``declared`` with the columns that the source fills beside the data.
 
     Every column may be null, as Spark has it for files: they hold what they hold.
+    ``variants`` says if the format gives them.
 
     Raises:
         UsageError: ``declared`` has a column that bronze adds, twice the same one, or
             one that no file fills.
     """
-    require_readable(declared)
+    require_readable(declared, variants=variants)
     own = [name for name in declared.names if name.lower() in ADDED_COLUMNS]
     if own:
         raise UsageError(

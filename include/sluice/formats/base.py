@@ -63,6 +63,8 @@ class Format(ABC):
     """What its options are where the schema is inferred, unless they are given."""
     compressible: ClassVar[bool] = True
     """Whether a file is text, which may be compressed as a whole."""
+    holds_variants: ClassVar[bool] = False
+    """Whether a column may be a VARIANT."""
     case_sensitive: bool = True
     """Whether a field is found by its name as it is spelled alone."""
 

@@ -19,7 +19,8 @@ from sluice.formats.base import FileRange, Format, ParsedBlock, Split
 from sluice.formats.content import read_heads
 from sluice.formats.csv_values import convert
 from sluice.formats.encodings import UTF8, is_wide, to_utf8
-from sluice.formats.json_columns import require_names
+from sluice.formats.json_columns import require_names, require_whole
+from sluice.formats.json_dialect import PLAIN, Dialect
 from sluice.formats.json_infer import (
     Rules,
     merge_types,
@@ -34,13 +35,14 @@ from sluice.formats.json_leniency import (
     skip_comments,
 )
 from sluice.formats.json_options import OPTIONS
-from sluice.formats.json_quick import are_objects, read_objects
-from sluice.formats.json_values import (
-    PLAIN,
-    Dialect,
-    read_records,
-    read_unknown_fields,
+from sluice.formats.json_quick import (
+    are_objects,
+    has_infinity,
+    is_plain,
+    read_objects,
 )
+from sluice.formats.json_values import read_records, read_unknown_fields
+from sluice.formats.json_variants import VARIANT
 from sluice.formats.moments import Formats
 from sluice.formats.streams import (
     DEFAULT_CONTENT_BYTES,
@@ -65,6 +67,7 @@ class JsonFormat(Format):
 
     name = "json"
     options = OPTIONS
+    holds_variants = True
 
     multi_line: bool = False
     encoding: str = UTF8
@@ -85,6 +88,7 @@ class JsonFormat(Format):
     control_chars: bool = SPARKS.control_chars
     leading_zeros: bool = SPARKS.leading_zeros
     any_escape: bool = SPARKS.any_escape
+    variant_column: str | None = None
 
     @property
     def split(self) -> Split:
@@ -117,18 +121,23 @@ class JsonFormat(Format):
             leading_zeros=self.leading_zeros,
             any_escape=self.any_escape,
         )
-        return Dialect(self.formats, leniency, not self.case_sensitive)
+        ignores_case = not self.case_sensitive
+        return Dialect(self.formats, leniency, ignores_case, self.variant_column)
 
     def require_columns(self, columns: pa.Schema) -> None:
         """Refuse maps whose keys are no strings, as the names of an object are.
 
         Raises:
-            UsageError: there is such a column.
+            UsageError: there is such a column, or one beside that of whole records.
         """
         require_names(columns)
+        if self.variant_column is not None:
+            require_whole(columns, self.variant_column)
 
     def infer(self, paths: Sequence[str], *, max_bytes: int, typed: bool) -> pa.Schema:
         """Return the columns of the objects in a sample, sorted by name."""
+        if self.variant_column is not None:
+            return pa.schema([(self.variant_column, VARIANT)])
         rules = Rules(
             typed=typed,
             primitives_as_string=self.primitives_as_string,
@@ -322,7 +331,7 @@ def _parse_fast(
     lines: Sequence[bytes], columns: pa.Schema, dialect: Dialect, *, unexpected: str
 ) -> pa.Table | None:
     texts = pa.schema(map(_as_read, columns))
-    if not all(_is_plain(field.type) for field in texts) or not are_objects(lines):
+    if not all(is_plain(field.type) for field in texts) or not are_objects(lines):
         return None
     block = b"\n".join(lines)
     # It takes these words for numbers, whatever the options say.
@@ -335,7 +344,7 @@ def _parse_fast(
     if (
         table is None
         or not table.schema.equals(texts)
-        or any(map(_has_infinity, table.columns))
+        or any(map(has_infinity, table.columns))
     ):
         return None
     return _with_times(table, columns, dialect.formats)
@@ -365,23 +374,6 @@ def _with_times(
             return None
         table = table.set_column(number, column, values)
     return table
-
-
-def _has_infinity(values: pa.Array | pa.ChunkedArray) -> bool:
-    kind = values.type
-    if pt.is_floating(kind):
-        return bool(pc.any(pc.is_inf(values)).as_py())
-    if pt.is_struct(kind):
-        return any(map(_has_infinity, values.flatten()))
-    return pt.is_list(kind) and _has_infinity(pc.list_flatten(values))
-
-
-def _is_plain(kind: pa.DataType) -> bool:
-    if pt.is_struct(kind):
-        return all(_is_plain(field.type) for field in kind)
-    if pt.is_list(kind):
-        return _is_plain(kind.value_type)
-    return pt.is_string(kind) or (pt.is_primitive(kind) and not pt.is_temporal(kind))
 
 
 def _parse_carefully(

@@ -6,6 +6,7 @@ import pyarrow as pa
 import pyarrow.types as pt
 
 from sluice.errors import Condition, UsageError
+from sluice.formats.json_variants import VARIANT
 
 
 def require_names(columns: pa.Schema) -> None:
@@ -31,3 +32,19 @@ def _has_other_keys(kind: pa.DataType) -> bool:
     if pt.is_struct(kind):
         return any(_has_other_keys(field.type) for field in kind)
     return pt.is_list(kind) and _has_other_keys(kind.value_type)
+
+
+def require_whole(columns: pa.Schema, name: str) -> None:
+    """Refuse all columns but the variant that holds whole records.
+
+    Raises:
+        UsageError: there is another column.
+    """
+    wrong = [each.name for each in columns if (each.name, each.type) != (name, VARIANT)]
+    if wrong:
+        raise UsageError(
+            Condition.SCHEMA_UNSUPPORTED,
+            f"cloudFiles: option 'singleVariantColumn' gives one column, {name!r} of "
+            f"type variant, and the schema has {wrong[0]!r}: leave the schema out",
+            {"column": wrong[0]},
+        )

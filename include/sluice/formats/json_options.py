@@ -35,6 +35,15 @@ _READING = (
         field="line_sep",
     ),
     *TIME_FORMATS,
+    Option(
+        name="singleVariantColumn",
+        meaning="the name of the one column: a variant, which holds a whole record. "
+        "Integers and decimals of up to 38 digits are exact. A record that no variant "
+        "can hold is corrupt: a key twice in an object, `NaN`, a number beyond a "
+        "double, more than 16 MB",
+        parse=str.strip,
+        field="variant_column",
+    ),
 )
 _INFERENCE = (
     Option(
@@ -120,12 +129,6 @@ _LENIENCIES = tuple(
     )
 )
 _REFUSED = (
-    Option(
-        name="singleVariantColumn",
-        meaning="a record is one variant",
-        instead="read the files as text, and use `parse_json(value)` in the query",
-        only="",
-    ),
     Option(
         name="samplingRatio",
         default="1.0",

@@ -91,3 +91,22 @@ def _is_exact(values: pa.Array | pa.ChunkedArray) -> bool:
     if pt.is_struct(kind):
         return all(map(_is_exact, values.flatten()))
     return not pt.is_list(kind) or _is_exact(pc.list_flatten(values))
+
+
+def has_infinity(values: pa.Array | pa.ChunkedArray) -> bool:
+    """Return True if a number at any level is infinite."""
+    kind = values.type
+    if pt.is_floating(kind):
+        return bool(pc.any(pc.is_inf(values)).as_py())
+    if pt.is_struct(kind):
+        return any(map(has_infinity, values.flatten()))
+    return pt.is_list(kind) and has_infinity(pc.list_flatten(values))
+
+
+def is_plain(kind: pa.DataType) -> bool:
+    """Return True if pyarrow reads values of a type as we do."""
+    if pt.is_struct(kind):
+        return all(is_plain(field.type) for field in kind)
+    if pt.is_list(kind):
+        return is_plain(kind.value_type)
+    return pt.is_string(kind) or (pt.is_primitive(kind) and not pt.is_temporal(kind))

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation
+from functools import partial
 from math import isfinite
 
 import msgspec
@@ -21,6 +21,7 @@ import pyarrow.types as pt
 
 from sluice.errors import Condition, UsageError
 from sluice.formats.base import Record
+from sluice.formats.json_dialect import PLAIN, Dialect
 from sluice.formats.json_fields import (
     Fields,
     decode_elements,
@@ -30,8 +31,8 @@ from sluice.formats.json_fields import (
     valid_json,
 )
 from sluice.formats.json_leniency import SPARKS, UNDECODABLE, Leniency, decode_string
-from sluice.formats.moments import DEFAULTS, UNREADABLE, Formats, time_reader
-from sluice.formats.names import recased
+from sluice.formats.json_variants import is_variant, parse_variant
+from sluice.formats.moments import UNREADABLE, time_reader
 
 _STRING = msgspec.json.Decoder(str)
 _INTEGER = re.compile(rb"-?\d+")
@@ -61,29 +62,8 @@ class MismatchError(ValueError):
 _DOES_NOT_FIT = (ValueError, ArithmeticError, *UNDECODABLE)
 
 Converter = Callable[[bytes], object]
-_Text = msgspec.Raw | bytes
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LONGEST_INTEGER = 20
-
-
-@dataclass(frozen=True)
-class Dialect:
-    """What JSON and the text of its values look like."""
-
-    formats: Formats = DEFAULTS
-    leniency: Leniency = SPARKS
-    ignores_case: bool = False
-
-    def named(
-        self, fields: Mapping[str, _Text], known: Collection[str]
-    ) -> Mapping[str, _Text]:
-        """Return fields by the names that columns have."""
-        if not self.ignores_case:
-            return fields
-        return dict(zip(recased(fields, known), fields.values(), strict=True))
-
-
-PLAIN = Dialect()
 
 
 def read_records(
@@ -94,6 +74,8 @@ def read_records(
     A line that is no JSON object is a record without values whose ``corrupt`` holds
     the line; what is behind an object in its line is held there as well.
     """
+    if dialect.variant_column is not None:
+        return [_read_whole(line, dialect) for line in lines]
     converters = {field.name: converter(field.type, dialect) for field in columns}
     return [_read_record(line, converters, dialect) for line in lines]
 
@@ -125,6 +107,14 @@ def _read_record(
     values, rescued = convert_fields(named, converters, dialect.leniency)
     unknown = tuple(name for name in rescued if name not in converters)
     return Record(values, rescued, unknown, shown(fields.rest) or None)
+
+
+def _read_whole(line: bytes, dialect: Dialect) -> Record:
+    try:
+        variant = parse_variant(line, dialect.leniency)
+        return Record({dialect.variant_column or "": variant}, {})
+    except _DOES_NOT_FIT:
+        return Record({}, {}, corrupt=shown(line))
 
 
 def convert_fields(
@@ -393,6 +383,7 @@ _CONVERTERS: tuple[
     (pt.is_date32, _make_date),
     (pt.is_timestamp, _make_timestamp),
     (pt.is_binary, _make_binary),
+    (is_variant, lambda _, dialect: partial(parse_variant, leniency=dialect.leniency)),
     (pt.is_struct, _make_struct),
     (pt.is_list, _make_list),
     (pt.is_map, _make_map),

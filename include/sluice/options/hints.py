@@ -8,6 +8,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from sluice.formats.json_variants import VARIANT
+
 # A name may lead into a struct, and into what a list or a map holds.
 ELEMENT, KEY, VALUE = "element", "key", "value"
 _SIMPLE = {
@@ -24,6 +26,7 @@ _SIMPLE = {
     "TIMESTAMPTZ": pa.timestamp("us", "UTC"),
     "TIMESTAMPLTZ": pa.timestamp("us", "UTC"),
     "TIMESTAMPNTZ": pa.timestamp("us"),
+    "VARIANT": VARIANT,
 }
 _EXPECTED = "a list such as 'id BIGINT, address.zip STRING, tags ARRAY<STRING>'"
 

@@ -11,6 +11,7 @@ import pyarrow.types as pt
 
 from sluice.formats.base import ParsedBlock
 from sluice.formats.json_infer import Rules, decode_records, infer_schema
+from sluice.formats.json_variants import is_variant
 from sluice.reading.names import children, plain_fields
 
 
@@ -50,6 +51,8 @@ def add_fields(
 
 
 def _grown(known: pa.DataType, found: pa.DataType) -> pa.DataType:
+    if is_variant(known):
+        return known
     if pt.is_struct(known) and pt.is_struct(found):
         return pa.struct(add_fields(known, found))
     if pt.is_map(known) and (pt.is_struct(found) or pt.is_map(found)):
@@ -77,6 +80,8 @@ def only_new(
 
 
 def _new_part(known: pa.DataType, found: pa.DataType) -> pa.DataType | None:
+    if is_variant(known):
+        return None
     if pt.is_map(known) and pt.is_struct(found):
         parts = [(each, _new_part(known.item_type, each.type)) for each in found]
         fields = [each.with_type(kind) for each, kind in parts if kind is not None]

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.types as pt
 
 from sluice.errors import Condition, UsageError
+from sluice.formats.json_variants import is_variant
 from sluice.options.hints import ELEMENT, KEY, VALUE, SchemaHint
 
 
@@ -52,7 +53,7 @@ def _hinted(kind: pa.DataType, hint: SchemaHint, path: tuple[str, ...]) -> pa.Da
         return pa.map_(_hinted(kind.key_type, hint, rest), kind.item_type)
     if pt.is_map(kind) and step == VALUE:
         return pa.map_(kind.key_type, _hinted(kind.item_type, hint, rest))
-    if pt.is_struct(kind) or pt.is_null(kind):
+    if (pt.is_struct(kind) and not is_variant(kind)) or pt.is_null(kind):
         inner = list(kind) if pt.is_struct(kind) else []
         return pa.struct(_lay(inner, hint, path))
     raise UsageError(

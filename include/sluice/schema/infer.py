@@ -21,6 +21,7 @@ from sluice.reading.names import distinct_fields, odd_names
 from sluice.reading.new_fields import add_fields, list_new
 from sluice.schema.hints import apply_hints
 from sluice.schema.kept import SchemaVersion, keep_version, latest_version
+from sluice.schema.readable import require_readable
 
 # As Auto Loader samples files; bytes are bounded harder, for this runs in one process.
 SAMPLE_FILES = 1000
@@ -35,13 +36,25 @@ def schema_of(options: CloudFilesOptions) -> StructType:
     Of two processes that infer at once one wins, and both return the winner's.
 
     Raises:
-        UsageError: no schema is kept and no record could be read to infer one.
+        UsageError: no schema is kept and no record could be read to infer one, or a
+            hint has a type that the format does not give.
     """
     while True:
         kept = latest_version(options.schema_location)
         version = infer_version(options) if kept is None else with_hints(kept, options)
-        if version == kept or keep_version(options.schema_location, version):
+        if version == kept:
             return version.schema
+        # A version is never rewritten: one that nothing can be read in would stay.
+        _require_filled(version, options)
+        if keep_version(options.schema_location, version):
+            return version.schema
+
+
+def _require_filled(version: SchemaVersion, options: CloudFilesOptions) -> None:
+    require_readable(version.schema, variants=options.format.holds_variants)
+    fields = to_arrow_schema(version.schema, timezone="UTC")
+    own = [each for each in fields if each.name not in version.partition_columns]
+    options.format.require_columns(pa.schema(own))
 
 
 def with_hints(kept: SchemaVersion, options: CloudFilesOptions) -> SchemaVersion:

@@ -37,14 +37,17 @@ _FILLED = (
 )
 
 
-def require_readable(schema: StructType) -> None:
+def require_readable(schema: StructType, *, variants: bool = False) -> None:
     """Refuse a schema with a type that is none of files, at any level.
+
+    ``variants`` says if its format gives them.
 
     Raises:
         UsageError: there is such a column.
     """
     for name, kind in _leaves(schema):
-        if not isinstance(kind, _FILLED):
+        is_variant = isinstance(kind, VariantType)
+        if not isinstance(kind, _FILLED) and not (variants and is_variant):
             raise UsageError(
                 Condition.SCHEMA_UNSUPPORTED,
                 f"cloudFiles: column {name!r} of type {kind.simpleString()} cannot be "

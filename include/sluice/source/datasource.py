@@ -160,7 +160,7 @@ class CloudFilesStreamReader(DataSourceStreamReader, SupportsTriggerAvailableNow
 
     def __init__(self, options: CloudFilesOptions, schema: StructType) -> None:
         self._options = options
-        require_readable(schema)
+        require_readable(schema, variants=options.format.holds_variants)
         output = to_arrow_schema(schema, timezone="UTC")
         self._plan = plan_reading(options, output)
         self._target = options.discovered_up_to

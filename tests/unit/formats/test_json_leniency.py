@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from sluice.formats.base import rescued_json
 from sluice.formats.json import JsonFormat, parse_block
+from sluice.formats.json_dialect import Dialect
 from sluice.formats.json_leniency import Leniency
-from sluice.formats.json_values import Dialect
 
 COLUMNS = pa.schema([("s", pa.string()), ("d", pa.float64())])
 STRICT = Leniency(single_quotes=False, not_finite=False)

@@ -103,7 +103,6 @@ def test_tasks_share_files_whose_lines_end_at_a_line_feed(
         ("dateFormat", "EEEE"),
         ("timeZone", "Europe/Paris"),
         ("maxNestingDepth", "10"),
-        ("singleVariantColumn", "v"),
         ("samplingRatio", "0.1"),
     ],
 )

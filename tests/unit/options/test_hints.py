@@ -4,6 +4,7 @@ import pyarrow as pa
 import pytest
 
 from sluice.errors import Condition, UsageError
+from sluice.formats.json_variants import VARIANT
 from sluice.options.hints import parse_hints
 from sluice.options.options import parse_options
 
@@ -20,6 +21,7 @@ INT, TEXT = pa.int32(), pa.string()
         ("date timestamp", ["date"], pa.timestamp("us", "UTC")),
         ("t timestamp_ntz", ["t"], pa.timestamp("us")),
         ("d decimal", ["d"], pa.decimal128(10, 0)),
+        ("v variant", ["v"], VARIANT),
         ("d DEC(12)", ["d"], pa.decimal128(12, 0)),
         ("d numeric(38, 2)", ["d"], pa.decimal128(38, 2)),
         ("l.element.id int", ["l", "element", "id"], INT),
@@ -61,7 +63,6 @@ def test_hint_is_a_name_and_a_type(
         "x int) y (z int",
         "x map<string>",
         "c varchar(3)",
-        "v variant",
         "i interval day",
         "d decimal(50, 2)",
         "id 'text",

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 
 from sluice.errors import Condition, UsageError
+from sluice.formats.registry import format_class
 from sluice.options.hints import parse_hints
 from sluice.options.options import CloudFilesOptions, require_declarable
 from sluice.schema.hints import apply_hints
@@ -110,6 +111,22 @@ def test_hint_that_comes_later_adds_a_field(options: CloudFilesOptions) -> None:
     assert schema.simpleString() == "struct<dt:string,id:string,extra:int>"
     version = list_versions(options.schema_location)[-1]
     assert version.added == {"extra": "cloudFiles.schemaHints"}
+
+
+@pytest.mark.parametrize(
+    ("source_format", "hint"),
+    [("csv", "v variant"), ("csv", "v struct<a: int>"), ("json", "m map<int, int>")],
+)
+def test_hint_that_the_format_cannot_give_is_not_kept(
+    options: CloudFilesOptions, source_format: str, hint: str
+) -> None:
+    """A kept version is never rewritten: the stream could not start again."""
+    given = replace(hinted(options, hint), format=format_class(source_format)())
+
+    with pytest.raises(UsageError, match="cannot be read from"):
+        schema_of(given)
+
+    assert not list_versions(options.schema_location)
 
 
 def test_hint_that_contradicts_the_kept_schema_is_refused(

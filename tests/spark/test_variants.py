@@ -1,0 +1,72 @@
+"""VARIANT columns, from a landed file to the table that Spark reads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pyspark.errors import PySparkException
+from pyspark.sql import SparkSession
+
+from support.plain_stream import Stream, full_name
+
+
+@pytest.fixture
+def stream(spark: SparkSession, tmp_path: Path) -> Stream:
+    """Return a stream whose folder has files of two days."""
+    stream = Stream(spark, tmp_path)
+    stream.land("day=1/a.json", {"id": 1, "v": {"a": [1, 2.50]}}, '{"id":')
+    stream.land("day=2/b.json", {"id": 2, "v": "text"}, {"id": 3, "w": 0})
+    return stream
+
+
+def test_whole_records(stream: Stream) -> None:
+    """Folders give their columns beside it, and what is malformed is rescued."""
+    whole = stream.spark.readStream.option("singleVariantColumn", "v")
+    options = {"format": "json", "schemaLocation": stream.root / "schemas"}
+    for name, value in (options | {"inferColumnTypes": "true"}).items():
+        whole = whole.option(full_name(name), str(value))
+    frame = whole.format("cloudFiles").load(str(stream.landing))
+    stream.start(frame).awaitTermination()
+    table = stream.spark.read.format("delta").load(str(stream.root / "table"))
+    columns = ["v:id::int", "day", "to_json(v:v)", "_rescued_data"]
+    rows = table.selectExpr(*columns).collect()
+
+    assert [(name, kind) for name, kind in table.dtypes if name != "_rescued_data"] == [
+        ("v", "variant"),
+        ("day", "int"),
+    ]
+    assert sorted(map(tuple, rows), key=str)[:3] == [
+        (1, 1, '{"a":[1,2.5]}', None),
+        (2, 2, '"text"', None),
+        (3, 2, None, None),
+    ]
+    assert [row[1:3] for row in rows if row[3]] == [(1, None)]
+
+
+def test_column_of_a_schema(stream: Stream) -> None:
+    """Beside columns of other types; csv has none."""
+    rows = stream.run("id int, v variant, _rescued_data string", partitionColumns="")
+
+    assert {row.id: row.v and row.v.toPython() for row in rows if row.id} == {
+        1: {"a": [1, 2.5]},
+        2: "text",
+        3: None,
+    }
+    with pytest.raises(PySparkException, match="column 'v' of type variant"):
+        stream.read("v variant", format="csv")
+
+
+@pytest.mark.long
+def test_column_of_a_hint(stream: Stream) -> None:
+    """It takes whatever comes, while other new fields become columns."""
+    stream.run(None, schemaHints="v variant")
+    stream.land("day=2/c.json", {"id": 4, "v": {"new": 1}})
+    rows = stream.run(None, schemaHints="v variant")
+
+    assert {row.id: row.v and row.v.toJson() for row in rows if row.id} == {
+        "1": '{"a":[1,2.5]}',
+        "2": '"text"',
+        "3": None,
+        "4": '{"new":1}',
+    }
