@@ -2,7 +2,7 @@
 PYTHON ?= python3
 PIPELINE ?= orders
 VENV := .venv/bin
-FAST_TESTS := tests/unit tests/local
+FAST_TESTS := tests/unit tests/local tests/hostile
 SLUICE_TESTS := $(wildcard $(FAST_TESTS) tests/model tests/spark tests/s3 tests/recovery tests/cluster \
   tests/compose tests/dags tests/e2e tests/wheel)
 PYTEST := SPARK_LOCAL_IP=127.0.0.1 $(VENV)/python -m pytest

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -161,12 +162,27 @@ def is_folder_marker(location: str) -> bool:
 
 
 def open_input(location: str) -> BinaryIO:
-    """Open the file at ``location`` for reading; it can seek."""
+    """Open the file at ``location`` for reading; it can seek.
+
+    Raises:
+        OSError: it cannot be opened; without a number where it is no regular file.
+    """
     if is_local(location):
-        return Path(location).open("rb")
+        return _open_regular(location)
     root, key = _split(location)
     reader = obstore.open_reader(open_store(root), key, buffer_size=_READ_AHEAD)
     return cast("BinaryIO", io.BufferedReader(_BucketInput(reader)))
+
+
+def _open_regular(location: str) -> BinaryIO:
+    # A file may be swapped for a pipe, at which opening it waits for a writer.
+    number = os.open(location, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    stream = os.fdopen(number, "rb")
+    if not stat.S_ISREG(os.fstat(number).st_mode):
+        stream.close()
+        message = "it is no regular file"
+        raise OSError(message)
+    return stream
 
 
 class _BucketInput(io.RawIOBase):

@@ -122,8 +122,7 @@ def _load_secrets(path: Path) -> dict[str, str]:
             "AIRFLOW__CORE__FERNET_KEY": _random_base64(),
         }
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_text_atomically(path, json.dumps(made))
-        path.chmod(0o600)
+        write_text_atomically(path, json.dumps(made), mode=0o600)
     found: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
     return found
 

@@ -55,6 +55,7 @@ class CloudFilesOptions:
     max_files: int | None = None
     max_bytes: int | None = None
     infer_column_types: bool = False
+    max_columns: int = 5000
     schema_hints: tuple[SchemaHint, ...] = ()
     partition_columns: tuple[str, ...] | None = None
     evolution_mode: EvolutionMode | None = None

@@ -117,6 +117,14 @@ READING = (
         field="infer_column_types",
     ),
     Option(
+        name="sluice.maxInferredColumns",
+        default="5000",
+        meaning="most fields of a schema that files give, nested ones counted; with "
+        "more, inference and new fields end the stream, naming the file",
+        parse=parse_count,
+        field="max_columns",
+    ),
+    Option(
         name="cloudFiles.schemaHints",
         aliases=("schemaHints",),
         meaning="names and types of fields that inference does not decide, as in SQL: "

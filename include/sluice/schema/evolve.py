@@ -18,6 +18,7 @@ from sluice.reading.new_fields import NewFieldsError, add_fields, list_new, only
 from sluice.reading.plan import ReadPlan
 from sluice.schema.infer import SAMPLE_BYTES
 from sluice.schema.kept import SchemaVersion, keep_version, latest_version
+from sluice.schema.limits import count_fields, require_few
 
 # A file and the fields of its records.
 _Brought = tuple[str, Sequence[pa.Field]]
@@ -34,6 +35,9 @@ def evolve(
     ``found`` is what one record has. The next version adds the fields of all files of
     the ``batch``, each as wide as they need; what is there keeps its type. Of several
     tasks that come here at once each finds its fields in what the first one keeps.
+
+    Raises:
+        UsageError: the schema would have too many fields.
     """
     location = options.schema_location
     brought: list[_Brought] | None = None
@@ -44,7 +48,10 @@ def evolve(
             return _evolved_error(options, plan, found, version)
         if brought is None:
             brought = list(fields_by_file(options, plan, batch))
-        keep_version(location, next_version(version, brought, options, plan, found))
+        following = next_version(version, brought, options, plan, found)
+        widest, _ = max(brought, key=lambda each: count_fields(each[1]))
+        require_few(_fields(following), options, widest)
+        keep_version(location, following)
 
 
 def _version_read(plan: ReadPlan) -> SchemaVersion:

@@ -21,6 +21,7 @@ from sluice.reading.names import distinct_fields, odd_names
 from sluice.reading.new_fields import add_fields, list_new
 from sluice.schema.hints import apply_hints
 from sluice.schema.kept import SchemaVersion, keep_version, latest_version
+from sluice.schema.limits import require_few
 from sluice.schema.readable import require_readable
 
 # As Auto Loader samples files; bytes are bounded harder, for this runs in one process.
@@ -98,7 +99,7 @@ def infer_version(options: CloudFilesOptions) -> SchemaVersion:
     """Return a schema whose last columns are those that folders give; keep nothing.
 
     Raises:
-        UsageError: no record could be read.
+        UsageError: no record could be read, or they have too many fields.
     """
     sample = bounded_sample(sorted(list_landed(options)))
     schema = options.format.infer(
@@ -123,6 +124,7 @@ def infer_version(options: CloudFilesOptions) -> SchemaVersion:
     # As with Spark, a folder's value wins over a field of the same name.
     taken = {name.lower() for name in names}
     own = distinct_fields(each for each in schema if each.name.lower() not in taken)
+    require_few(own, options, options.path)
     _warn_of_odd_names(own, sample, options)
     return SchemaVersion(
         schema=from_arrow_schema(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from sluice.errors import Condition, FatalError
@@ -29,6 +30,11 @@ def write_text_atomically(path: Path, text: str, *, mode: int = 0o644) -> None:
     """Write ``path`` so that a reader sees the old text or the new, never a part."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_text(text, encoding="utf-8")
+    with suppress(FileNotFoundError):
+        draft.unlink()
+    # With its mode from the first byte on: it may be a secret.
+    number = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    with os.fdopen(number, "w", encoding="utf-8") as stream:
+        stream.write(text)
     draft.chmod(mode)
     draft.replace(path)
