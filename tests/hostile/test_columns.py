@@ -42,7 +42,7 @@ def land(options: CloudFilesOptions, record: object) -> LedgerFile:
 
 
 def test_default_is_stated() -> None:
-    """So many columns a table may have that nobody described."""
+    """So many columns a table may have without a schema."""
     given = {"path": "/in", "cloudFiles.format": "json"}
     assert parse_options(given).max_columns == 5000
 

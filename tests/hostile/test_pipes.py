@@ -1,4 +1,4 @@
-"""A pipe in the place of a file makes nobody wait."""
+"""A pipe in the place of a file makes no reader wait."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.timeout(60)
 
 
 def test_pipe_is_no_file(tmp_path: Path) -> None:
-    """Opening one waits for a writer, for ever if none comes."""
+    """Opening one waits until a writer comes."""
     os.mkfifo(tmp_path / "a.json")
 
     with pytest.raises(OSError, match="no regular file") as caught:
