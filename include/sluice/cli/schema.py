@@ -24,7 +24,10 @@ def schema(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show the inferred schema: its fields, since which version, by which file."""
+    """Show the inferred schema: its fields, since which version, by which file.
+
+    Version and file are those that gave a field its type.
+    """
     from sluice.schema.kept import list_versions  # noqa: PLC0415 - loads pyspark
 
     config = load_pipeline(pipeline)
@@ -58,7 +61,7 @@ def _rows(versions: list[SchemaVersion]) -> Iterator[dict[str, object]]:
     came = {
         name: (each.number, path)
         for each in versions
-        for name, path in each.added.items()
+        for name, path in [*each.added.items(), *each.widened.items()]
     }
     nested = sorted(came.keys() - set(fields.names))
     for field in fields:

@@ -76,6 +76,7 @@ def with_hints(kept: SchemaVersion, options: CloudFilesOptions) -> SchemaVersion
         number=kept.number + 1,
         schema=from_arrow_schema(pa.schema(grown)),
         added=dict.fromkeys(list_new(before, grown), "cloudFiles.schemaHints"),
+        widened={},
         run_id=options.run_id,
     )
 

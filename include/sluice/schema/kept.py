@@ -21,6 +21,7 @@ class SchemaVersion:
     - ``partition_columns``: those of its columns that the names of folders give;
     - ``added``: the file that brought each field which the version before lacks; a
       nested one is ``a.b``;
+    - ``widened``: the file that brought each field a wider type than it had before;
     - ``run_id``: of the stream or run that kept it.
     """
 
@@ -28,6 +29,7 @@ class SchemaVersion:
     schema: StructType
     partition_columns: tuple[str, ...] = ()
     added: Mapping[str, str] = field(default_factory=dict)
+    widened: Mapping[str, str] = field(default_factory=dict)
     run_id: str = ""
 
 
@@ -63,6 +65,7 @@ def keep_version(schema_location: str, version: SchemaVersion) -> bool:
         "schema": version.schema.jsonValue(),
         "partition_columns": list(version.partition_columns),
         "added": dict(version.added),
+        "widened": dict(version.widened),
         "run_id": version.run_id,
     }
     content = json.dumps(kept_as, indent=1).encode()
@@ -83,6 +86,7 @@ def _read(schema_location: str, number: int) -> SchemaVersion:
             schema=StructType.fromJson(found["schema"]),
             partition_columns=tuple(found.get("partition_columns", ())),
             added=found.get("added", {}),
+            widened=found.get("widened", {}),
             run_id=found.get("run_id", ""),
         )
     except (ValueError, KeyError, TypeError) as error:

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from pyspark.sql.types import ArrayType, LongType, StringType, StructType
+from pyspark.sql.types import ArrayType, DecimalType, LongType, StringType, StructType
 
 from sluice.schema.kept import SchemaVersion, keep_version
 from support.command_line import Sluice, command_line
@@ -65,6 +65,20 @@ def test_fields_have_the_version_and_file_that_brought_them(
         ["s.b", "1", "/in/b.json"],
         ["tags", "array<string>", "1", "/in/c.json"],
     ]
+
+
+def test_widened_field_has_the_version_and_file_that_widened_it(
+    pipeline: str, sluice: Sluice, tmp_path: Path
+) -> None:
+    """That is since when it is what it is."""
+    wider = StructType().add("id", DecimalType(20, 0)).add("s", SECOND["s"].dataType)
+    version = SchemaVersion(number=2, schema=wider, widened={"id": "/in/d.json"})
+    keep_version(str(tmp_path / "lake" / "schemas" / "orders"), version)
+
+    rows = [line.split() for line in sluice("schema", pipeline)[1].splitlines()]
+    assert ["id", "decimal(20,0)", "2", "/in/d.json"] in rows
+    newest = json.loads(sluice("schema", pipeline, "--json")[1])[-1]
+    assert newest["widened"] == {"id": "/in/d.json"}
 
 
 def test_earlier_version_and_json_are_shown(pipeline: str, sluice: Sluice) -> None:
