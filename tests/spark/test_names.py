@@ -10,7 +10,7 @@ from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
 from sluice.audit.run import run_audit
-from sluice.bronze.names import MAPPING
+from sluice.bronze.properties import MAPPING
 from sluice.bronze.run import run_bronze
 from sluice.replay.run import run_replay
 from sluice.replay.select import Selection

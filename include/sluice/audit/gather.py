@@ -18,8 +18,9 @@ from sluice.audit.landing import read_landing
 from sluice.audit.rescued import read_mostly_rescued
 from sluice.checkpoint import CheckpointFacts
 from sluice.config import PipelineConfig
+from sluice.delta.copies import Part, query_part
 from sluice.delta.log import TableCommit, open_table, read_commits
-from sluice.delta.tables import equal, query_table, read_table
+from sluice.delta.tables import equal, read_table
 from sluice.errors import FatalError
 from sluice.history import latest_start
 from sluice.history.batch import Batch, commits_by_batch, describe_batches
@@ -256,10 +257,11 @@ def _duplicates(table: DeltaTable, *, keys: Sequence[str]) -> Duplicates:
     if not keys or missing:
         return Duplicates(missing=missing)
     columns = ", ".join(f'"{key}"' for key in keys)
-    rows = query_table(
+    rows = query_part(
         table,
-        f"select {columns}, count(*) as n, count(*) over () as keys from t "
+        f"select {columns}, count(*) as n, count(*) over () as keys from part "
         f"group by {columns} having count(*) > 1 order by {columns} limit {_EXAMPLES}",
+        Part(columns=keys),
     ).to_pylist()
     examples = (
         json.dumps({**{key: str(row[key]) for key in keys}, "rows": row["n"]})

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from deltalake import DeltaTable
 
 from sluice.columns import ADDED_BY_BRONZE, RESCUED_DATA, SOURCE_FILE
-from sluice.delta.tables import any_of, query_table
+from sluice.delta.copies import Part, query_part
+from sluice.delta.tables import any_of
 from sluice.rules.facts import LedgerFacts, MostlyRescued
 
 # The newest are what a change of option mends; a look at all would read the table.
@@ -29,7 +30,12 @@ def read_mostly_rescued(
     texts: defaultdict[str, list[str]] = defaultdict(list)
     fields = [each.name for each in table.schema().fields]
     landed = [name for name in fields if name not in _ADDED]
-    for row in query_table(table, _texts_sql(list(counts), landed)).to_pylist():
+    part = Part(
+        columns=[SOURCE_FILE, RESCUED_DATA],
+        where=f"{any_of(SOURCE_FILE, list(counts))} and {RESCUED_DATA} is not null",
+        nulls=landed,
+    )
+    for row in query_part(table, _SQL, part).to_pylist():
         texts[row["path"]].append(row["text"])
     return tuple(
         MostlyRescued(path, source_format, *counts[path], tuple(found))
@@ -48,14 +54,8 @@ def _newest(ledger: LedgerFacts) -> Iterator[tuple[str, tuple[int, int]]]:
             yield file.path, (rows, rescued)
 
 
-def _texts_sql(paths: list[str], landed: list[str]) -> str:
-    """Return the query for some texts of files whose rows have nothing ``landed``."""
-    names = ('"' + name.replace('"', '""') + '"' for name in landed)
-    empty = "".join(f" and {name} is null" for name in names)
-    return (
-        f'select "{SOURCE_FILE}" as path, "{RESCUED_DATA}" as text from ('
-        f'select "{SOURCE_FILE}", "{RESCUED_DATA}", row_number() over '
-        f'(partition by "{SOURCE_FILE}") as n from t '
-        f'where {any_of(SOURCE_FILE, paths)} and "{RESCUED_DATA}" is not null'
-        f"{empty}) where n <= {_TEXTS}"
-    )
+_SQL = (
+    f'select "{SOURCE_FILE}" as path, "{RESCUED_DATA}" as text from ('
+    f'select *, row_number() over (partition by "{SOURCE_FILE}") as n from part'
+    f") where n <= {_TEXTS}"
+)

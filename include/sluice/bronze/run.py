@@ -12,7 +12,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
-from sluice.bronze.names import tables_that_take
+from sluice.bronze.properties import tables_that_take
 from sluice.bronze.source import declared_schema, source_settings
 from sluice.bronze.transform import to_bronze
 from sluice.bronze.types import require_same_types
@@ -182,8 +182,9 @@ def start_bronze(
         .option("mergeSchema", "true")
         .partitionBy(*config.bronze.partition_by)
     )
-    with tables_that_take(rows.schema, config.bronze_location, spark):
-        return apply_trigger(writer, trigger).start(config.bronze_location)
+    location, widens = config.bronze_location, source_options(config).widens
+    with tables_that_take(rows.schema, location, spark, widens=widens):
+        return apply_trigger(writer, trigger).start(location)
 
 
 def read_landed(
@@ -208,6 +209,9 @@ def _evolutions(config: PipelineConfig, *, after: int) -> Iterator[str]:
     for version in list_versions(config.schema_location, after=after):
         for name, path in version.added.items():
             yield f"schema version {version.number}: {name!r} came with {path!r}"
+        for name, path in version.widened.items():
+            kind = "got its wider type"
+            yield f"schema version {version.number}: {name!r} {kind} with {path!r}"
 
 
 def _failed_error(

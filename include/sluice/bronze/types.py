@@ -10,7 +10,9 @@ from pyspark.sql.pandas.types import from_arrow_type, to_arrow_schema
 from pyspark.sql.types import StructType
 
 from sluice.delta.log import open_table
+from sluice.delta.widening import is_widened
 from sluice.errors import Condition, UsageError
+from sluice.reading.widening import widened
 
 _Clash = tuple[str, pa.DataType, pa.DataType]
 
@@ -18,7 +20,8 @@ _Clash = tuple[str, pa.DataType, pa.DataType]
 def require_same_types(rows: StructType, table_location: str) -> None:
     """Refuse rows for a table that has a column of theirs in another type.
 
-    Delta would cast each value without a word: 2.5 to 2, ``"abc"`` to an error.
+    Delta would cast each value without a word: 2.5 to 2, ``"abc"`` to an error. A table
+    whose columns may get wider types follows, or is ahead of what is read.
 
     Raises:
         UsageError: there is such a column.
@@ -27,7 +30,10 @@ def require_same_types(rows: StructType, table_location: str) -> None:
     if table is None:
         return
     found = to_arrow_schema(rows, timezone="UTC")
-    clash = next(_find_clashes(pa.schema(table.schema()), found), None)
+    clashes = _find_clashes(pa.schema(table.schema()), found)
+    if is_widened(table):
+        clashes = (each for each in clashes if not _can_follow(*each[1:]))
+    clash = next(clashes, None)
     if clash is None:
         return
     name, kind, read_as = clash
@@ -67,6 +73,12 @@ def _clashes(name: str, known: pa.DataType, read: pa.DataType) -> Iterator[_Clas
         yield from _clashes(f"{name}.value", known.item_type, read.item_type)
     elif from_arrow_type(known) != from_arrow_type(read):
         yield name, known, read
+
+
+def _can_follow(known: pa.DataType, read: pa.DataType) -> bool:
+    """Return True if one of two types widens to the other."""
+    pairs = ((known, read), (read, known))
+    return any(widened(narrow, wide).equals(wide) for narrow, wide in pairs)
 
 
 def _is_list(kind: pa.DataType) -> bool:

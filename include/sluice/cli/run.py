@@ -79,6 +79,9 @@ def plan(pipeline: PipelineArgument, *, as_json: JsonOption = False) -> None:
     if ahead.fields:
         title = f"new fields: {ahead.fate}"
         print_rows(title, [vars(field) for field in ahead.fields])
+    if ahead.wider:
+        title = "values that are too wide: each column gets the wider type"
+        print_rows(title, [vars(field) for field in ahead.wider])
     if ahead.problem:
         print_line(f"a run would end: {ahead.problem}")
     if ahead.files and ahead.files < len(planned.waiting):

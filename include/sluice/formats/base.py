@@ -87,6 +87,18 @@ class Format(ABC):
         del right
         return left
 
+    def exact(self) -> Format:
+        """Return the format that rounds no number to a decimal, but lets it not fit."""
+        return self
+
+    def types_of_rescued(self, fields: Mapping[str, msgspec.Raw]) -> Sequence[pa.Field]:
+        """Return the types that values need which did not fit, by their JSON text.
+
+        None where the format has no types, or its blocks have those of their file.
+        """
+        del fields
+        return ()
+
     def require_columns(self, columns: pa.Schema) -> None:  # noqa: B027 - most take all
         """Refuse columns that no file of the format can fill, before one is read.
 
@@ -152,11 +164,13 @@ class Record:
 class ParsedBlock:
     """Rows of one block: typed columns, and a record for each row if one did not fit.
 
-    ``records`` is None where every value fitted, so nothing has to be rescued.
+    - ``records``: None where every value fitted, so nothing has to be rescued;
+    - ``kinds``: the fields of its file, where that has types of its own.
     """
 
     columns: pa.Table
     records: list[Record] | None
+    kinds: Sequence[pa.Field] = ()
 
     @property
     def num_rows(self) -> int:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from codecs import BOM_UTF8
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from io import BytesIO
 from itertools import groupby
 from operator import itemgetter
 from typing import BinaryIO
 
+import msgspec
 import pyarrow as pa
 
 from sluice.errors import Condition, UsageError
@@ -25,7 +26,7 @@ from sluice.formats.csv_blocks import (
     written,
 )
 from sluice.formats.csv_columns import Layout, fill_columns, header_names
-from sluice.formats.csv_infer import infer_columns, merge_types
+from sluice.formats.csv_infer import infer_columns, merge_types, type_of_cells
 from sluice.formats.csv_options import OPTIONS
 from sluice.formats.csv_tokens import Cells, Dialect
 from sluice.formats.csv_values import can_hold
@@ -87,6 +88,7 @@ class CsvFormat(Format):
     max_columns: int = 20480
     max_content_bytes: int = DEFAULT_CONTENT_BYTES
     case_sensitive: bool = True
+    rounds: bool = True
 
     @property
     def split(self) -> Split:
@@ -133,6 +135,19 @@ class CsvFormat(Format):
             for head in read_heads(paths, max_bytes, is_utf8=self.is_utf8)
         )
         return infer_columns(samples, self._layout(()), typed=typed)
+
+    def exact(self) -> CsvFormat:
+        """Return the format whose decimals do not round."""
+        return replace(self, rounds=False)
+
+    def types_of_rescued(self, fields: Mapping[str, msgspec.Raw]) -> Sequence[pa.Field]:
+        """Return the types that inference gives cells with such texts."""
+        texts = {name: msgspec.json.decode(raw) for name, raw in fields.items()}
+        layout = self._layout(())
+        return [
+            pa.field(name, type_of_cells(pa.array([text], pa.string()), layout))
+            for name, text in texts.items()
+        ]
 
     def merge_types(self, left: pa.DataType, right: pa.DataType) -> pa.DataType:
         """Return the narrowest type that holds the values of both."""
@@ -205,6 +220,7 @@ class CsvFormat(Format):
                 self.date_format, self.timestamp_format, self.timestamp_ntz_format
             ),
             max_columns=self.max_columns,
+            rounds=self.rounds,
         )
 
     def _sample(

@@ -32,6 +32,7 @@ class Layout:
     empty_value: str
     formats: Formats
     max_columns: int
+    rounds: bool = True
 
     @cached_property
     def distinct(self) -> list[str]:
@@ -92,7 +93,9 @@ def fill_columns(
             arrays.append(pa.nulls(rows.num_rows, column.type))
             continue
         texts = _texts(cells, layout, column.name, rescued)
-        values, misfits = convert(texts, column.type, layout.formats)
+        values, misfits = convert(
+            texts, column.type, layout.formats, rounds=layout.rounds
+        )
         arrays.append(values)
         for row in misfits:
             rescued[row][column.name] = texts[row].as_py()

@@ -33,7 +33,7 @@ def infer_columns(
         if typed or names is None:
             for block in filter(None, blocks):
                 for name, texts in text_columns(block, known).items():
-                    kind = _type_of(texts, layout) if typed else _STRING
+                    kind = type_of_cells(texts, layout) if typed else _STRING
                     if name in found or names is None:
                         found[name] = merge_types(found.get(name, _NULL), kind)
         for name, kind in found.items():
@@ -72,7 +72,7 @@ def _digits(kind: pa.DataType) -> int:
     return len(str(1 << (int(kind.bit_width) - 1)))
 
 
-def _type_of(texts: pa.Array, layout: Layout) -> pa.DataType:
+def type_of_cells(texts: pa.Array, layout: Layout) -> pa.DataType:
     """Return the first type in Spark's order that every cell fits."""
     if texts.null_count == len(texts):
         return _NULL

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
+from sluice.formats.json_dialect import PLAIN
 from sluice.formats.json_values import MismatchError, converter
 from sluice.formats.moments import UNREADABLE, Formats, time_reader
 from sluice.formats.patterns import Pattern
@@ -51,12 +53,15 @@ def can_hold(kind: pa.DataType) -> bool:
 
 
 def convert(
-    texts: pa.Array, kind: pa.DataType, formats: Formats
+    texts: pa.Array, kind: pa.DataType, formats: Formats, *, rounds: bool = True
 ) -> tuple[pa.Array, list[int]]:
-    """Convert a column of text, and return the rows whose text does not fit it."""
+    """Convert a column of text, and return the rows whose text does not fit it.
+
+    A decimal ``rounds`` numbers that have more digits behind the point.
+    """
     if pt.is_string(kind) or pt.is_binary(kind):
         return texts.cast(kind), []
-    fast, careful = _ways(kind, formats)
+    fast, careful = _ways(kind, formats, rounds=rounds)
     found = fast(texts)
     left = pc.and_(pc.is_valid(texts), pc.is_null(found))
     rows = pc.indices_nonzero(left).to_pylist()
@@ -75,7 +80,7 @@ def convert(
 
 
 def _ways(
-    kind: pa.DataType, formats: Formats
+    kind: pa.DataType, formats: Formats, *, rounds: bool
 ) -> tuple[Callable[[pa.Array], pa.Array], _Cell]:
     """Return what converts plain columns, null for the rest, and one cell of any."""
     if pt.is_boolean(kind):
@@ -93,7 +98,7 @@ def _ways(
         whole, after = kind.precision - kind.scale, kind.scale
         plain = rf"^-?[0-9]{{1,{max(whole, 1)}}}(\.[0-9]{{1,{max(after, 1)}}})?$"
         return partial(_cast, kind=kind, plain=plain), partial(
-            _decimal, convert=converter(kind)
+            _decimal, convert=converter(kind, replace(PLAIN, rounds=rounds))
         )
     return _time_ways(kind, formats)
 

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from codecs import BOM_UTF8
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from io import BytesIO
 from itertools import chain
 
 import msgspec
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.types as pt
 
 from sluice.formats.base import FileRange, Format, ParsedBlock, Split
 from sluice.formats.content import read_heads
-from sluice.formats.csv_values import convert
 from sluice.formats.encodings import UTF8, is_wide, to_utf8
 from sluice.formats.json_columns import require_names, require_whole
 from sluice.formats.json_dialect import PLAIN, Dialect
@@ -27,6 +24,7 @@ from sluice.formats.json_infer import (
     schema_of,
     type_of_block,
     types_of_lines,
+    types_of_texts,
 )
 from sluice.formats.json_leniency import (
     SPARKS,
@@ -37,9 +35,11 @@ from sluice.formats.json_leniency import (
 from sluice.formats.json_options import OPTIONS
 from sluice.formats.json_quick import (
     are_objects,
+    as_read,
     has_infinity,
     is_plain,
     read_objects,
+    with_times,
 )
 from sluice.formats.json_values import read_records, read_unknown_fields
 from sluice.formats.json_variants import VARIANT
@@ -53,7 +53,6 @@ from sluice.formats.streams import (
 
 _CAREFUL_RECORDS = 256
 _SPACE = b" \t\r\n"
-_FIRST_MOMENT = datetime.min.replace(tzinfo=UTC)
 _ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
 
 
@@ -81,6 +80,7 @@ class JsonFormat(Format):
     drops_null_fields: bool = False
     max_content_bytes: int = DEFAULT_CONTENT_BYTES
     case_sensitive: bool = True
+    rounds: bool = True
     single_quotes: bool = SPARKS.single_quotes
     unquoted_names: bool = SPARKS.unquoted_names
     not_finite: bool = SPARKS.not_finite
@@ -122,7 +122,9 @@ class JsonFormat(Format):
             any_escape=self.any_escape,
         )
         ignores_case = not self.case_sensitive
-        return Dialect(self.formats, leniency, ignores_case, self.variant_column)
+        return Dialect(
+            self.formats, leniency, ignores_case, self.rounds, self.variant_column
+        )
 
     def require_columns(self, columns: pa.Schema) -> None:
         """Refuse maps whose keys are no strings, as the names of an object are.
@@ -138,7 +140,16 @@ class JsonFormat(Format):
         """Return the columns of the objects in a sample, sorted by name."""
         if self.variant_column is not None:
             return pa.schema([(self.variant_column, VARIANT)])
-        rules = Rules(
+        rules = self._rules(typed=typed)
+        kinds = (
+            kind
+            for head in read_heads(paths, max_bytes, is_utf8=self.is_utf8)
+            for kind in self._types(to_utf8(head, self.encoding), rules)
+        )
+        return schema_of(kinds, rules)
+
+    def _rules(self, *, typed: bool) -> Rules:
+        return Rules(
             typed=typed,
             primitives_as_string=self.primitives_as_string,
             prefers_decimal=self.prefers_decimal,
@@ -146,12 +157,14 @@ class JsonFormat(Format):
             drops_nulls=self.drops_null_fields,
             leniency=self.dialect.leniency,
         )
-        kinds = (
-            kind
-            for head in read_heads(paths, max_bytes, is_utf8=self.is_utf8)
-            for kind in self._types(to_utf8(head, self.encoding), rules)
-        )
-        return schema_of(kinds, rules)
+
+    def exact(self) -> JsonFormat:
+        """Return the format whose decimals do not round."""
+        return replace(self, rounds=False)
+
+    def types_of_rescued(self, fields: Mapping[str, msgspec.Raw]) -> Sequence[pa.Field]:
+        """Return the types that inference gives such values."""
+        return types_of_texts(fields, self._rules(typed=True))
 
     def merge_types(self, left: pa.DataType, right: pa.DataType) -> pa.DataType:
         """Return the narrowest type that holds the values of both."""
@@ -330,7 +343,7 @@ def _elements(array: bytes, leniency: Leniency) -> list[bytes]:
 def _parse_fast(
     lines: Sequence[bytes], columns: pa.Schema, dialect: Dialect, *, unexpected: str
 ) -> pa.Table | None:
-    texts = pa.schema(map(_as_read, columns))
+    texts = pa.schema(map(as_read, columns))
     if not all(is_plain(field.type) for field in texts) or not are_objects(lines):
         return None
     block = b"\n".join(lines)
@@ -347,33 +360,7 @@ def _parse_fast(
         or any(map(has_infinity, table.columns))
     ):
         return None
-    return _with_times(table, columns, dialect.formats)
-
-
-def _as_read(column: pa.Field) -> pa.Field:
-    """Return a column as pyarrow reads it: its own times are not those of Spark."""
-    return column.with_type(pa.string()) if _is_time(column.type) else column
-
-
-def _is_time(kind: pa.DataType) -> bool:
-    return bool(pt.is_date32(kind) or pt.is_timestamp(kind))
-
-
-def _with_times(
-    table: pa.Table, columns: pa.Schema, formats: Formats
-) -> pa.Table | None:
-    """Return a table with the dates and times of its text, None if one does not fit."""
-    for number, column in enumerate(columns):
-        if not _is_time(column.type):
-            continue
-        texts = table.column(number).combine_chunks()
-        values, misfits = convert(texts, column.type, formats)
-        first = pa.scalar(_FIRST_MOMENT, pa.timestamp("us", "UTC")).cast(column.type)
-        # The year 0 is one to pyarrow, and none to Python, which reads the rest.
-        if misfits or pc.any(pc.less(values, first)).as_py():
-            return None
-        table = table.set_column(number, column, values)
-    return table
+    return with_times(table, columns, dialect.formats)
 
 
 def _parse_carefully(

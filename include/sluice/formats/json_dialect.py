@@ -18,12 +18,14 @@ _Text = msgspec.Raw | bytes
 class Dialect:
     """What JSON and the text of its values look like.
 
-    A record is the value of its ``variant_column`` as a whole, where there is one.
+    - ``rounds``: whether a decimal does with what has more digits;
+    - ``variant_column``: the one whose value is a whole record, where there is one.
     """
 
     formats: Formats = DEFAULTS
     leniency: Leniency = SPARKS
     ignores_case: bool = False
+    rounds: bool = True
     variant_column: str | None = None
 
     def named(

@@ -99,6 +99,12 @@ def schema_of(kinds: Iterable[pa.StructType], rules: Rules) -> pa.Schema:
     return pa.schema([(field.name, _STRING) for field in fields])
 
 
+def types_of_texts(fields: Mapping[str, msgspec.Raw], rules: Rules) -> list[pa.Field]:
+    """Return the types of single values, which stand as JSON."""
+    text = msgspec.json.encode(fields)
+    return list(infer_schema(decode_records([text], rules), rules))
+
+
 def type_of_block(block: bytes, rules: Rules) -> pa.StructType | None:
     """Return a type that holds the objects in complete lines, None where none is sure.
 

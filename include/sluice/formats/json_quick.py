@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json
 import pyarrow.types as pt
 
+from sluice.formats.csv_values import convert
+from sluice.formats.moments import Formats
+
 _OPENING, _CLOSING = b"{", b"}"
 # Values nested some thousands deep crash pyarrow 26 (a segmentation fault).
 _MOST_OPENINGS = 500
 _NO_OPENINGS = bytes(set(range(256)) - set(b"{[\n"))
 _LONG_LIMIT = 2.0**63
+_FIRST_MOMENT = datetime.min.replace(tzinfo=UTC)
 
 
 def read_objects(block: bytes, count: int, **parse: object) -> pa.Table | None:
@@ -94,7 +99,7 @@ def _is_exact(values: pa.Array | pa.ChunkedArray) -> bool:
 
 
 def has_infinity(values: pa.Array | pa.ChunkedArray) -> bool:
-    """Return True if a number at any level is infinite."""
+    """Return True if a column has a number that is too large for its type."""
     kind = values.type
     if pt.is_floating(kind):
         return bool(pc.any(pc.is_inf(values)).as_py())
@@ -110,3 +115,29 @@ def is_plain(kind: pa.DataType) -> bool:
     if pt.is_list(kind):
         return is_plain(kind.value_type)
     return pt.is_string(kind) or (pt.is_primitive(kind) and not pt.is_temporal(kind))
+
+
+def as_read(column: pa.Field) -> pa.Field:
+    """Return a column as pyarrow reads it: its own times are not those of Spark."""
+    return column.with_type(pa.string()) if _is_time(column.type) else column
+
+
+def _is_time(kind: pa.DataType) -> bool:
+    return bool(pt.is_date32(kind) or pt.is_timestamp(kind))
+
+
+def with_times(
+    table: pa.Table, columns: pa.Schema, formats: Formats
+) -> pa.Table | None:
+    """Return a table with the dates and times of its text, None if one does not fit."""
+    for number, column in enumerate(columns):
+        if not _is_time(column.type):
+            continue
+        texts = table.column(number).combine_chunks()
+        values, misfits = convert(texts, column.type, formats)
+        first = pa.scalar(_FIRST_MOMENT, pa.timestamp("us", "UTC")).cast(column.type)
+        # The year 0 is one to pyarrow, and none to Python, which reads the rest.
+        if misfits or pc.any(pc.less(values, first)).as_py():
+            return None
+        table = table.set_column(number, column, values)
+    return table

@@ -60,7 +60,6 @@ class MismatchError(ValueError):
 
 # What a converter may raise on a value of a file: arithmetic has errors of its own.
 _DOES_NOT_FIT = (ValueError, ArithmeticError, *UNDECODABLE)
-
 Converter = Callable[[bytes], object]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LONGEST_INTEGER = 20
@@ -225,7 +224,7 @@ def _make_integer(kind: pa.DataType, _: Dialect) -> Converter:
     return integer
 
 
-def _make_decimal(kind: pa.DataType, _: Dialect) -> Converter:
+def _make_decimal(kind: pa.DataType, dialect: Dialect) -> Converter:
     step = Decimal(1).scaleb(-kind.scale)
 
     def decimal(text: bytes) -> Decimal:
@@ -237,7 +236,8 @@ def _make_decimal(kind: pa.DataType, _: Dialect) -> Converter:
             value = exact.quantize(step, ROUND_HALF_UP, _DECIMAL_DIGITS)
         except InvalidOperation:
             raise MismatchError from None
-        if len(value.as_tuple().digits) > kind.precision:
+        is_other = value != exact and not dialect.rounds
+        if len(value.as_tuple().digits) > kind.precision or is_other:
             raise MismatchError
         return value
 

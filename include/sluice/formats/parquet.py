@@ -6,7 +6,7 @@ import logging
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import msgspec
@@ -97,7 +97,7 @@ class ParquetFormat(Format):
         names: dict[str, str] = {}
         with ThreadPoolExecutor(max_workers=8) as readers:
             for schema in readers.map(_read_schema, paths):
-                for name, kind in schema:
+                for name, kind in ((each.name, each.type) for each in schema):
                     if names.setdefault(name.lower(), name) == name:
                         kinds[name] = merge_types(kinds.get(name, pa.null()), kind)
         return pa.schema(
@@ -128,6 +128,7 @@ class ParquetFormat(Format):
         if not self.case_sensitive:
             fields = recased_fields(found, columns)
         called = dict(zip(found.names, fields, strict=True))
+        kinds = _spark_fields(file, fields)
         names = [
             name
             for name, field in called.items()
@@ -139,7 +140,8 @@ class ParquetFormat(Format):
             for batch in _batches(file, number, names):
                 self._require_calendar(batch, file.metadata.metadata or {})
                 mine = batch if self.case_sensitive else _renamed(batch, called)
-                yield _block(mine, columns, rescues=part.rescues)
+                block = _block(mine, columns, rescues=part.rescues)
+                yield replace(block, kinds=kinds) if block.records else block
 
     def _require_calendar(
         self, batch: pa.RecordBatch, facts: dict[bytes, bytes]
@@ -209,21 +211,26 @@ def _batches(
         raise ValueError(message)
 
 
-def _read_schema(path: str) -> list[tuple[str, pa.DataType]]:
+def _read_schema(path: str) -> list[pa.Field]:
     try:
         with storage.open_input(path) as stream:
             file = _open(stream)
-            int96 = {each.path for each in file.schema if _is_int96(each)}
-            found = file.schema_arrow
+            found = _spark_fields(file, file.schema_arrow)
     except (OSError, pa.ArrowException, ValueError) as error:
         _LOG.warning("schema inference passes over %r: %s", path, error)
         return []
+    return found
+
+
+def _spark_fields(file: pq.ParquetFile, fields: Iterable[pa.Field]) -> list[pa.Field]:
+    """Return the fields of a file, which may be called otherwise, as Spark has them."""
+    int96 = {each.path for each in file.schema if _is_int96(each)}
     utc = pa.timestamp("us", "UTC")
     kinds = [
-        (each.name, utc if each.name in int96 else spark_type(each.type))
-        for each in found
+        (field.name, utc if name in int96 else spark_type(field.type))
+        for name, field in zip(file.schema_arrow.names, fields, strict=True)
     ]
-    return [(name, kind) for name, kind in kinds if kind is not None]
+    return [pa.field(name, kind) for name, kind in kinds if kind is not None]
 
 
 def _is_int96(column: pq.ColumnSchema) -> bool:

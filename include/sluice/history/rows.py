@@ -13,8 +13,9 @@ import pyarrow.parquet as pq
 from deltalake.exceptions import DeltaError
 
 from sluice.columns import RESCUED_DATA, SOURCE_FILE
+from sluice.delta.copies import Part, query_part
 from sluice.delta.log import open_table
-from sluice.delta.tables import query_table, table_filesystem
+from sluice.delta.tables import table_filesystem
 from sluice.errors import Condition, FatalError
 
 if TYPE_CHECKING:
@@ -41,14 +42,17 @@ def has_source_file(table: DeltaTable) -> bool:
 def rows_by_file(table: DeltaTable, where: str = "true") -> dict[str | None, int]:
     """Count the rows that meet ``where`` by landed file.
 
+    The condition names this column, and those that the table is partitioned by.
+
     Raises:
         DeltaError: the table does not name the file of a row.
     """
     if not has_source_file(table):
         message = f"table {table.table_uri!r} has no column {SOURCE_FILE!r}"
         raise DeltaError(message)
-    sql = f'select "{SOURCE_FILE}", count(*) from t where {where} group by 1'
-    paths, counts = query_table(table, sql).to_pydict().values()
+    sql = f'select "{SOURCE_FILE}", count(*) from part group by 1'
+    part = Part(columns=[SOURCE_FILE], where=where)
+    paths, counts = query_part(table, sql, part).to_pydict().values()
     return dict(zip(paths, counts, strict=True))
 
 

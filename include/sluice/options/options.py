@@ -94,6 +94,16 @@ class CloudFilesOptions:
         return is_named or self.evolution_mode is not EvolutionMode.NONE
 
     @property
+    def evolves(self) -> bool:
+        """Whether new fields become columns."""
+        return self.widens or self.evolution_mode is EvolutionMode.ADD_NEW_COLUMNS
+
+    @property
+    def widens(self) -> bool:
+        """Whether columns get wider types."""
+        return self.evolution_mode is EvolutionMode.WIDEN
+
+    @property
     def ignores_missing(self) -> bool:
         """Whether a file that is gone is left out and recorded."""
         return self.ignore_missing or self.bad_files == "quarantine"
@@ -152,6 +162,8 @@ def parse_options(given: Mapping[str, str]) -> CloudFilesOptions:
         options.clean_retention,
         options.move_destination,
     )
+    if options.widens:
+        options = replace(options, format=options.format.exact())
     if not options.schema_location_given:
         options = replace(options, schema_location=default_location(options))
     return options
@@ -170,10 +182,11 @@ def require_declarable(options: CloudFilesOptions) -> None:
             "inferred, and one is given; leave out one of them",
             {"option": "cloudFiles.schemaHints"},
         )
-    if options.evolution_mode is EvolutionMode.ADD_NEW_COLUMNS:
+    if options.evolves:
         raise UsageError(
             Condition.OPTION_INVALID,
-            "cloudFiles: option 'cloudFiles.schemaEvolutionMode' is 'addNewColumns', "
+            "cloudFiles: option 'cloudFiles.schemaEvolutionMode' is "
+            f"{options.evolution_mode!s}, "
             "and the schema is given, so that new columns have no place; leave out the "
             "schema to have it inferred, or set the option to 'rescue', 'none' or "
             "'failOnNewColumns'",

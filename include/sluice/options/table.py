@@ -29,6 +29,7 @@ class EvolutionMode(StrEnum):
     """What happens when a field appears that the schema does not have."""
 
     ADD_NEW_COLUMNS = "addNewColumns"
+    WIDEN = "addNewColumnsWithTypeWidening"
     RESCUE = "rescue"
     FAIL_ON_NEW_COLUMNS = "failOnNewColumns"
     NONE = "none"

@@ -35,7 +35,8 @@ class ReadPlan:
     The folders below ``base`` that a file is in give its ``partition_columns``.
 
     New fields have types where the plan ``infers_types``, and are strings otherwise;
-    those whose names are ``reserved`` are always rescued.
+    those whose names are ``reserved`` are always rescued. A plan that ``widens`` does
+    to types that are too narrow what it does to new fields.
     """
 
     format: Format
@@ -43,6 +44,7 @@ class ReadPlan:
     rescued_column: str = RESCUED_DATA
     corrupt_column: str = CORRUPT_RECORD
     new_fields: NewFields = NewFields.RESCUED
+    widens: bool = False
     infers_types: bool = True
     fail_on_malformed: bool = False
     ledger: Ledger | None = None

@@ -189,7 +189,7 @@ def _require_unrecorded(seqs: Set[int], plan: ReadPlan) -> None:
 def _read_slice(each: FileSlice, plan: ReadPlan) -> Iterator[pa.Table]:
     _require_unchanged(each, plan)
     try:
-        for parsed in _parse(each, plan):
+        for parsed in parse_slice(each, plan):
             require_right(parsed, each.file.path, plan)
             yield to_rows(parsed, [Run(each, parsed.num_rows)], plan)
     except OSError as error:
@@ -207,7 +207,13 @@ def _read_slice(each: FileSlice, plan: ReadPlan) -> Iterator[pa.Table]:
     _require_unchanged(each, plan)
 
 
-def _parse(each: FileSlice, plan: ReadPlan) -> Iterator[ParsedBlock]:
+def parse_slice(each: FileSlice, plan: ReadPlan) -> Iterator[ParsedBlock]:
+    """Yield the records of a slice by the plan's columns, whatever else it says.
+
+    Raises:
+        OSError: the file cannot be read.
+        FatalError: it cannot be decompressed.
+    """
     file, content = each.file, _open(each, plan)
     with content.stream as stream:
         if each.start and not content.is_plain:

@@ -16,6 +16,7 @@ from sluice.reading.folders import fill_folder_column
 from sluice.reading.new_fields import NewFieldsError, first_new, list_new
 from sluice.reading.partition import FileSlice
 from sluice.reading.plan import NewFields, ReadPlan
+from sluice.reading.widening import first_wider, widen_fields
 
 # The most of a malformed record that its error shows.
 _SHOWN_CHARACTERS = 200
@@ -96,8 +97,10 @@ def _require_known_fields(parsed: ParsedBlock, path: str, plan: ReadPlan) -> Non
         typed=plan.infers_types,
         odd=plan.takes_odd_names,
     )
-    if grown is None:
+    wider = first_wider(parsed, plan.columns, plan.format) if plan.widens else None
+    if grown is None and wider is None:
         return
+    grown = widen_fields(grown or plan.columns, wider or [])
     if plan.new_fields is NewFields.ADDED:
         raise NewFieldsError(path, grown)
     names = sorted(list_new(plan.columns, grown))

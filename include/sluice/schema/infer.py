@@ -19,6 +19,7 @@ from sluice.options.options import CloudFilesOptions
 from sluice.reading.folders import infer_folder_columns
 from sluice.reading.names import distinct_fields, odd_names
 from sluice.reading.new_fields import add_fields, list_new
+from sluice.reading.widening import widen_fields
 from sluice.schema.hints import apply_hints
 from sluice.schema.kept import SchemaVersion, keep_version, latest_version
 from sluice.schema.limits import require_few
@@ -65,7 +66,10 @@ def with_hints(kept: SchemaVersion, options: CloudFilesOptions) -> SchemaVersion
         UsageError: one has another type there.
     """
     before = to_arrow_schema(kept.schema, timezone="UTC")
-    hinted = apply_hints(before, options.schema_hints)
+    # What evolved since they were given is no contradiction.
+    hinted = add_fields(apply_hints(before, options.schema_hints), before)
+    if options.widens:
+        hinted = widen_fields(hinted, before)
     if hinted == list(before):
         return kept
     grown = add_fields(before, hinted)

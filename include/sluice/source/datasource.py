@@ -256,13 +256,9 @@ class CloudFilesStreamReader(DataSourceStreamReader, SupportsTriggerAvailableNow
             self._plan,
             ledger=ledger if records else None,
             goes_on=True,
-            new_fields=NewFields.ADDED if self._evolves else self._plan.new_fields,
+            new_fields=NewFields.ADDED if options.evolves else self._plan.new_fields,
             keeps_versions=options.allow_overwrites,
         )
-
-    @property
-    def _evolves(self) -> bool:
-        return self._options.evolution_mode is EvolutionMode.ADD_NEW_COLUMNS
 
     def _ledger(self) -> Ledger:
         if not self._options.schema_location_given:
@@ -324,6 +320,7 @@ def plan_reading(options: CloudFilesOptions, output: pa.Schema) -> ReadPlan:
         rescued_column=options.rescued_column or RESCUED_DATA,
         corrupt_column=options.corrupt_column,
         new_fields=NewFields.REFUSED if refuses else NewFields.RESCUED,
+        widens=options.widens,
         infers_types=refuses or options.infer_column_types,
         fail_on_malformed=options.parse_mode is ParseMode.FAILFAST,
         ignores_missing=options.ignores_missing,

@@ -41,6 +41,7 @@ _PROCESS_GONE = re.compile(
     r"|^(caused by: )?java\.(io\.EOFException|net\.SocketException: .+)$",
     re.MULTILINE,
 )
+_STATE_CHANGED = re.compile(r"STATE_STORE_(KEY|VALUE)_SCHEMA_NOT_COMPATIBLE")
 _CAUSED_BY = "\ncaused by: "
 _OURS = re.compile(r"sluice\.errors\.(\w+): \[(\w+)\] (.+)")
 _KINDS = {each.__name__: each for each in (UsageError, FatalError, RetryableError)}
@@ -110,6 +111,15 @@ def delta_error(table_location: str, message: str) -> SluiceError:
             f"table {table_location!r}: a Python process of its query is gone, killed, "
             "out of memory or too slow to begin; nothing of the micro-batch was "
             "written: run again, with more memory if need be",
+            {"table": table_location},
+        )
+    if _STATE_CHANGED.search(message):
+        return FatalError(
+            Condition.QUERY_FAILED,
+            f"table {table_location!r}: its query has kept values in other types than "
+            "it computes now, as when a column got a wider type; cast the column in "
+            "the aggregate to what it was, or remove checkpoint and table of this "
+            "query and run again, which computes all windows from bronze",
             {"table": table_location},
         )
     # The first line of each cause says what it is; the plan that follows is no help.

@@ -11,6 +11,7 @@ from pyspark.sql.pandas.types import from_arrow_schema
 
 from sluice.bronze.types import require_same_types
 from sluice.errors import Condition, UsageError
+from support.widened import commit_widening
 
 ITEM = pa.struct([("id", pa.int32())])
 TABLE = pa.schema(
@@ -75,3 +76,32 @@ def test_other_type_is_refused(
 
     assert caught.value.condition is Condition.SCHEMA_UNSUPPORTED
     assert caught.value.context["column"] == column
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "follows"),
+    [
+        ("i", pa.int64(), True),
+        ("i", pa.int16(), True),
+        ("i", pa.float64(), True),
+        ("i", pa.string(), False),
+        ("c", pa.decimal128(12, 4), True),
+        ("c", pa.decimal128(10, 4), False),
+        ("d", pa.timestamp("us"), True),
+        ("d", pa.timestamp("us", "UTC"), False),
+        ("m", pa.map_(pa.string(), pa.struct([("id", pa.int64())])), True),
+    ],
+)
+def test_table_that_widens_follows(
+    tmp_path: Path, name: str, kind: pa.DataType, *, follows: bool
+) -> None:
+    """Or is ahead of files that are read with an earlier version of the schema."""
+    write_deltalake(str(tmp_path), TABLE.empty_table())
+    commit_widening(str(tmp_path), {}, features=["typeWidening", "timestampNtz"])
+    rows = from_arrow_schema(with_field(name, kind))
+
+    if follows:
+        require_same_types(rows, str(tmp_path))
+    else:
+        with pytest.raises(UsageError):
+            require_same_types(rows, str(tmp_path))

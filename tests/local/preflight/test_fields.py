@@ -142,3 +142,25 @@ def test_field_in_another_case_is_the_column(tmp_path: Path) -> None:
     path = land(config, "2.json", {"Addr": {"n": 1}}, {"ADDR": {"n": 1.5}})
 
     assert ahead(config)[0] == [("addr.n", None, path)]
+
+
+def test_wider_types_are_named_where_columns_get_them(tmp_path: Path) -> None:
+    """Nothing of them is said where they keep their types."""
+    mode = {"cloudFiles.schemaEvolutionMode": "addNewColumnsWithTypeWidening"}
+    config = pipeline(
+        tmp_path, **{"cloudFiles.schemaHints": "s STRUCT<n: INT>"}, **mode
+    )
+    land(config, "1.json", {"id": 1, "s": {"n": 1}})
+    schema_of(source_options(config))
+    path = land(config, "2.json", {"id": 10**19, "s": {"n": 10**9}})
+    other = land(config, "3.json", {"id": 1.5, "s": {"n": 10**10}, "new": 1})
+
+    found = fields_ahead(config, plan_run(config).waiting)
+
+    assert [tuple(vars(field).values()) for field in found.wider] == [
+        ("id", "decimal(20,0)", path),
+        ("s.n", None, other),
+    ]
+    assert [field.field for field in found.fields] == ["new"]
+    plain = pipeline(tmp_path, **{"cloudFiles.schemaHints": "s STRUCT<n: INT>"})
+    assert fields_ahead(plain, plan_run(plain).waiting).wider == ()

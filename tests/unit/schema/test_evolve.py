@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
-from pyspark.sql.pandas.types import to_arrow_schema
+from pyspark.sql.pandas.types import from_arrow_schema, to_arrow_schema
 
 from sluice.errors import Condition, RetryableError
 from sluice.formats.base import FileRange
@@ -24,6 +24,7 @@ from sluice.schema import evolve as module
 from sluice.schema.evolve import evolve
 from sluice.schema.infer import schema_of
 from sluice.schema.kept import SchemaVersion, keep_version, list_versions
+from support.parsing import parse_content
 
 
 def land(options: CloudFilesOptions, seq: int, content: str) -> LedgerFile:
@@ -298,3 +299,68 @@ def test_version_that_cannot_be_read_is_named(options: CloudFilesOptions) -> Non
         schema_of(options)
 
     assert caught.value.condition is Condition.SCHEMA_UNREADABLE  # type: ignore[attr-defined]
+
+
+def widening(options: CloudFilesOptions, **columns: pa.DataType) -> ReadPlan:
+    """Return how a query reads that widens these columns, which are kept."""
+    plan = ReadPlan(
+        format=options.format.exact(),
+        output=pa.schema(columns),
+        new_fields=NewFields.ADDED,
+        widens=True,
+    )
+    schema = from_arrow_schema(plan.columns)
+    keep_version(options.schema_location, SchemaVersion(schema=schema))
+    return plan
+
+
+def test_whole_batch_is_in_the_wider_version(options: CloudFilesOptions) -> None:
+    """An integer that a double rounds wins over a fraction, whichever comes first."""
+    plan = widening(options, a=pa.int32(), b=pa.int32(), c=pa.int16(), d=pa.float32())
+    first = land(options, 1, '{"a": 1.5, "b": 2.5, "d": "text"}')
+    second = land(options, 2, '{"a": 9007199254740993, "c": 1, "new": 1}')
+    third = land(options, 3, '{"a": 2, "b": 1}\n{"b": 7, "c": 70000}\n{"d": 1e99}')
+    unreadable = replace(third, path=f"{third.path}y")
+    found = NewFieldsError(first.path, [pa.field("a", pa.float64())])
+
+    error = evolve(options, plan, [first, second, third, unreadable], found)
+
+    version = list_versions(options.schema_location)[-1]
+    assert spelled(version) == (
+        "struct<a:bigint,b:double,c:bigint,d:double,new:bigint>"
+    )
+    assert version.widened == {
+        **dict.fromkeys("cd", third.path),
+        "a": second.path,
+        "b": first.path,
+    }
+    assert version.added == {"new": second.path}
+    assert error.context["fields"] == ["a"]
+    assert "'a'" in error.message
+    assert "delta.enableTypeWidening" in error.message
+
+
+def test_same_values_do_not_end_the_next_query(options: CloudFilesOptions) -> None:
+    """What does not fit the wider type either stays rescued."""
+    plan = widening(options, a=pa.int32())
+    file = land(options, 1, '{"a": 1.5}\n{"a": 9007199254740993}')
+    found = NewFieldsError(file.path, [pa.field("a", pa.float64())])
+
+    evolve(options, plan, [file], found)
+
+    version = list_versions(options.schema_location)[-1]
+    again = replace(plan, output=to_arrow_schema(version.schema))
+    content = Path(file.path).read_bytes()
+    for block in parse_content(again.format, content, again.columns):
+        require_right(block, file.path, again)
+
+
+def test_column_keeps_its_type_without_the_mode(options: CloudFilesOptions) -> None:
+    """Also where another task has kept one that is wider."""
+    plan = replace(widening(options, a=pa.int32()), widens=False)
+    file = land(options, 1, '{"a": 1.5, "b": 1}')
+
+    evolve(options, plan, [file], found_in(plan, file, b=pa.int64()))
+
+    version = list_versions(options.schema_location)[-1]
+    assert (spelled(version), version.widened) == ("struct<a:int,b:bigint>", {})

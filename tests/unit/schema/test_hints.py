@@ -5,14 +5,16 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from pyspark.sql.types import StructType
 
 from sluice.errors import Condition, UsageError
 from sluice.formats.registry import format_class
 from sluice.options.hints import parse_hints
 from sluice.options.options import CloudFilesOptions, require_declarable
+from sluice.options.table import EvolutionMode
 from sluice.schema.hints import apply_hints
 from sluice.schema.infer import schema_of
-from sluice.schema.kept import list_versions
+from sluice.schema.kept import keep_version, list_versions
 
 
 @pytest.mark.parametrize(
@@ -140,6 +142,22 @@ def test_hint_that_contradicts_the_kept_schema_is_refused(
 
     assert caught.value.condition is Condition.OPTION_INVALID
     assert len(list_versions(options.schema_location)) == 1
+
+
+def test_hint_stands_for_what_evolved_from_it(options: CloudFilesOptions) -> None:
+    """With new nested fields, and with wider types where columns get them."""
+    given = hinted(options, "s STRUCT<a: INT>")
+    schema_of(given)
+    kept = list_versions(options.schema_location)[-1]
+    wider = StructType().add("a", "long").add("b", "string")
+    schema = StructType([*kept.schema.fields[:-1]]).add("s", wider)
+    keep_version(options.schema_location, replace(kept, number=1, schema=schema))
+
+    assert schema_of(replace(given, evolution_mode=EvolutionMode.WIDEN)) == schema
+    with pytest.raises(UsageError, match="column 's'"):
+        schema_of(given)
+    grown = hinted(options, "s STRUCT<a: LONG>")
+    assert schema_of(grown) == schema
 
 
 def test_hints_beside_a_declared_schema_are_refused(

@@ -77,3 +77,13 @@ def test_failure_that_may_last_is_fatal(text: str) -> None:
     text_of_all = all_causes(chain("[STREAM_FAILED] Query terminated", text))
 
     assert type(delta_error("/table", text_of_all)) is FatalError
+
+
+def test_state_of_other_types_has_a_remedy() -> None:
+    """Spark's own text names neither the column nor a way out."""
+    text = "[STATE_STORE_VALUE_SCHEMA_NOT_COMPATIBLE] Provided value schema does not"
+
+    error = delta_error("/table", all_causes(chain("[STREAM_FAILED] ended", text)))
+
+    assert type(error) is FatalError
+    assert "cast the column in the aggregate" in error.message

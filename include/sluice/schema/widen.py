@@ -1,0 +1,76 @@
+"""Look how wide the values of files are, before the next version is kept."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+
+import pyarrow as pa
+
+from sluice.errors import SluiceError
+from sluice.model import LedgerFile
+from sluice.reading.partition import FileSlice
+from sluice.reading.plan import ReadPlan
+from sluice.reading.read import parse_slice
+from sluice.reading.widening import (
+    Widen,
+    can_round,
+    can_widen,
+    first_wider,
+    widen_fields,
+    widened,
+    widened_exactly,
+)
+from sluice.schema.infer import SAMPLE_BYTES
+
+_LOG = logging.getLogger("sluice")
+
+
+def wider_by_file(
+    plan: ReadPlan, batch: Sequence[LedgerFile]
+) -> Iterator[tuple[str, Sequence[pa.Field]]]:
+    """Yield path and columns of each file whose values need wider ones.
+
+    A double holds no long integers, so a column becomes one only where none came.
+    """
+    columns = plan.columns
+    if not plan.widens or not can_widen(columns):
+        return
+    for widen in (widened_exactly, widened) if can_round(columns) else (widened,):
+        look = partial(_widened_by, plan=plan, columns=columns, widen=widen)
+        with ThreadPoolExecutor(max_workers=4) as readers:
+            for file, wider in zip(batch, readers.map(look, batch), strict=True):
+                if wider != look.keywords["columns"]:
+                    columns = pa.schema(widen_fields(columns, wider, widen))
+                    yield file.path, list(wider)
+
+
+def _widened_by(
+    file: LedgerFile, *, plan: ReadPlan, columns: pa.Schema, widen: Widen
+) -> pa.Schema:
+    """Return columns as wide as a file needs; of a large one its beginning is read."""
+    while True:
+        try:
+            wider = _first_wider(file, plan, columns, widen)
+        except (OSError, SluiceError) as error:
+            # The task that reads it says what becomes of it.
+            _LOG.warning("type widening passes over %r: %s", file.path, error)
+            return columns
+        if wider is None:
+            return columns
+        columns = pa.schema(wider)
+
+
+def _first_wider(
+    file: LedgerFile, plan: ReadPlan, columns: pa.Schema, widen: Widen
+) -> list[pa.Field] | None:
+    reading = replace(plan, output=pa.schema(widen_fields(plan.output, columns)))
+    part = FileSlice(file, 0, min(file.size, SAMPLE_BYTES))
+    for block in parse_slice(part, reading):
+        wider = first_wider(block, columns, plan.format, widen)
+        if wider is not None:
+            return wider
+    return None
