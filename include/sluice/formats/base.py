@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from sluice.columns import CORRUPT_RECORD, FILE_PATH
 from sluice.formats.content import may_be_plain
+from sluice.formats.returned import as_record
 from sluice.values import Option
 
 
@@ -132,6 +133,10 @@ class Format(ABC):
         """
         message = f"{self.name} files are read one by one"
         raise NotImplementedError(message)
+
+    def rescued_value(self, value: object, kind: pa.DataType) -> msgspec.Raw:
+        """Return the JSON text under which a value of a column would be rescued."""
+        return as_record(value, kind)
 
     @property
     def is_utf8(self) -> bool:

@@ -33,6 +33,7 @@ from sluice.formats.csv_values import can_hold
 from sluice.formats.encodings import UTF8, is_wide, to_utf8
 from sluice.formats.moments import Formats
 from sluice.formats.names import recased
+from sluice.formats.returned import as_cell
 from sluice.formats.streams import (
     DEFAULT_CONTENT_BYTES,
     line_blocks,
@@ -152,6 +153,10 @@ class CsvFormat(Format):
     def merge_types(self, left: pa.DataType, right: pa.DataType) -> pa.DataType:
         """Return the narrowest type that holds the values of both."""
         return merge_types(left, right)
+
+    def rescued_value(self, value: object, kind: pa.DataType) -> msgspec.Raw:
+        """Return the text of a cell, as the JSON string that it is rescued as."""
+        return as_cell(value, kind)
 
     def parse(self, part: FileRange, columns: pa.Schema) -> Iterator[ParsedBlock]:
         """Yield the records whose lines begin in ``[start, end)``, or of a document."""

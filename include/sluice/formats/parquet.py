@@ -109,6 +109,11 @@ class ParquetFormat(Format):
         """Return the narrowest type that holds the values of both."""
         return merge_types(left, right)
 
+    def rescued_value(self, value: object, kind: pa.DataType) -> msgspec.Raw:
+        """Return the JSON text of a value; a map is a list of pairs."""
+        del kind
+        return to_json(value)
+
     def parse(self, part: FileRange, columns: pa.Schema) -> Iterator[ParsedBlock]:
         """Yield the rows of the row groups whose middle is in ``[start, end)``."""
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 import pyarrow as pa
 import pyarrow.types as pt
@@ -37,6 +37,37 @@ def children(kind: pa.DataType) -> list[pa.Field]:
     if pt.is_map(kind):
         return children(kind.item_type)
     return children(kind.value_type) if pt.is_list(kind) else []
+
+
+def has_field(fields: Iterable[pa.Field], path: Sequence[str]) -> bool:
+    """Return True if a path of names leads to one of ``fields``, or into one."""
+    name, *rest = path
+    found = next((each for each in fields if each.name == name), None)
+    return found is not None and (not rest or has_field(children(found.type), rest))
+
+
+def without_fields(
+    fields: Iterable[pa.Field], paths: Collection[Sequence[str]]
+) -> list[pa.Field]:
+    """Return fields at every level, but for those that ``paths`` lead to."""
+    rest = [
+        (each, [path[1:] for path in paths if path[0] == each.name]) for each in fields
+    ]
+    return [
+        each.with_type(_without(each.type, inner)) if inner else each
+        for each, inner in rest
+        if () not in map(tuple, inner)
+    ]
+
+
+def _without(kind: pa.DataType, paths: list[Sequence[str]]) -> pa.DataType:
+    if pt.is_struct(kind):
+        return pa.struct(without_fields(kind, paths))
+    if pt.is_map(kind):
+        return pa.map_(kind.key_type, _without(kind.item_type, paths))
+    if pt.is_list(kind):
+        return pa.list_(kind.value_field.with_type(_without(kind.value_type, paths)))
+    return kind
 
 
 def _chosen(fields: Iterable[pa.Field], choose: _Choice) -> list[pa.Field]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Set
-from functools import reduce
+from functools import partial, reduce
 
 import msgspec
 import pyarrow as pa
@@ -36,34 +36,45 @@ def add_fields(
     """Return the fields of ``known``, and behind them those that only ``found`` has.
 
     A field keeps its type, but for a struct, which may get fields in the same way. A
-    name that is there already in another case, or ``taken``, is none that is new.
+    name that is there already in another case, or ``taken``, is none that is new; of a
+    nested field ``a.b`` is.
     """
     fields = {field.name: field for field in known}
     cased = {name.lower() for name in fields} | {name.lower() for name in taken}
     for field in found:
         mine = fields.get(field.name)
         if mine is not None:
-            fields[field.name] = mine.with_type(_grown(mine.type, field.type))
+            inside = _inside(taken, field.name)
+            fields[field.name] = mine.with_type(_grown(mine.type, field.type, inside))
         elif field.name.lower() not in cased:
             fields[field.name] = field
             cased.add(field.name.lower())
     return list(fields.values())
 
 
-def _grown(known: pa.DataType, found: pa.DataType) -> pa.DataType:
+def _inside(taken: Set[str], name: str) -> Set[str]:
+    outer = f"{name}.".lower()
+    return {each[len(outer) :] for each in taken if each.lower().startswith(outer)}
+
+
+def _grown(
+    known: pa.DataType, found: pa.DataType, taken: Set[str] = frozenset()
+) -> pa.DataType:
     if is_variant(known):
         return known
     if pt.is_struct(known) and pt.is_struct(found):
-        return pa.struct(add_fields(known, found))
+        return pa.struct(add_fields(known, found, taken=taken))
     if pt.is_map(known) and (pt.is_struct(found) or pt.is_map(found)):
         # In a record a map looks like a struct.
         values = (
             [found.item_type] if pt.is_map(found) else [each.type for each in found]
         )
-        return pa.map_(known.key_type, reduce(_grown, values, known.item_type))
+        grow = partial(_grown, taken=taken)
+        return pa.map_(known.key_type, reduce(grow, values, known.item_type))
     if pt.is_list(known) and pt.is_list(found):
         element = known.value_field
-        return pa.list_(element.with_type(_grown(element.type, found.value_type)))
+        kind = _grown(element.type, found.value_type, taken)
+        return pa.list_(element.with_type(kind))
     return known
 
 
@@ -131,7 +142,8 @@ def first_new(
         fields = {
             name: raw
             for name, raw in record.rescued.items()
-            if name in record.new_fields or name in nested
+            if (name in record.new_fields and name.lower() not in taken)
+            or name in nested
         }
         if not fields:
             continue

@@ -12,11 +12,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from sluice.delta.log import TableCommit
-from sluice.history.replays import STEP
+from sluice.history import replays, undos
 
 BEFORE_LOG = -1
 """Stands for the versions of which the log has no commit any more."""
 _RESTORE = "RESTORE"
+# Steps that write again the rows which they remove.
+_WRITES_AGAIN = tuple(f'"step": "{step}"' for step in (replays.STEP, undos.STEP))
 _SHOWN = 100
 
 
@@ -46,7 +48,7 @@ Removals = Mapping[int, tuple[Removal, ...]]
 def find_removals(commits: Iterable[TableCommit]) -> Removals:
     """Return which of ``commits``, oldest first, removed rows of which version.
 
-    A replay writes again what it removes, and compaction removes nothing.
+    Replays and undos write again what they remove, and compaction removes nothing.
     """
     origins: dict[str, frozenset[int]] = {}
     found: dict[int, list[Removal]] = {}
@@ -55,7 +57,7 @@ def find_removals(commits: Iterable[TableCommit]) -> Removals:
         touched = frozenset[int]().union(
             *(origins.get(path, before) for path in commit.removed)
         )
-        if commit.data_change and commit.removed and not _is_replay(commit):
+        if commit.data_change and commit.removed and not _writes_again(commit):
             for version in touched:
                 found.setdefault(version, []).append(_removal(commit))
         added = touched | {commit.version} if commit.data_change else touched
@@ -65,8 +67,9 @@ def find_removals(commits: Iterable[TableCommit]) -> Removals:
     return {version: tuple(each) for version, each in found.items()}
 
 
-def _is_replay(commit: TableCommit) -> bool:
-    return f'"step": "{STEP}"' in (commit.user_metadata or "")
+def _writes_again(commit: TableCommit) -> bool:
+    metadata = commit.user_metadata or ""
+    return any(step in metadata for step in _WRITES_AGAIN)
 
 
 def _removal(commit: TableCommit) -> Removal:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import pyarrow as pa
@@ -59,6 +59,7 @@ def evolve(
     brought: Brought | None = None
     while True:
         version = latest_version(location) or _version_read(plan)
+        plan = _without_undone(plan, version)
         current = _fields(version)
         if _grown(current, found.fields, plan) == current:
             return _evolved_error(options, plan, found, version)
@@ -68,6 +69,11 @@ def evolve(
         widest, _ = max(brought.fields, key=lambda each: count_fields(each[1]))
         require_few(_fields(following), options, widest)
         keep_version(location, following)
+
+
+def _without_undone(plan: ReadPlan, version: SchemaVersion) -> ReadPlan:
+    """Return a plan that adds no field which an undo took out of a version."""
+    return replace(plan, reserved=plan.reserved | version.undone_names)
 
 
 def _version_read(plan: ReadPlan) -> SchemaVersion:
@@ -131,6 +137,7 @@ def next_version(
 
     What was ``found`` is in it even where those files as a whole contradict it.
     """
+    plan = _without_undone(plan, version)
     before = _fields(version)
     last = [(found.path, found.fields)] if found else []
     grown = _with_new(before, brought.fields, options, plan)
@@ -146,6 +153,7 @@ def next_version(
         added=_came_with(before, [*brought.fields, *last], plan),
         widened=widened,
         run_id=options.run_id,
+        undone=version.undone,
     )
 
 

@@ -12,6 +12,9 @@ from sluice import storage
 from sluice.errors import Condition, FatalError
 from sluice.paths import join
 
+FieldPath = tuple[str, ...]
+"""The name of a field, behind those of the fields that it is in."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class SchemaVersion:
@@ -22,7 +25,9 @@ class SchemaVersion:
     - ``added``: the file that brought each field which the version before lacks; a
       nested one is ``a.b``;
     - ``widened``: the file that brought each field a wider type than it had before;
-    - ``run_id``: of the stream or run that kept it.
+    - ``run_id``: of the stream or run that kept it;
+    - ``undone``: the paths of fields that an undo took out; evolution leaves them out;
+    - ``undone_to``: the version whose fields it has, where an undo made it.
     """
 
     number: int = 0
@@ -31,6 +36,13 @@ class SchemaVersion:
     added: Mapping[str, str] = field(default_factory=dict)
     widened: Mapping[str, str] = field(default_factory=dict)
     run_id: str = ""
+    undone: tuple[FieldPath, ...] = ()
+    undone_to: int | None = None
+
+    @property
+    def undone_names(self) -> frozenset[str]:
+        """What the fields that were undone are called, in lower case, as in ``a.b``."""
+        return frozenset(".".join(path).lower() for path in self.undone)
 
 
 def latest_version(schema_location: str) -> SchemaVersion | None:
@@ -60,7 +72,7 @@ def list_versions(schema_location: str, *, after: int = -1) -> list[SchemaVersio
 
 def keep_version(schema_location: str, version: SchemaVersion) -> bool:
     """Write a version unless its number is taken; return True if this call did."""
-    kept_as = {
+    kept_as: dict[str, object] = {
         "version": version.number,
         "schema": version.schema.jsonValue(),
         "partition_columns": list(version.partition_columns),
@@ -68,6 +80,10 @@ def keep_version(schema_location: str, version: SchemaVersion) -> bool:
         "widened": dict(version.widened),
         "run_id": version.run_id,
     }
+    if version.undone:
+        kept_as["undone"] = version.undone
+    if version.undone_to is not None:
+        kept_as["undone_to"] = version.undone_to
     content = json.dumps(kept_as, indent=1).encode()
     return storage.put_if_absent(_root(schema_location), str(version.number), content)
 
@@ -88,6 +104,8 @@ def _read(schema_location: str, number: int) -> SchemaVersion:
             added=found.get("added", {}),
             widened=found.get("widened", {}),
             run_id=found.get("run_id", ""),
+            undone=tuple(map(tuple, found.get("undone", ()))),
+            undone_to=found.get("undone_to"),
         )
     except (ValueError, KeyError, TypeError) as error:
         raise FatalError(

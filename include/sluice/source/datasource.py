@@ -55,7 +55,7 @@ from sluice.reading.plan import NewFields, ReadPlan
 from sluice.reading.read import read_slices
 from sluice.schema.evolve import evolve
 from sluice.schema.infer import schema_of
-from sluice.schema.kept import latest_version
+from sluice.schema.kept import SchemaVersion, latest_version
 from sluice.schema.readable import require_readable
 from sluice.source.admit import MOST_FILES, AdmissionLimit, limit_of, plan_end
 from sluice.spark.executors import require_same
@@ -314,6 +314,8 @@ class CloudFilesStreamReader(DataSourceStreamReader, SupportsTriggerAvailableNow
 def plan_reading(options: CloudFilesOptions, output: pa.Schema) -> ReadPlan:
     """Return how files are read into ``output``; without a ledger for bad ones."""
     refuses = options.evolution_mode is EvolutionMode.FAIL_ON_NEW_COLUMNS
+    kept = latest_version(options.schema_location)
+    undone = kept.undone_names if kept else frozenset()
     return ReadPlan(
         format=options.format,
         output=output,
@@ -327,18 +329,17 @@ def plan_reading(options: CloudFilesOptions, output: pa.Schema) -> ReadPlan:
         ignores_corrupt=options.ignores_corrupt,
         run_id=options.run_id,
         base=plain_root(options.path),
-        reserved=_reserved(options),
-        partition_columns=_partition_columns(options, output.names),
+        reserved=_reserved(options) | undone,
+        partition_columns=_partition_columns(options, output.names, kept),
     )
 
 
 def _partition_columns(
-    options: CloudFilesOptions, names: Sequence[str]
+    options: CloudFilesOptions, names: Sequence[str], version: SchemaVersion | None
 ) -> tuple[str, ...]:
     """Return the columns that folders give: those asked for, or else those inferred."""
     asked = options.partition_columns
     if asked is None:
-        version = latest_version(options.schema_location)
         kept = version.partition_columns if version else ()
         return tuple(name for name in kept if name in names and name != METADATA)
     missing = [name for name in asked if name not in names]

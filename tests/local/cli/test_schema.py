@@ -97,3 +97,38 @@ def test_pipeline_without_a_kept_schema_says_so(tmp_path: Path, sluice: Sluice) 
     assert "no version: none" in out
     assert code == 64
     assert "declares its schema" in error
+
+
+def test_fields_that_were_undone_are_named(pipeline: str, sluice: Sluice) -> None:
+    """They are in no column, and a file may have them."""
+    location = Path(pipeline).parent / "lake" / "schemas" / "orders"
+    undo = SchemaVersion(number=2, schema=FIRST, undone=(("s", "b"), ("tags",)))
+    keep_version(str(location), undo)
+
+    _, out, _ = sluice("schema", pipeline)
+
+    assert "/in/b.json" not in out
+    assert "undone, so rescued: s.b, tags" in out
+    newest = json.loads(sluice("schema", pipeline, "--json")[1])[-1]
+    assert newest["undone"] == [["s", "b"], ["tags"]]
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--to", "0"], ["--dry-run"], ["--yes"], ["undo", "--version", "0"]]
+)
+def test_options_of_another_action_are_refused(
+    pipeline: str, sluice: Sluice, arguments: list[str]
+) -> None:
+    """None is accepted and passed over."""
+    code, _, error = sluice("schema", pipeline, *arguments)
+
+    assert code == 64
+    assert "undo --to 0" in error
+
+
+def test_undo_before_the_first_run_is_refused(tmp_path: Path, sluice: Sluice) -> None:
+    """There is no schema yet."""
+    code, _, error = sluice("schema", written(tmp_path, "{}"), "undo")
+
+    assert code == 64
+    assert "no schema version yet" in error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pyarrow as pa
@@ -68,7 +69,8 @@ def test_restore_is_reported_as_one(location: str) -> None:
     assert all(each.is_restore for removed in found.values() for each in removed)
 
 
-def test_replay_removes_nothing(location: str) -> None:
+@pytest.mark.parametrize("step", ["replay", "undo"])
+def test_rewriting_of_ours_removes_nothing(location: str, step: str) -> None:
     """What it removes it writes again."""
     write_deltalake(
         location,
@@ -76,7 +78,7 @@ def test_replay_removes_nothing(location: str) -> None:
         mode="overwrite",
         predicate="i >= 20 and i < 30",
         commit_properties=CommitProperties(
-            custom_metadata={"userMetadata": '{"step": "replay"}'}
+            custom_metadata={"userMetadata": json.dumps({"step": step})}
         ),
     )
     assert removals(location) == {}

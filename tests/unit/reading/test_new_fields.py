@@ -76,6 +76,38 @@ def test_fields_are_added_behind_and_keep_their_types(
     assert list(list_new(before, after)) == new
 
 
+@pytest.mark.parametrize(
+    ("known", "found", "grown"),
+    [
+        (
+            {"s": struct(a=INT)},
+            {"s": struct(B=INT, c=INT)},
+            {"s": struct(a=INT, c=INT)},
+        ),
+        (
+            {"s": list_of(struct(a=INT))},
+            {"s": list_of(struct(b=INT, c=INT))},
+            {"s": list_of(struct(a=INT, c=INT))},
+        ),
+        (
+            {"s": pa.map_(TEXT, struct(a=INT))},
+            {"s": struct(k=struct(b=INT), l=struct(c=INT))},
+            {"s": pa.map_(TEXT, struct(a=INT, c=INT))},
+        ),
+        ({"s": INT}, {"b": INT, "S": struct(b=INT)}, {"s": INT, "b": INT}),
+    ],
+)
+def test_nested_name_that_is_taken_is_none_that_is_new(
+    known: dict[str, pa.DataType],
+    found: dict[str, pa.DataType],
+    grown: dict[str, pa.DataType],
+) -> None:
+    """A field that was undone must not come back with the next file."""
+    result = add_fields(pa.schema(known), pa.schema(found), taken={"s.b"})
+
+    assert result == list(pa.schema(grown))
+
+
 def block(*rescued: dict[str, object]) -> ParsedBlock:
     """Return a block of records of which that was left over."""
     raws = [
@@ -94,6 +126,7 @@ def block(*rescued: dict[str, object]) -> ParsedBlock:
         ([{"s": {"a": "x"}}], True, None),
         ([{"new": {}}], True, None),
         ([{"_c9": "of a row that is too long"}], True, None),
+        ([{"Taken": 1}], True, None),
         ([{}, {"new": 1}, {"newer": 1}], True, {"new": INT}),
         ([{"new": 1.5}], False, {"new": TEXT}),
         ([{"new": {"x": [1]}}], True, {"new": struct(x=list_of(INT))}),
@@ -107,7 +140,7 @@ def test_only_what_adds_a_column_is_new(
     """Values that misfit stay rescued, or a query would end at them again and again."""
     columns = pa.schema({"a": INT, "s": struct(a=INT)})
 
-    grown = first_new(block(*rescued), columns, taken=frozenset(), typed=typed)
+    grown = first_new(block(*rescued), columns, taken={"taken"}, typed=typed)
 
     assert grown == (None if kind is None else [*columns, *pa.schema(kind)])
 

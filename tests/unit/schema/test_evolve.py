@@ -160,6 +160,25 @@ def test_task_killed_around_its_write_is_made_good_by_the_next(
     assert [list(each.added) for each in versions] == [[], ["b"]]
 
 
+def test_field_that_was_undone_stays_out(options: CloudFilesOptions) -> None:
+    """Also where a query that began before has met it, and for good."""
+    land(options, 1, '{"a": 1, "s": {"x": 1}}')
+    plan = plan_of(options)
+    (first,) = list_versions(options.schema_location)
+    undone = (("b",), ("s", "y"))
+    keep_version(options.schema_location, replace(first, number=1, undone=undone))
+    file = land(options, 2, '{"B": 1, "b": 1, "s": {"y": 1, "z": 1}}')
+
+    evolve(options, plan, [file], found_in(plan, file, b=pa.int64()))
+    known = list_versions(options.schema_location)
+    evolve(options, plan, [file], found_in(plan, file, c=pa.int64()))
+
+    *before, newest = list_versions(options.schema_location)
+    assert before == known
+    assert spelled(newest) == "struct<a:bigint,s:struct<x:bigint,z:bigint>,c:bigint>"
+    assert newest.undone == undone
+
+
 def test_lost_schema_store_gets_what_the_query_reads_in(
     options: CloudFilesOptions,
 ) -> None:

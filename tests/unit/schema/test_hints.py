@@ -166,3 +166,18 @@ def test_hints_beside_a_declared_schema_are_refused(
     """They would change nothing."""
     with pytest.raises(UsageError, match="schemaHints"):
         require_declarable(hinted(options, "id int"))
+
+
+def test_hint_brings_back_what_was_undone(options: CloudFilesOptions) -> None:
+    """Only the user says so; what else was undone stays out."""
+    schema_of(options)
+    (first,) = list_versions(options.schema_location)
+    undone = (("extra",), ("other",))
+    undo = replace(first, number=1, undone=undone, undone_to=0)
+    keep_version(options.schema_location, undo)
+
+    schema_of(hinted(options, "extra int"))
+
+    newest = list_versions(options.schema_location)[-1]
+    assert newest.schema.simpleString() == "struct<dt:string,id:string,extra:int>"
+    assert (newest.undone, newest.undone_to) == ((("other",),), None)

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import json
+
+import msgspec
+import pytest
+
+from sluice.errors import FatalError
+from sluice.formats.returned import add_rescued
+
+
+@pytest.mark.parametrize(
+    ("text", "values", "expected"),
+    [
+        (None, {}, None),
+        ('{"a":1}', {}, '{"a":1}'),
+        (None, {"a": "1.50"}, '{"a":1.50,"_file_path":"f"}'),
+        (
+            '{"b":"x","_file_path":"g"}',
+            {"a": "1"},
+            '{"b":"x","a":1,"_file_path":"g"}',
+        ),
+        (
+            '{"a":{"x":1.10},"_file_path":"f"}',
+            {"a": '{"y":2}'},
+            '{"a":{"x":1.10,"y":2},"_file_path":"f"}',
+        ),
+        (
+            '{"a":[null,{"x":1}],"_file_path":"f"}',
+            {"a": '[{"y":2},{"y":3},{"y":4}]'},
+            '{"a":[{"y":2},{"x":1,"y":3},{"y":4}],"_file_path":"f"}',
+        ),
+        # A map's key that came twice, and what cannot be put together: both stay.
+        (
+            '{"m":{"k":1},"_file_path":"f"}',
+            {"m": '{"k":2}'},
+            '{"m":{"k":1,"k":2},"_file_path":"f"}',
+        ),
+        (
+            '{"m":{"k":1,"k":2},"_file_path":"f"}',
+            {"m": '{"k":3}'},
+            '{"m":{"k":1,"k":2,"k":3},"_file_path":"f"}',
+        ),
+        (
+            '{"a":[1],"_file_path":"f"}',
+            {"a": "[2]"},
+            '{"a":[1],"a":[2],"_file_path":"f"}',
+        ),
+    ],
+)
+def test_nothing_of_either_is_lost(
+    text: str | None, values: dict[str, str], expected: str | None
+) -> None:
+    """The text of numbers stays as it is, and the path of the file is the last."""
+    raws = {name: msgspec.Raw(each.encode()) for name, each in values.items()}
+
+    assert add_rescued(text, raws, "f") == expected
+
+
+def test_row_without_a_file_is_given_none() -> None:
+    """Another writer may have appended it."""
+    text = add_rescued(None, {"a": msgspec.Raw(b"1")}, None)
+
+    assert json.loads(text or "") == {"a": 1}
+
+
+def test_text_that_is_no_object_is_refused() -> None:
+    """Another writer's; nothing is put in its place."""
+    with pytest.raises(FatalError, match="no JSON object: theirs"):
+        add_rescued("theirs", {"a": msgspec.Raw(b"1")}, "f")
