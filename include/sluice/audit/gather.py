@@ -16,6 +16,7 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from sluice.audit.landing import read_landing
 from sluice.audit.rescued import read_mostly_rescued
+from sluice.audit.schemas import read_schema
 from sluice.checkpoint import CheckpointFacts
 from sluice.config import PipelineConfig
 from sluice.delta.copies import Part, query_part
@@ -40,6 +41,7 @@ from sluice.rules.facts import (
     LedgerFacts,
     MostlyRescued,
     QueryFacts,
+    SchemaFacts,
     Written,
 )
 from sluice.rules.read import (
@@ -78,6 +80,7 @@ def gather_facts(config: PipelineConfig) -> AuditFacts:
         read_mostly_rescued, ledger=ledger, source_format=options.format.name
     )
     bronze, mostly_rescued = _read_table(bronze, read_texts, none)
+    bronze, schema, schema_damage = _read_schema(config, bronze)
     windows = {}
     for index, (facts, each) in enumerate(zip(silver, config.silver, strict=True)):
         grouping = ["window_start", "window_end", *each.group_by]
@@ -93,6 +96,8 @@ def gather_facts(config: PipelineConfig) -> AuditFacts:
         bronze=bronze,
         table_rows=table_rows,
         mostly_rescued=mostly_rescued,
+        schema=schema,
+        schema_damage=schema_damage,
         foreign=_foreign_paths(config, ledger, table_rows),
         silver=tuple(silver),
         duplicate_keys=keys,
@@ -234,6 +239,17 @@ def _read_table(
         return facts, read(DeltaTable(facts.query.table))
     except (DeltaError, pa.ArrowException, OSError) as error:
         return replace(facts, table_damage=str(error)), absent
+
+
+def _read_schema(
+    config: PipelineConfig, facts: AuditedQuery
+) -> tuple[AuditedQuery, SchemaFacts | None, str | None]:
+    """Read the kept schemas beside the table, or keep what made that impossible."""
+    none: SchemaFacts | None = None
+    try:
+        return (*_read_table(facts, partial(read_schema, config), none), None)
+    except FatalError as error:
+        return facts, None, error.message
 
 
 def _foreign_paths(

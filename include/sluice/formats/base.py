@@ -138,6 +138,14 @@ class Format(ABC):
         """Return the JSON text under which a value of a column would be rescued."""
         return as_record(value, kind)
 
+    def read_rescued(self, raw: msgspec.Raw, kind: pa.DataType) -> object:
+        """Return what a column has of a value whose JSON text was rescued before.
+
+        None where nothing fits it, or where the text does not say.
+        """
+        del raw, kind
+        return None
+
     @property
     def is_utf8(self) -> bool:
         """Whether a byte-order mark may say that a file is UTF-16 or UTF-32."""

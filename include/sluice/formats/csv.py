@@ -29,7 +29,7 @@ from sluice.formats.csv_columns import Layout, fill_columns, header_names
 from sluice.formats.csv_infer import infer_columns, merge_types, type_of_cells
 from sluice.formats.csv_options import OPTIONS
 from sluice.formats.csv_tokens import Cells, Dialect
-from sluice.formats.csv_values import can_hold
+from sluice.formats.csv_values import can_hold, convert
 from sluice.formats.encodings import UTF8, is_wide, to_utf8
 from sluice.formats.moments import Formats
 from sluice.formats.names import recased
@@ -157,6 +157,12 @@ class CsvFormat(Format):
     def rescued_value(self, value: object, kind: pa.DataType) -> msgspec.Raw:
         """Return the text of a cell, as the JSON string that it is rescued as."""
         return as_cell(value, kind)
+
+    def read_rescued(self, raw: msgspec.Raw, kind: pa.DataType) -> object:
+        """Return the value of a cell whose text was rescued before."""
+        texts = pa.array([msgspec.json.decode(raw, type=str)])
+        found, _ = convert(texts, kind, self._layout(()).formats)
+        return found[0].as_py()
 
     def parse(self, part: FileRange, columns: pa.Schema) -> Iterator[ParsedBlock]:
         """Yield the records whose lines begin in ``[start, end)``, or of a document."""

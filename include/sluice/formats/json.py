@@ -126,6 +126,11 @@ class JsonFormat(Format):
             self.formats, leniency, ignores_case, self.rounds, self.variant_column
         )
 
+    def read_rescued(self, raw: msgspec.Raw, kind: pa.DataType) -> object:
+        """Return what fits a column of a value whose text was rescued before."""
+        line, columns = b'{"v":%b}' % bytes(raw), pa.schema({"v": kind})
+        return read_records([line], columns, self.dialect)[0].values.get("v")
+
     def require_columns(self, columns: pa.Schema) -> None:
         """Refuse maps whose keys are no strings, as the names of an object are.
 

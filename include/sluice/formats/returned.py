@@ -80,7 +80,7 @@ def _merged(before: _Members, more: _Members) -> _Members:
     members = list(before)
     for name, text in more:
         places = [at for at, each in enumerate(members) if each[0] == name]
-        both = _put_together(members[places[0]][1], text) if len(places) == 1 else None
+        both = _put_together(members[places[0]][1], text) if places else None
         if both is None:
             members.append((name, text))
         else:

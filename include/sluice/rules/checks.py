@@ -15,6 +15,7 @@ from sluice.rules.content_checks import check_contents
 from sluice.rules.facts import AuditFacts, LedgerFacts
 from sluice.rules.file_checks import Reading, check_files
 from sluice.rules.findings import Code, finding
+from sluice.rules.schema_checks import check_schema
 
 MAX_FINDINGS_PER_CODE = 50
 # A file whose rows came twice repeats their keys: that is no finding of its own.
@@ -78,6 +79,7 @@ def _check_bronze(facts: AuditFacts, ledger: LedgerFacts) -> Iterator[Finding]:
         yield range_finding
     yield from check_files(facts, ledger, reading)
     yield from check_contents(facts)
+    yield from check_schema(facts)
 
 
 def _check_duplicates(facts: AuditFacts) -> Iterator[Finding]:

@@ -172,11 +172,40 @@ class MostlyRescued:
     texts: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class RescuedField:
+    """Files with rescued values that the schema has a ``field`` for since a version."""
+
+    field: str
+    version: int
+    paths: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SchemaFacts:
+    """What the kept schemas say of a table, by names; a nested field is ``a.b``.
+
+    - ``newest``, ``fields``: the newest version, and what it has;
+    - ``ever``: what any version has;
+    - ``table``: what the table has, without the columns that source and bronze add;
+    - ``undone``: how many rows have values of a field that was undone;
+    - ``rescued``: of which fields older rows have rescued values that would fit today.
+    """
+
+    newest: int
+    fields: tuple[str, ...]
+    ever: frozenset[str]
+    table: tuple[str, ...]
+    undone: Mapping[str, int] = field(default_factory=dict)
+    rescued: tuple[RescuedField, ...] = ()
+
+
 @dataclass(frozen=True, kw_only=True)
 class AuditFacts:
     """The four sides of one pipeline, and its silver tables.
 
     Of the paths in ``table_rows``, those that are ``foreign`` came by another writer.
+    There is no ``schema`` where none is inferred, or the table is not there.
     """
 
     pipeline: str
@@ -188,6 +217,8 @@ class AuditFacts:
     table_rows: Mapping[str | None, int]
     foreign: frozenset[str | None] = frozenset()
     mostly_rescued: tuple[MostlyRescued, ...] = ()
+    schema: SchemaFacts | None = None
+    schema_damage: str | None = None
     silver: tuple[AuditedQuery, ...] = ()
     duplicate_keys: Duplicates = Duplicates()
     duplicate_windows: Mapping[str, Duplicates] = field(default_factory=dict)

@@ -91,6 +91,12 @@ class Code(Enum):
         "A column that the check needs is not in the table, so it was not made.",
         "correct 'bronze.unique_key' in the file of pipeline {pipeline}",
     )
+    COLUMN_UNKNOWN = Rule(
+        _INFO,
+        "No schema version has these columns, so no file fills them: another writer "
+        "added them, or the schema store was lost or is older.",
+        "sluice schema {pipeline}",
+    )
     COMMIT_MISSING = Rule(
         _ERROR,
         "The micro-batch is over, but its file in the commit log is not there.",
@@ -243,6 +249,12 @@ class Code(Enum):
         "`_rescued_data`: nothing is lost, and an option most likely does not fit.",
         "set the option in bronze.source.options, then " + _REPLAY,
     )
+    RESCUED_READABLE = Rule(
+        _INFO,
+        "Rows from before the field was in the schema have values of it in their "
+        "rescued data, and they would fit. A replay reads them into the column.",
+        "sluice replay {pipeline} --files GLOB",
+    )
     ROWS_DELETED = Rule(
         _INFO,
         "All rows of these files were written, and another writer has deleted some of "
@@ -267,6 +279,17 @@ class Code(Enum):
         "that reads it would write them again.",
         _REPLAY,
         _TWICE,
+    )
+    SCHEMA_UNREADABLE = Rule(
+        _ERROR,
+        "A kept version of the schema cannot be read, so no run can start.",
+        _RESTORE,
+    )
+    SCHEMA_UNUSED = Rule(
+        _INFO,
+        "No micro-batch was written in the newest schema version yet: what kept it is "
+        "running, or was cut off, and the next run reads in it.",
+        _RUN,
     )
     SILVER_REWOUND = Rule(
         _ERROR,
@@ -304,6 +327,12 @@ class Code(Enum):
         _REPAIR,
         _LOST,
         Mend.CHECKPOINT,
+    )
+    UNDO_UNFINISHED = Rule(
+        _INFO,
+        "Fields were taken out of the schema, and their columns have values still or "
+        "again: the undo was cut off, or a replay ran beside it. Nothing is lost.",
+        "sluice schema {pipeline} undo --to {subject}",
     )
     WINDOW_DUPLICATED = Rule(
         _ERROR,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from pyspark.sql.types import StructType
 
@@ -68,6 +69,12 @@ def list_versions(schema_location: str, *, after: int = -1) -> list[SchemaVersio
     """
     numbers = _numbers(schema_location)
     return [_read(schema_location, number) for number in numbers if number > after]
+
+
+def kept_at(schema_location: str, number: int) -> datetime | None:
+    """Return when a version was kept, as its storage says; None where it is gone."""
+    found = storage.status(join(_root(schema_location), str(number)))
+    return found.modified if found else None
 
 
 def keep_version(schema_location: str, version: SchemaVersion) -> bool:

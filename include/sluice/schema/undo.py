@@ -46,7 +46,7 @@ def plan_undo(
     target = _find(versions, _default(versions) if to is None else to)
     now, then = _fields(newest), _fields(target)
     after = add_fields(_shared(now, then), then)
-    removed = tuple(_lacking(then, now))
+    removed = tuple(lacking_fields(then, now))
     left_out = dict.fromkeys((*newest.undone, *removed))
     undone = tuple(path for path in left_out if not has_field(after, path))
     if after == now and undone == newest.undone:
@@ -61,7 +61,7 @@ def plan_undo(
         undone=undone,
         undone_to=target.number,
     )
-    returned = tuple(_lacking(now, after))
+    returned = tuple(lacking_fields(now, after))
     return Undo(
         to=target.number,
         version=version,
@@ -115,7 +115,7 @@ def _shared_type(kind: pa.DataType, other: pa.DataType) -> pa.DataType:
     return kind
 
 
-def _lacking(
+def lacking_fields(
     known: Iterable[pa.Field], fields: Iterable[pa.Field]
 ) -> Iterator[FieldPath]:
     """Yield the paths of ``fields`` that ``known`` lacks."""
@@ -124,5 +124,5 @@ def _lacking(
         if each.name not in kinds:
             yield (each.name,)
             continue
-        for path in _lacking(children(kinds[each.name]), children(each.type)):
+        for path in lacking_fields(children(kinds[each.name]), children(each.type)):
             yield (each.name, *path)

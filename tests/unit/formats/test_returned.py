@@ -1,12 +1,20 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 
 import msgspec
+import pyarrow as pa
 import pytest
 
 from sluice.errors import FatalError
+from sluice.formats.base import Format
+from sluice.formats.csv import CsvFormat
+from sluice.formats.json import JsonFormat
+from sluice.formats.parquet import ParquetFormat
 from sluice.formats.returned import add_rescued
+
+INT, DAY = pa.int64(), date(2026, 1, 31)
 
 
 @pytest.mark.parametrize(
@@ -68,3 +76,23 @@ def test_text_that_is_no_object_is_refused() -> None:
     """Another writer's; nothing is put in its place."""
     with pytest.raises(FatalError, match="no JSON object: theirs"):
         add_rescued("theirs", {"a": msgspec.Raw(b"1")}, "f")
+
+
+@pytest.mark.parametrize(
+    ("given", "text", "kind", "value"),
+    [
+        (JsonFormat(), "5", pa.float64(), 5.0),
+        (JsonFormat(), '"odd"', pa.float64(), None),
+        (JsonFormat(), '{"x":"odd","y":1}', pa.struct({"x": INT, "y": INT}), {"y": 1}),
+        (CsvFormat(), '"5"', INT, 5),
+        (CsvFormat(), '"odd"', INT, None),
+        (CsvFormat(date_format="dd.MM.yyyy"), '"31.01.2026"', pa.date32(), DAY),
+        # Of Parquet the text does not say the type that a value had.
+        (ParquetFormat(), "5", INT, None),
+    ],
+)
+def test_rescued_text_is_read_as_its_format_does(
+    given: Format, text: str, kind: pa.DataType, value: object
+) -> None:
+    """With the options of today, which a replay reads with."""
+    assert given.read_rescued(msgspec.Raw(text.encode()), kind) == value
