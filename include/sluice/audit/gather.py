@@ -16,7 +16,6 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from sluice.audit.landing import read_landing
 from sluice.audit.rescued import read_mostly_rescued
-from sluice.audit.schemas import read_schema
 from sluice.checkpoint import CheckpointFacts
 from sluice.config import PipelineConfig
 from sluice.delta.copies import Part, query_part
@@ -246,6 +245,10 @@ def _read_schema(
 ) -> tuple[AuditedQuery, SchemaFacts | None, str | None]:
     """Read the kept schemas beside the table, or keep what made that impossible."""
     none: SchemaFacts | None = None
+    if config.bronze.source.ddl is not None:
+        return facts, None, None
+    from sluice.audit.schemas import read_schema  # noqa: PLC0415 - loads pyspark
+
     try:
         return (*_read_table(facts, partial(read_schema, config), none), None)
     except FatalError as error:

@@ -44,13 +44,13 @@ class _LateField:
 
 
 def read_schema(config: PipelineConfig, table: DeltaTable) -> SchemaFacts | None:
-    """Return what kept schemas and a table say; None where no schema is kept.
+    """Return what kept schemas and a table say; None where none is kept.
 
     Raises:
         FatalError: a version cannot be read.
     """
     versions = list_versions(config.schema_location)
-    if config.bronze.source.ddl is not None or not versions:
+    if not versions:
         return None
     newest = versions[-1]
     columns = [each for each in pa.schema(table.schema()) if not _is_own(each.name)]
