@@ -81,3 +81,12 @@ def control_location(checkpoint: str) -> str:
 def join(location: str, *names: str) -> str:
     """Append ``names`` to a normalized location."""
     return "/".join([location.rstrip("/"), *names])
+
+
+def is_utf8(path: str) -> bool:
+    """Return True if a path can be in a table; a disk has names that cannot."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

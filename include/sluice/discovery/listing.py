@@ -29,7 +29,7 @@ from sluice.options.globs import (
     select_folder,
     select_glob,
 )
-from sluice.paths import is_local, join
+from sluice.paths import is_local, is_utf8, join
 
 if TYPE_CHECKING:
     from sluice.options.options import CloudFilesOptions
@@ -114,6 +114,8 @@ def list_pages(
     Paths are ordered by their characters, as object storage lists them. Folders whose
     files all come before are not opened, and a bucket is asked only for later keys.
 
+    Names that are not UTF-8 are passed over where bad files are, with a warning.
+
     Raises:
         UsageError: there is no such folder, or one in it may not be read.
     """
@@ -123,7 +125,8 @@ def list_pages(
         for root in selection.roots:
             start = (after or {}).get(root, "")
             if is_local(root):
-                yield from _list_tree(root, selection, start)
+                pages = _list_tree(root, selection, start)
+                yield from map(_utf8_page, pages) if options.ignores_corrupt else pages
             else:
                 yield from _list_bucket(root, start)
     except PermissionError as error:
@@ -192,6 +195,21 @@ def _list_tree(root: str, selection: Selection, after: str) -> Iterator[Page]:
         yield from _page(join(folder, ""), names, after)
 
 
+def _utf8_page(page: Page) -> Page:
+    """Return the files of a page whose paths a table can hold."""
+    # One call for all of them: nearly every page has no other.
+    if is_utf8("".join((page.folder, *page.names))):
+        return page
+    kept = [name for name in page.names if is_utf8(page.folder + name)]
+    _LOG.warning(
+        "landing folder: %d files in %r have names or folders that are not UTF-8, "
+        "which no table can hold, and were passed over: rename them",
+        len(page.names) - len(kept),
+        page.folder,
+    )
+    return Page(page.folder, kept, _looking(page.folder, kept))
+
+
 def _may_hold_later(folder: str, after: str) -> bool:
     """Return True if a path below ``folder``, which ends with a slash, is ``after``."""
     return folder > after or after.startswith(folder)
@@ -224,15 +242,14 @@ def _file(path: str, status: os.stat_result) -> FileVersion:
 
 
 def _require_utf8(path: str) -> None:
-    try:
-        path.encode()
-    except UnicodeEncodeError:
+    if not is_utf8(path):
         raise FatalError(
             Condition.BAD_FILE,
             f"landed file {path!r} has a name that is not UTF-8, which no table can "
-            "hold; rename it",
+            "hold; rename it, or set option 'sluice.badFiles' (bronze.bad_files) to "
+            "'quarantine' to pass over such files",
             {"path": path.encode(errors="backslashreplace").decode()},
-        ) from None
+        )
 
 
 def _list_bucket(root: str, after: str) -> Iterator[Page]:

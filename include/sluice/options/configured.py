@@ -28,6 +28,7 @@ def source_options(config: PipelineConfig) -> CloudFilesOptions:
             "path": config.landing_location,
             "cloudFiles.format": source.format,
             "cloudFiles.schemaLocation": config.schema_location,
+            "sluice.badFiles": config.bronze.bad_files,
         }
     )
     if source.ddl is not None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from sluice.ledger.verify import what_changed
 from sluice.model import DataRisk, Finding, LedgerFile, SeqRange, Severity
+from sluice.paths import is_utf8
 from sluice.rules.batch_checks import batches_without_transaction
 from sluice.rules.facts import AuditedQuery, AuditFacts, LandedFile, LedgerFacts
 from sluice.rules.findings import Code, finding
@@ -67,14 +68,22 @@ def check_files(
     new = [
         each
         for path, each in sorted(landing.items())
-        if path not in known and not each.passed_over
+        if path not in known and not each.passed_over and is_utf8(path)
     ]
+    yield from _check_names(facts.pipeline, landing.values())
     for each in new:
         if _was_missed(each, facts, ledger):
             yield _missed(facts, ledger, each)
     waiting = [each.path for each in new if not _was_missed(each, facts, ledger)]
     known_waiting = list(_waiting(facts, ledger, reading))
     yield from _find_waiting(facts.pipeline, known_waiting, waiting)
+
+
+def _check_names(pipeline: str, landing: Iterable[LandedFile]) -> Iterator[Finding]:
+    for each in landing:
+        if not is_utf8(each.path):
+            evidence = f"{each.size} bytes, modified {each.modified.isoformat()}"
+            yield finding(Code.NAME_NOT_UTF8, pipeline, each.path, evidence)
 
 
 def _check_each(

@@ -198,6 +198,13 @@ class Code(Enum):
         _TWICE,
         Mend.CHECKPOINT,
     )
+    NAME_NOT_UTF8 = Rule(
+        _WARNING,
+        "The file's path is not UTF-8, so no table can hold it and the file was left "
+        "out. Rename it; the next run reads it then.",
+        _RUN,
+        _LOST,
+    )
     NOTHING_YET = Rule(_INFO, "The pipeline has not run yet.", _RUN)
     NOT_IN_LEDGER = Rule(
         _ERROR,
