@@ -101,8 +101,9 @@ s3-jars: setup ## fetch what Spark needs for a lake on S3 (13 MB, once)
 wheel: setup ## build the wheel into dist/
 	@$(VENV)/hatchling build -t wheel
 
-docs: setup ## write the tables of docs/options.md as the code has them
+docs: setup ## write the tables of docs/options.md and docs/schema_matrix.md from the code
 	@PYTHONPATH=tests $(VENV)/python -m support.options_page
+	@PYTHONPATH=tests $(VENV)/python -m support.matrix_page
 
 sample: setup ## land the next hour of sample orders and run nothing
 	@$(VENV)/sluice sample
