@@ -56,6 +56,15 @@ class Rules:
     repair_decided_again: bool = True
     repair_has_new_query_id: bool = True
     repair_tells_the_table: bool = True
+    # The rules of schemas, for a protocol that has any: of the store of versions, of
+    # tasks that meet a new field, and of an undo.
+    versions_stand: bool = True
+    whole_batch_evolved: bool = True
+    saved_before_failing: bool = True
+    old_schema_fails: bool = True
+    undo_is_remembered: bool = True
+    undo_looks_for_values: bool = True
+    updates_conflict: bool = True
     # No rules but properties of the checkpoint's storage: whether Spark's own writes of
     # the query id, and of offset and commit log, are refused where a file is there. The
     # protocol must do without both.
@@ -63,10 +72,23 @@ class Rules:
     logs_refuse: bool = True
 
 
+Value = tuple[int, str]
+"""The value of a field in a file."""
+
+
+class Kept(NamedTuple):
+    """One version of the schema."""
+
+    fields: tuple[str, ...]
+    undone: tuple[str, ...] = ()
+    undone_to: int | None = None
+
+
 class Written(NamedTuple):
     """One version of the table: a micro-batch's rows, or what a user did to it.
 
-    ``back_to`` is the version that a RESTORE went back to.
+    ``back_to`` is the version that a RESTORE went back to. Of the values of a batch's
+    files those that are not in ``columns`` are rescued; an undo has ``moved`` some.
     """
 
     operation: str
@@ -74,6 +96,8 @@ class Written(NamedTuple):
     batch: int = -1
     files: tuple[int, ...] = ()
     back_to: int = -1
+    columns: tuple[Value, ...] = ()
+    moved: tuple[Value, ...] = ()
 
 
 class Pending(NamedTuple):
@@ -104,6 +128,7 @@ class Store(NamedTuple):
     transactions: tuple[tuple[int, int], ...] = ()  # (query, batch)
     pending: Pending | None = None
     repairs: int = 0
+    schemas: tuple[Kept, ...] = ()  # by their numbers; none where files have no fields
 
     def newest_batch(self, query: int) -> int:
         """Return the newest batch of ``query`` that the table has seen, or -1."""
@@ -159,6 +184,15 @@ class Driver(NamedTuple):
     batch: int = 0
     start: int = CHAIN_START
     end: int = CHAIN_START
+    schema: int = -1
+    restarts: int = 0  # by this batch
+    undone: tuple[str, ...] = ()
+    moved: tuple[Value, ...] = ()
+
+
+def files_of(store: Store, driver: Driver) -> tuple[int, ...]:
+    """Return the files of a driver's range."""
+    return tuple(file for seq, file in store.files if driver.start < seq <= driver.end)
 
 
 class Ended(NamedTuple):

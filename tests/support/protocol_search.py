@@ -21,6 +21,13 @@ from support.protocol_repair import (
     refusal_of,
     start_repair,
 )
+from support.protocol_schemas import (
+    FIRST,
+    UNDOS,
+    advance_undo,
+    harm_to_values,
+    start_undo,
+)
 from support.protocol_steps import advance, finish, start_run
 
 _MOST_REPAIRS = 2
@@ -38,6 +45,8 @@ class Bound:
     most_mishaps: int = 1
     beside_drivers: bool = False
     most_repairs: int = 0
+    has_schemas: bool = False
+    most_undos: int = 0
 
 
 class State(NamedTuple):
@@ -48,6 +57,7 @@ class State(NamedTuple):
     runs: int = 0
     mishaps: int = 0
     repairs: int = 0
+    undos: int = 0
 
 
 @dataclass
@@ -63,7 +73,7 @@ class Findings:
 def explore(rules: Rules, bound: Bound, *, until: str | None = None) -> Findings:
     """Visit every state once, or until a harm is found, and look for harm in each."""
     found = Findings()
-    first = State(Store())
+    first = State(Store(schemas=(FIRST,) if bound.has_schemas else ()))
     came_from: dict[State, tuple[State, str] | None] = {first: None}
     examined: dict[Store, str] = {}
     wave = [first]
@@ -113,7 +123,8 @@ def _successors(
         yield f"file {landed.landed} lands", state._replace(store=landed), ""
     repairing = any(driver.step in REPAIRS for driver in drivers)
     alive = bound.alive if not repairing else 1
-    if len(drivers) < alive and state.runs < len(bound.limits):
+    running = [driver for driver in drivers if driver.step not in UNDOS]
+    if len(running) < alive and state.runs < len(bound.limits):
         run = start_run(rules, state.runs, bound.limits[state.runs])
         then = state._replace(drivers=_sorted(*drivers, run), runs=state.runs + 1)
         yield f"run {run.run} starts", then, ""
@@ -124,18 +135,38 @@ def _successors(
             state._replace(drivers=others),
             "",
         )
-        step = advance_repair if driver.step in REPAIRS else advance
-        after, then_driver = step(rules, store, driver)
+        after, then_driver = _advance(rules, store, driver)
         yield _stepped(rules, state._replace(store=after), driver, then_driver, others)
-    if not drivers and state.repairs < bound.most_repairs and is_refused(store):
-        driver = start_repair(rules, store)
-        then = state._replace(drivers=(driver,), repairs=state.repairs + 1)
-        yield "a repair starts", then, ""
+    yield from _commands(rules, bound, state)
     if state.mishaps < bound.most_mishaps and (bound.beside_drivers or not drivers):
         for mishap in bound.mishaps:
             for label, damaged in mishap(store):
                 then = state._replace(store=damaged, mishaps=state.mishaps + 1)
                 yield label, then, ""
+
+
+def _commands(
+    rules: Rules, bound: Bound, state: State
+) -> Iterator[tuple[str, State, str]]:
+    """Yield the starts of an undo, which may run beside drivers, and of a repair."""
+    store, drivers = state.store, state.drivers
+    if state.undos < bound.most_undos and len(store.schemas) > 1:
+        undo = start_undo(state.undos)
+        then = state._replace(drivers=_sorted(*drivers, undo), undos=state.undos + 1)
+        yield "an undo starts", then, ""
+    if not drivers and state.repairs < bound.most_repairs and is_refused(store):
+        driver = start_repair(rules, store)
+        then = state._replace(drivers=(driver,), repairs=state.repairs + 1)
+        yield "a repair starts", then, ""
+
+
+def _advance(
+    rules: Rules, store: Store, driver: Driver
+) -> tuple[Store, Driver | Ended]:
+    if driver.step in UNDOS:
+        return advance_undo(rules, store, driver)
+    step = advance_repair if driver.step in REPAIRS else advance
+    return step(rules, store, driver)
 
 
 def _stepped(
@@ -152,6 +183,8 @@ def _stepped(
         how = f"{label} -> {then.how} {then.why}"
         return how, state._replace(drivers=others), harm
     harm = "doubled" if max(state.store.rows().values(), default=0) > 1 else ""
+    if then.restarts > 1:
+        harm = "query started twice again for one batch"
     return label, state._replace(drivers=_sorted(*others, then)), harm
 
 
@@ -196,7 +229,9 @@ def _harm_after(rules: Rules, before: Store, after: Store, ended: Ended) -> str:
         return "doubled"
     if ended.how == "failed":
         return f"stuck: {ended.why}"
-    return "" if len(rows) == after.landed else "lost"
+    if len(rows) != after.landed:
+        return "lost"
+    return harm_to_values(rules, after) if after.schemas else ""
 
 
 def _needless(rules: Rules, store: Store, ended: Ended) -> str:

@@ -25,7 +25,15 @@ from support.protocol_model import (
     Store,
     Written,
     checkpoint_facts,
+    files_of,
     refused_by_preflight,
+)
+from support.protocol_schemas import (
+    evolve,
+    has_new_fields,
+    keep_schema,
+    read_schema,
+    values_in_columns,
 )
 
 After = tuple[Store, Driver | Ended]
@@ -209,7 +217,8 @@ def make_query_id(rules: Rules, store: Store, driver: Driver) -> After:
 
 def set_target(rules: Rules, store: Store, driver: Driver) -> After:
     """Let the availableNow run end with the highest seq there is now."""
-    return store, driver._replace(step="load_offsets", target=store.high)
+    step = "read_schema" if store.schemas else "load_offsets"
+    return store, driver._replace(step=step, target=store.high)
 
 
 def load_offsets(rules: Rules, store: Store, driver: Driver) -> After:
@@ -235,7 +244,8 @@ def load_commits(rules: Rules, store: Store, driver: Driver) -> After:
 
 def _next_batch(driver: Driver) -> Driver:
     """Go on from the end of the batch before."""
-    return driver._replace(step="plan", batch=driver.batch + 1, start=driver.end)
+    following = driver.batch + 1
+    return driver._replace(step="plan", batch=following, start=driver.end, restarts=0)
 
 
 # A micro-batch: plan, claim, offset log, tasks, Delta commit, commit log.
@@ -312,7 +322,7 @@ def run_batch(rules: Rules, store: Store, driver: Driver) -> After:
     if rules.offsets_name_the_ledger and driver.ledger != store.ledger:
         return store, Ended("failed", "LEDGER_MISMATCH")
     expected = max(driver.end, 0) - max(driver.start, 0)
-    complete = len(_files(store, driver)) == expected
+    complete = len(files_of(store, driver)) == expected
     if rules.ranges_counted and not complete:
         return store, Ended("failed", "LEDGER_UNREADABLE")
     claimed = dict(reversed(store.claims)).get(driver.start, driver.end)
@@ -320,8 +330,11 @@ def run_batch(rules: Rules, store: Store, driver: Driver) -> After:
         return store, Ended("failed", "LEDGER_REWOUND")
     newest = store.newest_batch(driver.query)
     skips = rules.sink_transactions and newest >= driver.batch
-    step = "log_commit" if skips else "commit_table"
-    return store, driver._replace(step=step, snapshot=newest)
+    if skips:
+        return store, driver._replace(step="log_commit")
+    if has_new_fields(rules, store, driver):
+        return store, driver._replace(step="evolve")
+    return store, driver._replace(step="commit_table", snapshot=newest)
 
 
 def commit_table(rules: Rules, store: Store, driver: Driver) -> After:
@@ -329,7 +342,8 @@ def commit_table(rules: Rules, store: Store, driver: Driver) -> After:
     if rules.sink_transactions and store.newest_batch(driver.query) != driver.snapshot:
         return store, Ended("failed", "ConcurrentTransactionException")
     newest = dict(store.transactions) | {driver.query: driver.batch}
-    commit = Written("BATCH", driver.query, driver.batch, _files(store, driver))
+    files, columns = files_of(store, driver), values_in_columns(store, driver)
+    commit = Written("BATCH", driver.query, driver.batch, files, columns=columns)
     return (
         store._replace(
             log=(*store.log, commit), transactions=tuple(sorted(newest.items()))
@@ -346,11 +360,6 @@ def log_commit(rules: Rules, store: Store, driver: Driver) -> After:
     return store._replace(commits=commits), _next_batch(driver)
 
 
-def _files(store: Store, driver: Driver) -> tuple[int, ...]:
-    """Return the files of the driver's range."""
-    return tuple(file for seq, file in store.files if driver.start < seq <= driver.end)
-
-
 STEPS: dict[str, Step] = {
     step.__name__: step
     for step in (
@@ -359,5 +368,6 @@ STEPS: dict[str, Step] = {
         *(query_id, make_query_id, set_target),
         *(load_offsets, load_commits, plan, claim, log_offsets),
         *(run_batch, commit_table, log_commit),
+        *(read_schema, evolve, keep_schema),
     )
 }
