@@ -22,6 +22,7 @@ from sluice.columns import (
     SOURCE_FILE,
 )
 from sluice.config import PipelineConfig
+from sluice.delta.copies import Part, can_query, query_part
 from sluice.delta.tables import query_table
 from sluice.options.configured import source_options
 from sluice.reading.names import children, has_field
@@ -83,15 +84,32 @@ def _names(fields: Iterable[pa.Field], inside: str = "") -> Iterator[str]:
 def _count_undone(
     table: DeltaTable, columns: Sequence[pa.Field], undone: Sequence[FieldPath]
 ) -> dict[str, int]:
-    """Count the rows with values of undone fields; not in arrays and maps."""
+    """Count the rows with values of undone fields.
+
+    Not in arrays and maps, and of a table that delta-rs does not read in columns alone
+    that are not nested.
+    """
     kinds = {each.name: each.type for each in columns}
-    plain = [path for path in undone if _is_in_structs(kinds[path[0]], path[1:])]
-    if not plain:
-        return {}
-    counts = ", ".join(f"count({_place(path)})" for path in plain)
-    (found,) = query_table(table, f"select {counts} from t").to_pylist()
-    named = zip(map(".".join, plain), found.values(), strict=True)
-    return {name: count for name, count in named if count}
+    flat = [path for path in undone if not pt.is_nested(kinds[path[0]])]
+    rest = [path for path in undone if path not in flat and can_query(table)]
+    inner = [path for path in rest if _is_in_structs(kinds[path[0]], path[1:])]
+    found: dict[str, int] = {}
+    if flat:
+        part = Part(columns=[name for (name,) in flat])
+        found |= _named(flat, query_part(table, _counts_sql(flat, "part"), part))
+    if inner:
+        found |= _named(inner, query_table(table, _counts_sql(inner, "t")))
+    return {name: count for name, count in found.items() if count}
+
+
+def _counts_sql(paths: Sequence[FieldPath], rows: str) -> str:
+    counts = (f"count({_place(path)}) as c{n}" for n, path in enumerate(paths))
+    return f"select {', '.join(counts)} from {rows}"
+
+
+def _named(paths: Sequence[FieldPath], counts: pa.Table) -> dict[str, int]:
+    (row,) = counts.to_pylist()
+    return dict(zip(map(".".join, paths), row.values(), strict=True))
 
 
 def _is_in_structs(kind: pa.DataType, path: Sequence[str]) -> bool:
@@ -123,7 +141,11 @@ def _find_rescued(
     kinds = {each.name: each.type for each in _fields(versions[-1])}
     given = source_options(config).format
     found: dict[_LateField, dict[str, None]] = {}
-    for row in query_table(table, _texts_sql(late)).to_pylist():
+    part = Part(
+        columns=[SOURCE_FILE, RESCUED_DATA, PROCESSING_TIME],
+        where=f"{RESCUED_DATA} is not null",
+    )
+    for row in query_part(table, _texts_sql(late), part).to_pylist():
         values = _rescued_values(row["text"])
         for each in late:
             name = each.path[0]
@@ -163,8 +185,8 @@ def _texts_sql(late: Sequence[_LateField]) -> str:
         f"select {SOURCE_FILE} as path, {RESCUED_DATA} as text, "
         f"{PROCESSING_TIME} as at from ("
         f"select {SOURCE_FILE}, {RESCUED_DATA}, {PROCESSING_TIME}, row_number() over "
-        f"(partition by {SOURCE_FILE}) as n from t where {RESCUED_DATA} is not null "
-        f"and {PROCESSING_TIME} < to_timestamp('{until}') and ({named})"
+        f"(partition by {SOURCE_FILE}) as n from part "
+        f"where {PROCESSING_TIME} < to_timestamp('{until}') and ({named})"
         f") where n <= {_ROWS_OF_FILE} limit {_ROWS}"
     )
 

@@ -48,15 +48,19 @@ def query_part(table: DeltaTable, sql: str, part: Part) -> pa.Table:
     Raises:
         DeltaError: the table cannot be read.
     """
-    features = set(table.protocol().reader_features or ())
-    if not features & _WIDENED:
+    if can_query(table):
         nulls = "".join(f" and {_quoted(name)} is null" for name in part.nulls)
         return query_table(table, _with_part(part, nulls) + sql)
-    if "deletionVectors" in features:
+    if "deletionVectors" in (table.protocol().reader_features or ()):
         message = "a table with type widening and deletion vectors cannot be read"
         raise DeltaError(message)
     with _copied(table, part) as copy:
         return query_table(copy, _with_part(part, "") + sql)
+
+
+def can_query(table: DeltaTable) -> bool:
+    """Return True if delta-rs itself reads a table."""
+    return not set(table.protocol().reader_features or ()) & _WIDENED
 
 
 def _with_part(part: Part, nulls: str) -> str:

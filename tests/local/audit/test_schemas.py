@@ -22,6 +22,7 @@ from sluice.rules.facts import SchemaFacts
 from sluice.schema.hints import apply_hints
 from sluice.schema.kept import SchemaVersion, keep_version
 from support.builders import PipelineBuilder, pipeline_config
+from support.widened import commit_widening
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 FIRST = "id bigint, s struct<a: bigint>"
@@ -151,6 +152,26 @@ def test_undone_fields_with_values_are_counted(config: PipelineConfig) -> None:
 
     assert found is not None
     assert found.undone == {"tip": 1, "s.o'd": 1}
+
+
+def test_table_with_wider_types_is_looked_at(tmp_path: Path) -> None:
+    """delta-rs does not query it; a copy of flat columns is."""
+    config = pipeline_config(tmp_path)
+    first = "id int, tip int, l array<int>"
+    keep(config, 0, "id int")
+    keep(config, 1, first)
+    row = {"id": 1, "tip": 1, "l": [1], "rescued": {"tip": 2}}
+    write(config, first, row, day=0.5)
+    commit_widening(config.bronze_location, {"id": "long"})
+
+    found = read(config)
+    keep(config, 2, "id bigint", undone=(("tip",), ("l",)))
+    undone = read(config)
+
+    assert found is not None
+    assert [each.field for each in found.rescued] == ["tip"]
+    assert undone is not None
+    assert undone.undone == {"tip": 1}
 
 
 def test_version_ahead_and_foreign_column_are_found(config: PipelineConfig) -> None:
