@@ -19,6 +19,7 @@ from sluice.columns import RESCUED_DATA, SOURCE_FILE
 from sluice.delta.log import TableCommit, open_table
 from sluice.delta.tables import commit_until_won
 from sluice.errors import Condition, RetryableError
+from sluice.formats.json_variants import is_variant
 from sluice.history.undos import commit_metadata, find_commit
 from sluice.options.configured import source_options
 from sluice.reading.names import has_field, without_fields
@@ -71,12 +72,24 @@ class HeldFields:
         """The condition that a row has a value in some field."""
         return reduce(or_, map(self.has_value, self.paths))
 
+    @property
+    def variants(self) -> list[str]:
+        """The columns concerned that hold a VARIANT, which nothing here spells."""
+        fields = to_arrow_schema(self.schema, timezone="UTC")
+        names = dict.fromkeys(path[0] for path in self.paths)
+        return [name for name in names if _has_variant(fields.field(name).type)]
+
     def kept_types(self) -> dict[str, pa.DataType | None]:
         """Return of each column concerned the type that is left, None for nothing."""
         names = dict.fromkeys(path[0] for path in self.paths)
         fields = to_arrow_schema(self.schema, timezone="UTC")
         left = {each.name: each.type for each in without_fields(fields, self.paths)}
         return {name: left.get(name) for name in names}
+
+
+def _has_variant(kind: pa.DataType) -> bool:
+    inner = (kind.field(number).type for number in range(kind.num_fields))
+    return is_variant(kind) or any(map(_has_variant, inner))
 
 
 def count_held(bronze: DataFrame, held: HeldFields) -> HeldValues:

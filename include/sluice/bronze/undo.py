@@ -170,9 +170,12 @@ def _refuse_named(config: PipelineConfig, undo: Undo) -> None:
 
 
 def _refuse_used(config: PipelineConfig, bronze: DataFrame, held: HeldFields) -> None:
-    """Refuse where a silver table is computed from a field that was undone."""
+    """Refuse where silver is computed from an undone field, or it cannot be moved."""
     if not held.paths:
         return
+    if held.variants:
+        reason = "these columns hold VARIANT values, which are not moved"
+        raise _named_error(config, held.variants, reason)
     fields = to_arrow_schema(bronze.schema, timezone="UTC")
     left = from_arrow_schema(pa.schema(without_fields(fields, held.paths)))
     without = bronze.sparkSession.createDataFrame([], left)
@@ -192,7 +195,7 @@ def _named_error(
     return UsageError(
         Condition.USAGE,
         f"undo: fields {names} cannot be taken out of the schema of {config.name!r}, "
-        f"for {reason}; correct the pipeline file first",
+        f"for {reason}; correct the pipeline file, or undo to another version",
         {"fields": names},
     )
 
