@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import IO, Any, BinaryIO, cast
 
 import obstore
 from obstore.exceptions import AlreadyExistsError
@@ -56,7 +56,7 @@ def put_if_absent(root: str, key: str, content: bytes) -> bool:
     return True
 
 
-def put(root: str, key: str, content: bytes) -> None:
+def put(root: str, key: str, content: bytes | IO[bytes]) -> None:
     """Write ``key`` below ``root``, replacing what is there."""
     obstore.put(open_store(root), key, content)
 

@@ -42,7 +42,10 @@ _PROOFS = {
         "test_rescued_data_column_is_added_to_an_explicit_schema",
         "columnNameOfCorruptRecord": "unit/reading/test_read.py::"
         "test_columns_of_ours_may_be_called_otherwise",
-        "mode": "unit/reading/test_read.py::test_malformed_record_fails_where_asked",
+        "mode": "spark/source/test_dropped.py::"
+        "test_rows_are_those_that_sparks_reader_gives",
+        "badRecordsPath": "spark/source/test_dropped.py::"
+        "test_malformed_records_are_kept_as_databricks_keeps_them",
         "sluice.metadataColumn": "spark/test_metadata.py::"
         "test_metadata_is_an_ordinary_column_where_asked",
         "sluice.badFiles": f"{_OPTIONS}::test_policy_says_which_bad_files_are_left_out",

@@ -13,7 +13,7 @@ from pathlib import Path
 from sluice.formats.registry import FORMATS, format_class
 from sluice.options.clean import CLEANING
 from sluice.options.discovery import DISCOVERY
-from sluice.options.refused import FILE_EVENTS, NOT_BUILT
+from sluice.options.refused import FILE_EVENTS
 from sluice.options.table import READING
 from sluice.values import Option
 from support.option_tests import proof_of
@@ -24,7 +24,6 @@ SECTIONS = {
     **{name: format_class(name).options for name in FORMATS},
     "discovery": DISCOVERY,
     "cleaning": CLEANING,
-    "refused": NOT_BUILT,
     "file events": FILE_EVENTS,
 }
 _TABLE = re.compile(r"(?<=<!-- options: )([\w ]+) -->\n.*?(?=<!-- end -->)", re.DOTALL)

@@ -37,6 +37,7 @@ from sluice.rules.facts import (
     AuditedQuery,
     AuditFacts,
     Duplicates,
+    LandedFile,
     LedgerFacts,
     MostlyRescued,
     QueryFacts,
@@ -89,7 +90,7 @@ def gather_facts(config: PipelineConfig) -> AuditFacts:
     return AuditFacts(
         pipeline=config.called,
         landing_location=config.landing_location,
-        landing=read_landing(options),
+        landing=_without_dropped(read_landing(options), ledger),
         ledger=ledger,
         ledger_damage=ledger_damage,
         bronze=bronze,
@@ -102,6 +103,19 @@ def gather_facts(config: PipelineConfig) -> AuditFacts:
         duplicate_keys=keys,
         duplicate_windows=windows,
     )
+
+
+def _without_dropped(
+    landing: dict[str, LandedFile] | None, ledger: LedgerFacts | None
+) -> dict[str, LandedFile] | None:
+    """Say of each landed file how many records of its newest version were dropped."""
+    if not landing or ledger is None or not ledger.dropped:
+        return landing
+    dropped = {file.path: ledger.dropped.get(file.seq, 0) for file in ledger.files}
+    return {
+        path: replace(each, dropped=dropped.get(path, 0))
+        for path, each in landing.items()
+    }
 
 
 def read_query(query: Query) -> AuditedQuery:
@@ -134,6 +148,7 @@ def read_ledger(config: PipelineConfig) -> LedgerFacts | None:
     if ledger is None:
         return None
     columns = ["seq", "state", "error", "rows", "rescued_rows", "table_version"]
+    columns.append("dropped_records")
     states = file_states(config).select(columns).to_pylist()
     return LedgerFacts(
         ledger_id=ledger.ledger_id,
@@ -145,6 +160,9 @@ def read_ledger(config: PipelineConfig) -> LedgerFacts | None:
             row["seq"]: Written(row["rows"], row["table_version"], row["rescued_rows"])
             for row in states
             if row["table_version"] is not None
+        },
+        dropped={
+            r["seq"]: r["dropped_records"] for r in states if r["dropped_records"]
         },
         looked_at=_looked_at(config, ledger),
         replayed=_seqs_of(ledger, EventKind.REPLAYED),

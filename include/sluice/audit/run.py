@@ -104,11 +104,13 @@ def count_sides(facts: AuditFacts) -> dict[str, int]:
     """Return how much each side holds, for a reader to compare at a glance."""
     landing = (facts.landing or {}).values()
     ledger, bronze = facts.ledger, facts.bronze
+    dropped = sum(ledger.dropped.values()) if ledger else 0
     return {
         "landed files": len(landing),
         "landed records": sum(file.records or 0 for file in landing),
         "ledger files": len(ledger.files) if ledger else 0,
         "quarantined files": len(ledger.quarantined) if ledger else 0,
+        **({"dropped records": dropped} if dropped else {}),
         "bronze batches": sum(each.committed for each in bronze.batches.values()),
         "bronze rows": sum(facts.table_rows.values()),
         "silver batches": sum(

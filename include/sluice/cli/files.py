@@ -31,6 +31,7 @@ _SHOWN = (
     "commit_time",
     "rows",
     "rescued_rows",
+    "dropped_records",
     "archived_at",
     "move_location",
     "error",

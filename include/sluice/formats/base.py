@@ -66,6 +66,8 @@ class Format(ABC):
     """Whether a file is text, which may be compressed as a whole."""
     holds_variants: ClassVar[bool] = False
     """Whether a column may be a VARIANT."""
+    has_malformed: ClassVar[bool] = False
+    """Whether a record may be malformed, so that it can be dropped and kept."""
     case_sensitive: bool = True
     """Whether a field is found by its name as it is spelled alone."""
 
@@ -164,13 +166,22 @@ class Record:
     - ``values``: what fitted, empty where the block's columns have it;
     - ``rescued``: the JSON text of the fields that did not;
     - ``new_fields``: the names among them that have no column and might get one;
-    - ``corrupt``: the text of a record that cannot be parsed at all.
+    - ``corrupt``: the text of a record that cannot be parsed at all;
+    - ``text``: the whole record as it was written, where the format is text.
     """
 
     values: dict[str, object]
     rescued: dict[str, msgspec.Raw]
     new_fields: tuple[str, ...] = ()
     corrupt: str | None = None
+    text: bytes | None = None
+
+    @property
+    def shown(self) -> str:
+        """The record as a person reads it; bytes that are not UTF-8 are escaped."""
+        if self.text is None:
+            return self.corrupt or ""
+        return self.text.decode("utf-8", "backslashreplace")
 
 
 @dataclass(frozen=True)

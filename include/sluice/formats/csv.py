@@ -69,6 +69,7 @@ class CsvFormat(Format):
 
     name = "csv"
     options = OPTIONS
+    has_malformed = True
     when_inferred = {"header": "true"}  # noqa: RUF012 - of the class, never changed
 
     header: bool = False

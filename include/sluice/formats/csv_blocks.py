@@ -133,6 +133,16 @@ def count_lines(block: bytes, dialect: Dialect) -> int:
     return len(_Lines(block, dialect).starts) if block else 0
 
 
+def written_lines(
+    block: bytes, dialect: Dialect, numbers: Collection[int]
+) -> dict[int, bytes]:
+    """Return the lines of some records by the numbers that these have in a block."""
+    if not numbers:
+        return {}
+    lines = _Lines(block, dialect)
+    return {each: block[lines.starts[each] : lines.ends[each]] for each in numbers}
+
+
 def ended(block: bytes) -> bytes:
     """Return lines with an end behind the last of them."""
     return block if not block or block.endswith((b"\n", b"\r")) else block + b"\n"

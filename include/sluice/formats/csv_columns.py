@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sluice.formats.base import ParsedBlock, Record
-from sluice.formats.csv_blocks import Rows, read_rows
+from sluice.formats.csv_blocks import Rows, read_rows, written_lines
 from sluice.formats.csv_tokens import Dialect
 from sluice.formats.csv_values import convert
 from sluice.formats.moments import Formats
@@ -104,7 +104,10 @@ def fill_columns(
         return ParsedBlock(table, None if columns.names else [_FITS] * rows.num_rows)
     _rescue_unknown(rows, set(places.values()), layout, rescued)
     new = set(layout.distinct) - set(columns.names)
-    return ParsedBlock(table, _records(rows, rescued, new, always=not columns.names))
+    texts = written_lines(block, layout.dialect, {*rescued, *rows.corrupt})
+    if not texts and columns.names:
+        return ParsedBlock(table, None)
+    return ParsedBlock(table, _records(rows, rescued, new, texts))
 
 
 def text_columns(block: bytes, layout: Layout) -> dict[str, pa.Array]:
@@ -168,22 +171,20 @@ def _records(
     rows: Rows,
     rescued: Mapping[int, Mapping[str, str]],
     new: set[str],
-    *,
-    always: bool,
-) -> list[Record] | None:
-    """Return a record for each row, None where none is needed.
+    lines: Mapping[int, bytes],
+) -> list[Record]:
+    """Return a record for each row; ``lines`` are those that do not fit.
 
     Of what was rescued the names of a header can be ``new``. Cells behind the last of
     them belong to no field: they are a row that is too long.
     """
-    if not rescued and not rows.corrupt and not always:
-        return None
     records = [_FITS] * rows.num_rows
     for row, texts in rescued.items():
         raw = {
             name: msgspec.Raw(msgspec.json.encode(text)) for name, text in texts.items()
         }
-        records[row] = Record({}, raw, tuple(name for name in texts if name in new))
+        fresh = tuple(name for name in texts if name in new)
+        records[row] = Record({}, raw, fresh, text=lines[row])
     for row, text in rows.corrupt.items():
-        records[row] = Record({}, {}, corrupt=text)
+        records[row] = Record({}, {}, corrupt=text, text=lines[row])
     return records

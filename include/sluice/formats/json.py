@@ -67,6 +67,7 @@ class JsonFormat(Format):
     name = "json"
     options = OPTIONS
     holds_variants = True
+    has_malformed = True
 
     multi_line: bool = False
     encoding: str = UTF8

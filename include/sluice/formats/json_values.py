@@ -101,11 +101,11 @@ def _read_record(
 ) -> Record:
     fields = decode_fields(line, dialect.leniency)
     if fields is None:
-        return Record({}, {}, corrupt=shown(line))
+        return Record({}, {}, corrupt=shown(line), text=line)
     named = dialect.named(fields.values, converters)
     values, rescued = convert_fields(named, converters, dialect.leniency)
     unknown = tuple(name for name in rescued if name not in converters)
-    return Record(values, rescued, unknown, shown(fields.rest) or None)
+    return Record(values, rescued, unknown, shown(fields.rest) or None, line)
 
 
 def _read_whole(line: bytes, dialect: Dialect) -> Record:

@@ -10,6 +10,7 @@ leaves one behind, and the next call mends it.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -153,6 +154,7 @@ def file_rows(history: QueryHistory, done: Done) -> Iterator[Row]:
         if done.commit and history.counts_rows
         else None
     )
+    dropped = _dropped(history, batch)
     newest = {file.path: file.seq for file in files}
     seqs: list[tuple[str, int | None]] = [(file.path, file.seq) for file in files]
     seqs += (
@@ -168,10 +170,21 @@ def file_rows(history: QueryHistory, done: Done) -> Iterator[Row]:
             "seq": seq,
             "rows": counts.rows[path] * was_read if counts else None,
             "rescued_rows": counts.rescued[path] * was_read if counts else None,
+            "dropped_records": None if seq is None else dropped[seq],
             "table_version": batch.table_version,
             "ledger_id": batch.ledger_id,
             "committed_at": batch.committed_at,
         }
+
+
+def _dropped(history: QueryHistory, batch: Batch) -> Counter[int]:
+    """Count by seq the records that a batch dropped, not those of files left out."""
+    ledger = history.ledger
+    if ledger is None or batch.end_seq is None or batch.ledger_id != ledger.ledger_id:
+        return Counter()
+    counts = ledger.dropped(batch.end_seq)
+    left_out = ledger.left_out() if counts else {}
+    return Counter({seq: n for seq, n in counts.items() if seq not in left_out})
 
 
 def _archive(

@@ -82,6 +82,7 @@ class FileRow:
     table_version: int | None = None
     rows: int | None = None
     rescued_rows: int | None = None
+    dropped_records: int | None = None
     error: str | None = None
     etag: str | None = None
     discovered_at: datetime | None = None

@@ -36,10 +36,16 @@ READINGS_SCHEMA = pa.schema(
         ("committed_at", pa.timestamp("us", tz="UTC")),
         ("rows", pa.int64()),
         ("rescued_rows", pa.int64()),
+        ("dropped_records", pa.int64()),
     ]
 )
-# Tables of format 1 lack these; what was read before is found by the path, then.
-_ADDED = {"ledger_id": "string", "committed_at": "timestamp"}
+# Tables of earlier releases lack these; what was read by one without the ledger's id is
+# found by the path.
+_ADDED = {
+    "ledger_id": "string",
+    "committed_at": "timestamp",
+    "dropped_records": "bigint",
+}
 
 
 def archived_readings(pipeline: Pipeline, ledger: Ledger, within: SeqRange) -> pa.Table:

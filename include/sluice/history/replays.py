@@ -36,12 +36,13 @@ _GIVEN_UP_AFTER = timedelta(days=7)
 
 
 class FileRows(msgspec.Struct, frozen=True, kw_only=True):
-    """The rows that a replay read from one file."""
+    """The rows that a replay read from one file, and how many records it dropped."""
 
     seq: int
     path: str
     rows: int
     rescued_rows: int
+    dropped_records: int = 0
 
 
 class ReplayedFiles(msgspec.Struct, frozen=True, kw_only=True):
@@ -212,6 +213,7 @@ def _events(replay: ReplayedFiles, commit: TableCommit) -> list[LedgerEvent]:
                 table_version=commit.version,
                 rows=file.rows,
                 rescued_rows=file.rescued_rows,
+                dropped_records=file.dropped_records,
             ).detail,
             run_id=replay.run_id,
             at=commit.committed_at,

@@ -29,6 +29,7 @@ FILE_STATES_SCHEMA = pa.schema(
         ("table_version", pa.int64()),
         ("rows", pa.int64()),
         ("rescued_rows", pa.int64()),
+        ("dropped_records", pa.int64()),
         ("error", pa.string()),
         ("etag", pa.string()),
         ("discovered_at", _TIMESTAMP),
@@ -45,6 +46,7 @@ _LEFT_OUT = {
     LeftOut.REPLACED: FileState.REPLACED,
 }
 _STATES = list(FileState)
+_COUNTED = ("table_version", "rows", "rescued_rows", "dropped_records")
 Seqs = npt.NDArray[np.int64]
 Codes = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
@@ -103,7 +105,7 @@ def derive_states(files: pa.Table, happened: Happened, outcomes: Outcomes) -> pa
     states[again], states[gone] = _code(FileState.INGESTED), _code(FileState.ARCHIVED)
     counts = {
         name: pc.if_else(pa.array(again), replayed[name], read[name])
-        for name in ("table_version", "rows", "rescued_rows", "committed_at")
+        for name in (*_COUNTED, "committed_at")
     }
     columns = {
         "seq": files["seq"],

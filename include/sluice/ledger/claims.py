@@ -47,6 +47,14 @@ def read_claimed_end(location: str, start: int) -> int | None:
     return _claimed_end(DeltaTable(location), start)
 
 
+def read_claimed_at(location: str, start: int) -> datetime:
+    """Return when the micro-batch after ``start``, which is claimed, was."""
+    table = DeltaTable(location)
+    found = read_table(table, columns=["claimed_at"], where=f"start_seq = {start}")
+    claimed_at: datetime = found["claimed_at"][0].as_py()
+    return claimed_at
+
+
 def try_claim(
     location: str, app_id: str, planned: SeqRange, *, run_id: str
 ) -> int | None:

@@ -74,11 +74,15 @@ class Archived(_Detail, frozen=True, kw_only=True):
 
 
 class Replayed(_Detail, frozen=True, kw_only=True):
-    """The rows that a replay read from a file, and the table version that has them."""
+    """The rows that a replay read from a file, and the table version that has them.
+
+    Of the file's records it dropped some that are malformed.
+    """
 
     table_version: int
     rows: int
     rescued_rows: int
+    dropped_records: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,13 +3,16 @@
 Append-only Delta tables under ``<schemaLocation>/_ledger``, written by delta-rs:
 ``files`` numbers the discovered files, ``claims`` holds the chain of planned ranges,
 ``events`` what else happened to files. A file that cannot be read is one object under
-``_ledger/quarantine``. No row is ever changed, so any engine may read them any time.
+``_ledger/quarantine``, records that were dropped are counted below
+``_ledger/dropped``. No row is ever changed, so any engine may read them any time.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import msgspec
 from deltalake import DeltaTable
@@ -22,12 +25,14 @@ from sluice.errors import Condition, FatalError
 from sluice.ledger.claims import (
     CLAIMS_SCHEMA,
     find_tail,
+    read_claimed_at,
     read_claimed_end,
     read_claimed_up_to,
     read_claims,
     try_claim,
 )
 from sluice.ledger.damage import damage_named, ledger_root
+from sluice.ledger.dropped import count_dropped, dropped_root
 from sluice.ledger.events import EventKind, LedgerEvent, append_events, read_events
 from sluice.ledger.files import (
     FILES_SCHEMA,
@@ -236,6 +241,14 @@ class Ledger:
         with damage_named(self.root):
             return read_claimed_end(self._claims, start)
 
+    def claimed_at(self, start: int) -> datetime:
+        """Return when the micro-batch after ``start`` was claimed, which it has to be.
+
+        That is once and for all.
+        """
+        with damage_named(self.root):
+            return read_claimed_at(self._claims, start)
+
     def claim(self, planned: SeqRange, *, run_id: str) -> int:
         """Claim ``planned`` and return the end that holds for its start.
 
@@ -270,6 +283,10 @@ class Ledger:
     def left_out(self) -> dict[int, QuarantinedFile]:
         """Return the files that no micro-batch reads, by seq."""
         return read_left_out(join(self.root, "quarantine"))
+
+    def dropped(self, end: int) -> Counter[int]:
+        """Return by seq how many records the micro-batch up to ``end`` dropped."""
+        return count_dropped(dropped_root(self.root, end))
 
     def _files(self) -> DeltaTable:
         with damage_named(self.root):

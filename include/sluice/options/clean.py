@@ -95,7 +95,7 @@ def require_cleanable(
             "cloudFiles: cloudFiles.cleanSource is MOVE and says not where to; set "
             "cloudFiles.cleanSource.moveDestination",
         )
-    require_apart(path, destination)
+    require_apart(path, destination, option="cloudFiles.cleanSource.moveDestination")
     if _bucket(path) != _bucket(destination):
         raise invalid_value_error(
             "cloudFiles.cleanSource.moveDestination",
@@ -104,18 +104,18 @@ def require_cleanable(
         )
 
 
-def require_apart(path: str, destination: str) -> None:
+def require_apart(path: str, destination: str, *, option: str) -> None:
     """Refuse a destination within the source, or around it.
 
     Raises:
-        UsageError: moved files would land in the source, or another's source, again.
+        UsageError: its files would land in the source, or another's source, again.
     """
     if _is_within(destination, path) or _is_within(path, destination):
         raise invalid_value_error(
-            "cloudFiles.cleanSource.moveDestination",
+            option,
             destination,
-            f"a folder that is not within the source {path!r}, nor around it: moved "
-            "files would be read again",
+            f"a folder that is not within the source {path!r}, nor around it: what is "
+            "put there would be read again",
         )
 
 

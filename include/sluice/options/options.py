@@ -29,6 +29,7 @@ from sluice.formats.registry import (
 from sluice.options.clean import (
     DEFAULT_RETENTION,
     CleanMode,
+    require_apart,
     require_cleanable,
 )
 from sluice.options.filters import AgeRules
@@ -65,7 +66,8 @@ class CloudFilesOptions:
     corrupt_column: str = CORRUPT_RECORD
     parse_mode: ParseMode = ParseMode.PERMISSIVE
     metadata_column: bool = True
-    bad_files: str = "fail"
+    bad_files: str | None = None
+    bad_records_path: str | None = None
     ignore_missing: bool = False
     ignore_corrupt: bool = False
     allow_overwrites: bool = False
@@ -106,12 +108,22 @@ class CloudFilesOptions:
     @property
     def ignores_missing(self) -> bool:
         """Whether a file that is gone is left out and recorded."""
-        return self.ignore_missing or self.bad_files == "quarantine"
+        return self.ignore_missing or self._quarantines
 
     @property
     def ignores_corrupt(self) -> bool:
         """Whether a file that cannot be read is left out and recorded."""
-        return self.ignore_corrupt or self.bad_files == "quarantine"
+        return self.ignore_corrupt or self._quarantines
+
+    @property
+    def _quarantines(self) -> bool:
+        return self.bad_files == "quarantine" or self.bad_records_path is not None
+
+    @property
+    def drops_malformed(self) -> bool:
+        """Whether a malformed record gives no row."""
+        is_asked = self.parse_mode is ParseMode.DROPMALFORMED
+        return is_asked or self.bad_records_path is not None
 
     @property
     def leaves_out(self) -> bool:
@@ -162,6 +174,7 @@ def parse_options(given: Mapping[str, str]) -> CloudFilesOptions:
         options.clean_retention,
         options.move_destination,
     )
+    require_droppable(options)
     if options.widens:
         options = replace(options, format=options.format.exact())
     if not options.schema_location_given:
@@ -192,6 +205,30 @@ def require_declarable(options: CloudFilesOptions) -> None:
             "'failOnNewColumns'",
             {"option": "cloudFiles.schemaEvolutionMode"},
         )
+
+
+def require_droppable(options: CloudFilesOptions) -> None:
+    """Refuse to drop records or files where that means nothing, or other options not.
+
+    Raises:
+        UsageError: the options contradict each other, or the format.
+    """
+    path = options.bad_records_path
+    if options.drops_malformed and not options.format.has_malformed:
+        name = "mode" if path is None else "badRecordsPath"
+        value = options.parse_mode if path is None else path
+        expected = f"none: no record of {options.format.name} can be malformed"
+        raise invalid_value_error(f"option {name!r}", value, expected)
+    if path is None:
+        return
+    require_apart(options.path, path, option="badRecordsPath")
+    if options.parse_mode is ParseMode.FAILFAST:
+        expected = "'DROPMALFORMED', as 'badRecordsPath' is given"
+        raise invalid_value_error("option 'mode'", options.parse_mode, expected)
+    if options.bad_files == "fail":
+        expected = "'quarantine', as 'badRecordsPath' is given"
+        subject = "option 'sluice.badFiles' (bronze.bad_files)"
+        raise invalid_value_error(subject, "fail", expected)
 
 
 def with_inferred(given: Mapping[str, str]) -> dict[str, str]:

@@ -4,14 +4,6 @@ from __future__ import annotations
 
 from sluice.values import Option
 
-NOT_BUILT = (
-    Option(
-        name="badRecordsPath",
-        meaning="a folder for records that cannot be parsed",
-        instead="records that cannot be parsed are in the column of rescued data",
-        only="",
-    ),
-)
 _LISTED = "leave it out: files are found by listing the path"
 FILE_EVENTS = (
     Option(

@@ -14,7 +14,7 @@ from sluice.columns import CORRUPT_RECORD, RESCUED_DATA
 from sluice.options.clean import CLEANING
 from sluice.options.discovery import DISCOVERY
 from sluice.options.hints import parse_hints
-from sluice.options.refused import FILE_EVENTS, NOT_BUILT
+from sluice.options.refused import FILE_EVENTS
 from sluice.paths import normalize, normalize_tables
 from sluice.values import (
     Option,
@@ -40,16 +40,7 @@ class ParseMode(StrEnum):
 
     PERMISSIVE = "PERMISSIVE"
     FAILFAST = "FAILFAST"
-
-
-def _parse_mode(text: str) -> ParseMode:
-    if text.strip().upper() == "DROPMALFORMED":
-        message = (
-            "'PERMISSIVE' or 'FAILFAST': what DROPMALFORMED drops is in no table; "
-            "read with PERMISSIVE and filter by the column of columnNameOfCorruptRecord"
-        )
-        raise ValueError(message)
-    return word_of(ParseMode)(text)
+    DROPMALFORMED = "DROPMALFORMED"
 
 
 def _parse_names(text: str) -> tuple[str, ...]:
@@ -177,10 +168,19 @@ READING = (
         default="PERMISSIVE",
         meaning="`FAILFAST`: a record that cannot be parsed fails the batch, naming "
         "the file; so does a value that does not fit, unless there is a column of "
-        "rescued data. `DROPMALFORMED` is refused: filter by the column of "
-        "`columnNameOfCorruptRecord` instead",
-        parse=_parse_mode,
+        "rescued data. `DROPMALFORMED`, of json and csv: such a record [gives no "
+        "row](#records-that-are-dropped), and is counted",
+        parse=word_of(ParseMode),
         field="parse_mode",
+    ),
+    Option(
+        name="badRecordsPath",
+        meaning="a folder outside the source, for json and csv: what "
+        "`DROPMALFORMED` drops is kept there, and so is the name of each file that "
+        "is left out, as with `sluice.badFiles=quarantine`: [records that are "
+        "dropped](#records-that-are-dropped)",
+        parse=normalize,
+        field="bad_records_path",
     ),
     Option(
         name="sluice.metadataColumn",
@@ -262,4 +262,4 @@ READING = (
         field="discovered_up_to",
     ),
 )
-OPTIONS = (*READING, *DISCOVERY, *CLEANING, *NOT_BUILT, *FILE_EVENTS)
+OPTIONS = (*READING, *DISCOVERY, *CLEANING, *FILE_EVENTS)

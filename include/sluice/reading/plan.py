@@ -10,6 +10,7 @@ import pyarrow as pa
 from sluice.columns import CORRUPT_RECORD, METADATA, RESCUED_DATA
 from sluice.formats.base import Format
 from sluice.ledger.ledger import Ledger
+from sluice.reading.dropped import DropBook
 from sluice.reading.folders import folder_values
 from sluice.reading.names import odd_names
 
@@ -32,6 +33,8 @@ class ReadPlan:
     should not. A plan that ``goes_on`` leaves out such a file at once, if none of its
     rows can be in another task or batch; otherwise the attempt fails.
 
+    Malformed records are dropped where its ``book`` says so, and recorded there.
+
     The folders below ``base`` that a file is in give its ``partition_columns``.
 
     New fields have types where the plan ``infers_types``, and are strings otherwise;
@@ -48,6 +51,7 @@ class ReadPlan:
     infers_types: bool = True
     fail_on_malformed: bool = False
     ledger: Ledger | None = None
+    book: DropBook | None = None
     ignores_missing: bool = False
     ignores_corrupt: bool = False
     goes_on: bool = False
@@ -70,10 +74,16 @@ class ReadPlan:
             if each.name not in filled
         ]
         object.__setattr__(self, "columns", pa.schema(columns))
+        drops = self.book is not None and self.book.drops
         looks = self.fail_on_malformed or self.new_fields is not NewFields.RESCUED
-        rescues = looks or self.rescued_column in self.output.names
+        rescues = drops or looks or self.keeps_rescued
         object.__setattr__(self, "rescues", rescues)
         self.format.require_columns(self.columns)
+
+    @property
+    def keeps_rescued(self) -> bool:
+        """Whether the rows have a column of rescued data."""
+        return self.rescued_column in self.output.names
 
     @property
     def takes_odd_names(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence, Set
+from contextlib import closing
 from datetime import UTC, datetime
 
 import pyarrow as pa
@@ -15,10 +16,12 @@ from sluice.formats.content import Content, open_content
 from sluice.formats.streams import read_content
 from sluice.ledger.quarantine import LeftOut, QuarantinedFile
 from sluice.ledger.verify import what_changed
+from sluice.reading.dropped import Sieve
 from sluice.reading.new_fields import NewFieldsError
 from sluice.reading.partition import FileSlice
 from sluice.reading.plan import ReadPlan
-from sluice.reading.rows import Run, cut_runs, require_right, to_rows
+from sluice.reading.rows import require_right, to_rows
+from sluice.reading.runs import Run, cut_runs
 
 # Fewer, larger batches cost Spark less; small files are joined up to this many rows.
 _BATCH_ROWS = 10_000
@@ -120,16 +123,26 @@ def _read_together(group: Sequence[FileSlice], plan: ReadPlan) -> list[pa.Table]
         blocks, counts = plan.format.parse_together(
             contents, plan.columns, rescues=plan.rescues
         )
-        for block in blocks:
-            require_right(block, group[0].file.path, plan)
-        for each in group:
-            _require_unchanged(each, plan)
-    except (OSError, SluiceError, NewFieldsError):
+        if sum(counts) != sum(block.num_rows for block in blocks):
+            return None
+    except (OSError, SluiceError):
         return None
-    if sum(counts) != sum(block.num_rows for block in blocks):
-        return None
-    runs = list(map(Run, group, counts))
-    return [to_rows(block, mine, plan) for block, mine in cut_runs(blocks, runs)]
+    cut = cut_runs(blocks, map(Run, group, counts))
+    with _sieve(plan) as sieve:
+        sifted = [sieve.sift(block, mine) for block, mine in cut]
+        try:
+            for block, _ in sifted:
+                require_right(block, group[0].file.path, plan)
+            for each in group:
+                _require_unchanged(each, plan)
+        except (SluiceError, NewFieldsError):
+            return None
+        sieve.finish(group)
+    return [to_rows(block, mine, plan) for block, mine in sifted]
+
+
+def _sieve(plan: ReadPlan) -> closing[Sieve]:
+    return closing(Sieve(plan.book, plan.columns, keeps_rescued=plan.keeps_rescued))
 
 
 def _contents(group: Iterable[FileSlice], plan: ReadPlan) -> Iterator[bytes]:
@@ -187,11 +200,18 @@ def _require_unrecorded(seqs: Set[int], plan: ReadPlan) -> None:
 
 
 def _read_slice(each: FileSlice, plan: ReadPlan) -> Iterator[pa.Table]:
+    with _sieve(plan) as sieve:
+        yield from _read_sifted(each, plan, sieve)
+        sieve.finish([each])
+
+
+def _read_sifted(each: FileSlice, plan: ReadPlan, sieve: Sieve) -> Iterator[pa.Table]:
     _require_unchanged(each, plan)
     try:
         for parsed in parse_slice(each, plan):
-            require_right(parsed, each.file.path, plan)
-            yield to_rows(parsed, [Run(each, parsed.num_rows)], plan)
+            kept, runs = sieve.sift(parsed, [Run(each, parsed.num_rows)])
+            require_right(kept, each.file.path, plan)
+            yield to_rows(kept, runs, plan)
     except OSError as error:
         # What changes while it is read fails in many ways; say which it was.
         _require_unchanged(each, plan)
@@ -272,6 +292,8 @@ def _refused_error(
     error = _bad_file_error(each.file.path, reason)
     if not ignored:
         return error
+    if plan.book and plan.book.bad_records:
+        plan.book.bad_records.keep_file(each, reason)
     _record(each, reason, LeftOut.QUARANTINED, plan)
     return LeftOutError(error.condition, error.message, error.context)
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 
 import msgspec
 import numpy as np
@@ -13,44 +13,15 @@ from sluice.columns import METADATA
 from sluice.errors import Condition, FatalError
 from sluice.formats.base import ParsedBlock, Record, rescued_json
 from sluice.reading.folders import fill_folder_column
+from sluice.reading.malformed import why_malformed
 from sluice.reading.new_fields import NewFieldsError, first_new, list_new
 from sluice.reading.partition import FileSlice
 from sluice.reading.plan import NewFields, ReadPlan
+from sluice.reading.runs import Run
 from sluice.reading.widening import first_wider, widen_fields
 
 # The most of a malformed record that its error shows.
 _SHOWN_CHARACTERS = 200
-
-
-@dataclass(frozen=True)
-class Run:
-    """So many rows in a row, of one slice."""
-
-    slice: FileSlice
-    rows: int
-
-    @property
-    def path(self) -> str:
-        """The path of the file that they are of."""
-        return self.slice.file.path
-
-
-def cut_runs(
-    blocks: Iterable[ParsedBlock], runs: Iterable[Run]
-) -> Iterator[tuple[ParsedBlock, list[Run]]]:
-    """Yield each block with the runs that its rows are of, in order."""
-    left = [run for run in reversed(list(runs)) if run.rows]
-    for block in blocks:
-        mine: list[Run] = []
-        missing = block.num_rows
-        while missing:
-            run = left.pop()
-            taken = min(run.rows, missing)
-            mine.append(replace(run, rows=taken))
-            missing -= taken
-            if taken < run.rows:
-                left.append(replace(run, rows=run.rows - taken))
-        yield block, mine
 
 
 def to_rows(parsed: ParsedBlock, runs: Sequence[Run], plan: ReadPlan) -> pa.Table:
@@ -114,10 +85,9 @@ def _require_known_fields(parsed: ParsedBlock, path: str, plan: ReadPlan) -> Non
 
 def _require_well_formed(parsed: ParsedBlock, path: str, plan: ReadPlan) -> None:
     """Refuse a corrupt record, and a value that fits nowhere where nothing rescues."""
-    keeps = plan.rescued_column in plan.output.names
     for record in parsed.records or ():
-        misfits = () if keeps else record.rescued.keys() - set(record.new_fields)
-        if record.corrupt is None and not misfits:
+        keeps = plan.keeps_rescued
+        if why_malformed(record, plan.columns, keeps_rescued=keeps) is None:
             continue
         shown = record.corrupt or rescued_json(record, path) or ""
         raise FatalError(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -13,9 +15,11 @@ from sluice import storage
 from sluice.bronze.source import landed_schema, source_settings
 from sluice.bronze.transform import to_bronze
 from sluice.bronze.types import require_same_types
+from sluice.ledger.dropped import dropped_root
 from sluice.ledger.ledger import Ledger
-from sluice.options.options import parse_options
+from sluice.options.options import CloudFilesOptions, parse_options
 from sluice.paths import join
+from sluice.reading.dropped import BadRecords, DropBook
 from sluice.reading.partition import FileSlice, plan_partitions
 from sluice.reading.plan import ReadPlan
 from sluice.reading.read import read_slices
@@ -27,6 +31,8 @@ if TYPE_CHECKING:
     from sluice.config import PipelineConfig
     from sluice.model import LedgerFile
 
+# A replay reads all its files in one micro-batch of its own.
+_ALL = 0
 Partitions = Sequence[Sequence[FileSlice]]
 
 
@@ -35,12 +41,15 @@ def read_files(
     config: PipelineConfig,
     files: Sequence[LedgerFile],
     notes: Ledger,
+    *,
+    started: datetime,
 ) -> DataFrame:
     """Return the rows of ``files`` as bronze has them, in the schema of today.
 
     A task that cannot read a file fails. Where the pipeline puts such files in
     quarantine, it first keeps a record in ``notes``, which is not the ledger: there the
-    file may be ingested long since.
+    file may be ingested long since. There it records the malformed records that it
+    drops; where they are kept, it is in a folder named by when the replay ``started``.
 
     Raises:
         UsageError: the table has a column in another type.
@@ -52,6 +61,7 @@ def read_files(
     plan = replace(
         plan_reading(options, output),
         ledger=notes if options.leaves_out else None,
+        book=_drop_book(options, notes, started),
     )
     partitions = plan_partitions(
         files,
@@ -71,6 +81,23 @@ def read_files(
 def open_notes(config: PipelineConfig, replay_id: str) -> Ledger:
     """Return where the tasks of one replay record the files that they cannot read."""
     return Ledger(join(config.schema_location, "_replays", "read", replay_id), "")
+
+
+def count_dropped_again(notes: Ledger) -> Counter[int]:
+    """Return by seq how many records the tasks of a replay have dropped."""
+    return notes.dropped(_ALL)
+
+
+def _drop_book(
+    options: CloudFilesOptions, notes: Ledger, started: datetime
+) -> DropBook | None:
+    path, prefix = options.bad_records_path, notes.root.rpartition("/")[2]
+    return DropBook.open(
+        dropped_root(notes.root, _ALL),
+        drops=options.drops_malformed,
+        run_id=options.run_id,
+        bad_records=BadRecords.of(path, started, prefix) if path else None,
+    )
 
 
 def discard_notes(notes: Ledger) -> None:

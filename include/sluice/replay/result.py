@@ -18,13 +18,17 @@ Starts = Mapping[str, frozenset[datetime]]
 
 @dataclass(frozen=True, kw_only=True)
 class ReplayedFile:
-    """One file with its rows in the table before and after, ``rescued_rows`` after."""
+    """One file with its rows in the table before and after.
+
+    ``rescued_rows`` and ``dropped_records`` are those after it.
+    """
 
     seq: int
     path: str
     rows_out: int
     rows_in: int
     rescued_rows: int
+    dropped_records: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +76,7 @@ def describe_files(
             rows_out=rows_out.get(file.path, 0),
             rows_in=file.rows,
             rescued_rows=file.rescued_rows,
+            dropped_records=file.dropped_records,
         )
         for file in files
     )

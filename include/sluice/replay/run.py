@@ -7,6 +7,7 @@ do written down (``sluice.history.replays``), and the next run does it.
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -23,7 +24,12 @@ from sluice.ledger.ledger import Ledger
 from sluice.model import LedgerFile, StepSummary
 from sluice.replay.commit import Replacement, commit_rows
 from sluice.replay.files import ChosenFiles, choose_files, nothing_left_error
-from sluice.replay.read import discard_notes, open_notes, read_files
+from sluice.replay.read import (
+    count_dropped_again,
+    discard_notes,
+    open_notes,
+    read_files,
+)
 from sluice.replay.result import (
     ReplayResult,
     Starts,
@@ -52,6 +58,7 @@ class _Incoming:
     counts: RowCounts
     starts: Starts
     chosen: ChosenFiles
+    dropped: Counter[int]
 
     @property
     def files(self) -> tuple[LedgerFile, ...]:
@@ -67,6 +74,7 @@ class _Incoming:
                 path=file.path,
                 rows=self.counts.rows[file.path],
                 rescued_rows=self.counts.rescued[file.path],
+                dropped_records=self.dropped[file.seq],
             )
             for file in self.files
         )
@@ -127,22 +135,28 @@ def _incoming(
     spark: SparkSession, config: PipelineConfig, chosen: ChosenFiles, replay_id: str
 ) -> Iterator[_Incoming]:
     """Read the files, without those that turn out to be unreadable."""
-    notes = open_notes(config, replay_id)
+    notes, started = open_notes(config, replay_id), datetime.now(UTC)
     try:
-        rows, counts, chosen = _read(spark, config, chosen, notes)
+        rows, counts, chosen = _read(spark, config, chosen, notes, started)
+        dropped = count_dropped_again(notes)
     finally:
         discard_notes(notes)
     try:
-        yield _Incoming(rows, counts, window_starts(rows, config), chosen)
+        yield _Incoming(rows, counts, window_starts(rows, config), chosen, dropped)
     finally:
         rows.unpersist()
 
 
 def _read(
-    spark: SparkSession, config: PipelineConfig, chosen: ChosenFiles, notes: Ledger
+    spark: SparkSession,
+    config: PipelineConfig,
+    chosen: ChosenFiles,
+    notes: Ledger,
+    started: datetime,
 ) -> tuple[DataFrame, RowCounts, ChosenFiles]:
     while True:
-        rows = read_files(spark, config, chosen.files, notes).persist()
+        read = read_files(spark, config, chosen.files, notes, started=started)
+        rows = read.persist()
         try:
             with translated(config.bronze_location):
                 return rows, count_by_file(rows), chosen

@@ -20,7 +20,8 @@ class LandedFile:
 
     ``arrived`` is when it came under its name, which a copied time of its last change,
     ``modified``, hides; with ``minFileAge``, when it was old enough. The options on
-    modification times have a file that is ``passed_over`` not be discovered.
+    modification times have a file that is ``passed_over`` not be discovered. Of its
+    records some were ``dropped``, as the ledger says.
     """
 
     path: str
@@ -30,6 +31,12 @@ class LandedFile:
     records: int | None
     error: str | None = None
     passed_over: bool = False
+    dropped: int = 0
+
+    @property
+    def expected(self) -> int | None:
+        """How many rows it must have in the table; None where that is unknown."""
+        return None if self.records is None else self.records - self.dropped
 
 
 @dataclass(frozen=True)
@@ -51,7 +58,8 @@ class LedgerFacts:
     of the landing folder by ``cleanSource``. Files up to ``first_seq`` were there
     before the stream and are not read. Where it ``keeps_versions``, a path may have
     several rows; those in ``replaced`` were written over before they were read.
-    ``written`` has the files that are in the table.
+    ``written`` has the files that are in the table, ``dropped`` how many records of a
+    file are not, for they were malformed.
     """
 
     ledger_id: str
@@ -65,6 +73,7 @@ class LedgerFacts:
     keeps_versions: bool = False
     replaced: Mapping[int, str] = field(default_factory=dict)
     written: Mapping[int, Written] = field(default_factory=dict)
+    dropped: Mapping[int, int] = field(default_factory=dict)
 
     @property
     def high_seq(self) -> int:

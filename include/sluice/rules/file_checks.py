@@ -64,6 +64,7 @@ def check_files(
     yield from reported_deleted(facts.pipeline, deleted)
     gone = {each.file.path for each in deleted}
     reading = reading.explaining(each.seq for each in ledger.files if each.path in gone)
+    yield from _find_dropped(facts.pipeline, ledger)
     yield from _check_each(facts, ledger, reading)
     new = [
         each
@@ -101,6 +102,15 @@ def _check_each(
         yield from _find_replaced(facts, ledger, versions)
         if versions and reading.explained.isdisjoint(seqs):
             yield from check_versions(facts, ledger, versions)
+
+
+def _find_dropped(pipeline: str, ledger: LedgerFacts) -> Iterator[Finding]:
+    files = [each for each in ledger.files if each.seq in ledger.dropped]
+    if files:
+        records = sum(ledger.dropped.values())
+        example = f"{files[-1].path} ({ledger.dropped[files[-1].seq]})"
+        evidence = f"{records} records of {len(files)} files, as of {example}"
+        yield finding(Code.RECORDS_DROPPED, pipeline, pipeline, evidence)
 
 
 def _find_replaced(
@@ -165,15 +175,15 @@ def _check_landed(
     if changed and ledger.keeps_versions:
         return  # its next version, which discovery finds
     if changed and not _is_replayed(file, landed, rows, ledger):
-        grew = is_read and resized and rows < (landed.records or 0)
+        grew = is_read and resized and rows < (landed.expected or 0)
         yield _changed(facts, file, landed, changed, rows if grew else None)
         if resized:
             return
-    if landed.records is None:
+    if landed.expected is None:
         evidence = str(landed.error)
         yield finding(Code.FILE_NOT_COUNTED, facts.pipeline, file.path, evidence)
     elif file.seq not in reading.explained:
-        expected = landed.records if is_read else 0
+        expected = landed.expected if is_read else 0
         yield from _check_rows(facts, file, rows, expected, is_read=is_read)
 
 
@@ -187,7 +197,7 @@ def _is_replayed(
 ) -> bool:
     """Return True if a changed file was read again since; its rows say if all of it."""
     is_as_long = landed.size == file.size
-    return file.seq in ledger.replayed and (is_as_long or rows == landed.records)
+    return file.seq in ledger.replayed and (is_as_long or rows == landed.expected)
 
 
 def _changed(

@@ -256,6 +256,13 @@ class Code(Enum):
         "`_rescued_data`: nothing is lost, and an option most likely does not fit.",
         "set the option in bronze.source.options, then " + _REPLAY,
     )
+    RECORDS_DROPPED = Rule(
+        _INFO,
+        "Records that are malformed gave no row, as option 'mode' or 'badRecordsPath' "
+        "says. The rows in the table are those of all others.",
+        _FILES,
+        _LOST,
+    )
     RESCUED_READABLE = Rule(
         _INFO,
         "Rows from before the field was in the schema have values of it in their "

@@ -71,7 +71,7 @@ def check_versions(
     landed = (facts.landing or {}).get(newest.path)
     counts = {each.seq: ledger.written.get(each.seq) for each in versions}
     if landed and landed.size == newest.size and counts[newest.seq]:
-        expected = [landed.records]
+        expected = [landed.expected]
     else:
         expected = [_rows(counts[newest.seq])]
     expected += [_rows(counts[each.seq]) for each in versions[:-1]]
@@ -107,8 +107,8 @@ def _deleted(
     was_whole = (
         landed is None
         or landed.size != newest.size
-        or landed.records is None
-        or (ledger.written[newest.seq].rows or 0) >= landed.records
+        or landed.expected is None
+        or (ledger.written[newest.seq].rows or 0) >= landed.expected
     )
     if rows >= written or not was_whole:
         return None

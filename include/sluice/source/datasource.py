@@ -38,7 +38,7 @@ from sluice.ledger.compact import compact_ledger
 from sluice.ledger.damage import damage_named
 from sluice.ledger.ledger import Ledger
 from sluice.ledger.superseded import record_superseded
-from sluice.model import CHAIN_START, LedgerFile, SeqRange
+from sluice.model import CHAIN_START, SeqRange
 from sluice.options.globs import plain_root
 from sluice.options.options import (
     CloudFilesOptions,
@@ -49,6 +49,7 @@ from sluice.options.options import (
     with_prefixes,
 )
 from sluice.options.table import EvolutionMode, ParseMode
+from sluice.reading.dropped import DropBook
 from sluice.reading.new_fields import NewFieldsError
 from sluice.reading.partition import FileSlice, plan_partitions
 from sluice.reading.plan import NewFields, ReadPlan
@@ -58,6 +59,7 @@ from sluice.schema.infer import schema_of
 from sluice.schema.kept import SchemaVersion, latest_version
 from sluice.schema.readable import require_readable
 from sluice.source.admit import MOST_FILES, AdmissionLimit, limit_of, plan_end
+from sluice.source.planned import files_to_read, open_drop_book
 from sluice.spark.executors import require_same
 from sluice.versions import ledger_offset, release, require_known_offset
 
@@ -142,7 +144,8 @@ class SlicePartition(InputPartition):
     """What one task reads, and where it records a file that it cannot read.
 
     - ``batch``: the micro-batch that it is of;
-    - ``release``: the one that planned it, for another may read other rows in it.
+    - ``release``: the one that planned it, for another may read other rows in it;
+    - ``book``: where it records malformed records that it drops.
     """
 
     slices: list[FileSlice]
@@ -150,6 +153,7 @@ class SlicePartition(InputPartition):
     batch: SeqRange
     # The default is what a partition has that another release pickled without it.
     release: str = "an older one"
+    book: DropBook | None = None
 
 
 class CloudFilesStreamReader(DataSourceStreamReader, SupportsTriggerAvailableNow):
@@ -213,7 +217,7 @@ class CloudFilesStreamReader(DataSourceStreamReader, SupportsTriggerAvailableNow
         """Pack the files of the micro-batch, but for those that are left out."""
         ledger = self._require_ledger(end)
         planned = SeqRange(int(start["seq"]), int(end["seq"]))
-        files = _files_to_read(ledger, planned)
+        files = files_to_read(ledger, planned)
         if self._options.allow_overwrites:
             gone = record_superseded(ledger, files, run_id=self._options.run_id)
             files = [file for file in files if file.seq not in gone]
@@ -223,8 +227,13 @@ class CloudFilesStreamReader(DataSourceStreamReader, SupportsTriggerAvailableNow
             min_partitions=self._options.min_partitions,
             source_format=self._options.format,
         )
-        planned_by = release()
-        return [SlicePartition(each, ledger, planned, planned_by) for each in packed]
+        planned_by, book = release(), open_drop_book(ledger, planned, self._options)
+        return [
+            SlicePartition(
+                each, ledger, planned, planned_by, book and book.narrowed(each)
+            )
+            for each in packed
+        ]
 
     def read(self, partition: InputPartition) -> Iterator[pa.RecordBatch]:
         """Read one task's files; runs in a worker.
@@ -241,20 +250,21 @@ class CloudFilesStreamReader(DataSourceStreamReader, SupportsTriggerAvailableNow
 
     def _read(self, partition: SlicePartition) -> Iterator[pa.RecordBatch]:
         ledger, options = partition.ledger, self._options
-        plan = self._read_plan(ledger)
+        plan = self._read_plan(ledger, partition.book)
         try:
             yield from read_slices(partition.slices, plan)
         except NewFieldsError as found:
-            files = _files_to_read(ledger, partition.batch)
+            files = files_to_read(ledger, partition.batch)
             batch = find_archived(options, ledger, files)
             raise evolve(options, plan, batch, found) from found
 
-    def _read_plan(self, ledger: Ledger) -> ReadPlan:
+    def _read_plan(self, ledger: Ledger, book: DropBook | None) -> ReadPlan:
         options = self._options
         records = options.leaves_out or options.allow_overwrites
         return replace(
             self._plan,
             ledger=ledger if records else None,
+            book=book,
             goes_on=True,
             new_fields=NewFields.ADDED if options.evolves else self._plan.new_fields,
             keeps_versions=options.allow_overwrites,
@@ -358,39 +368,5 @@ def _reserved(options: CloudFilesOptions) -> frozenset[str]:
     return ADDED_BY_BRONZE if options.pipeline else frozenset()
 
 
-def _files_to_read(ledger: Ledger, planned: SeqRange) -> list[LedgerFile]:
-    """Return the files of a micro-batch, but for those that are left out."""
-    files = _require_whole(ledger, planned)
-    first = ledger.first_seq() if planned.start == CHAIN_START else 0
-    left_out = ledger.left_out()
-    return [file for file in files if file.seq > first and file.seq not in left_out]
-
-
 def _offset(ledger: Ledger, seq: int) -> Offset:
     return ledger_offset(ledger.ledger_id, seq)
-
-
-def _require_whole(ledger: Ledger, planned: SeqRange) -> list[LedgerFile]:
-    """Return the files of a micro-batch; refuse a ledger older than the checkpoint."""
-    if planned.start == planned.end:
-        return []
-    claimed = ledger.claimed_end(planned.start)
-    if claimed != planned.end:
-        raise FatalError(
-            Condition.LEDGER_REWOUND,
-            f"the checkpoint planned the files ({planned.start}, {planned.end}], and "
-            f"ledger {ledger.root!r} has {claimed} as the end of that micro-batch: it "
-            "is older than the checkpoint; restore a backup of it as new as the table",
-            {"start": planned.start, "end": planned.end, "claimed": claimed},
-        )
-    files = ledger.files(after=planned.start, up_to=planned.end)
-    expected = planned.end - max(planned.start, 0)
-    if len(files) != expected:
-        raise FatalError(
-            Condition.LEDGER_UNREADABLE,
-            f"ledger {ledger.root!r} holds {len(files)} of the "
-            f"{expected} files after seq {planned.start}: rows are "
-            "missing; restore the ledger from backup",
-            {"start": planned.start, "end": planned.end, "found": len(files)},
-        )
-    return files

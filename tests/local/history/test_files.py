@@ -97,6 +97,7 @@ def test_file_has_the_promised_shape(pipeline: PipelineBuilder) -> None:
         "table_version",
         "rows",
         "rescued_rows",
+        "dropped_records",
         "error",
         "etag",
         "discovered_at",

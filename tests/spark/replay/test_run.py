@@ -176,7 +176,14 @@ def test_a_dry_run_changes_nothing(
 
     printed = json.loads(capsys.readouterr().out)
     assert printed["files"] == [
-        {"seq": 1, "path": path, "rows_out": 3, "rows_in": 1, "rescued_rows": 0}
+        {
+            "seq": 1,
+            "path": path,
+            "rows_out": 3,
+            "rows_in": 1,
+            "rescued_rows": 0,
+            "dropped_records": 0,
+        }
     ]
     assert printed["windows"] == [{"table": "windows", "windows": 1, "windows_open": 1}]
     assert (printed["rows_out"], printed["rows_in"], printed["left_out"]) == (3, 1, [])

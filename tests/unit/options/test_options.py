@@ -39,8 +39,8 @@ TABLES = [
     (OPTIONS, parse_options(GIVEN)),
     *((format_class(name).options, format_class(name)()) for name in FORMATS),
 ]
-# They depend on whether a schema is given, so that leaving them out is a value too.
-OPEN = {"evolution_mode", "rescued_column"}
+# What they mean depends on others, so that leaving them out is a value too.
+OPEN = {"evolution_mode", "rescued_column", "bad_files"}
 
 
 def refusal(**options: str) -> UsageError:
@@ -60,7 +60,7 @@ def test_defaults_are_auto_loaders() -> None:
     assert options.max_bytes is None
     assert not options.infer_column_types
     assert options.recursive
-    assert options.bad_files == "fail"
+    assert options.bad_files is None
 
 
 def test_names_are_read_in_any_case() -> None:
@@ -132,6 +132,7 @@ def test_option_of_later_is_refused_unless_it_changes_nothing() -> None:
         ({"ignoreMissingFiles": "true"}, True, False),
         ({"ignoreCorruptFiles": "true"}, False, True),
         ({"sluice.badFiles": "quarantine"}, True, True),
+        ({"badRecordsPath": "/bad"}, True, True),
     ],
 )
 def test_policy_says_which_bad_files_are_left_out(
@@ -198,7 +199,6 @@ def test_option_that_changes_nothing_is_read(
         ("cloudFiles.inferColumnTypes", "yes"),
         ("cloudFiles.schemaEvolutionMode", "addColumns"),
         ("sluice.badFiles", "skip"),
-        ("mode", "DROPMALFORMED"),
         ("mode", "strict"),
         ("sluice.minFileAge", "30"),
         ("sluice.minFileAge", "0s"),
@@ -215,6 +215,43 @@ def test_wrong_value_is_refused(name: str, value: str) -> None:
     error = refusal(**{name: value})
     assert error.condition is Condition.OPTION_INVALID
     assert name in str(error)
+
+
+@pytest.mark.parametrize(
+    ("given", "drops"),
+    [
+        ({}, False),
+        ({"mode": "FAILFAST"}, False),
+        ({"mode": "dropmalformed"}, True),
+        ({"badRecordsPath": "/bad"}, True),
+        ({"badRecordsPath": "/bad", "mode": "PERMISSIVE"}, True),
+    ],
+)
+def test_records_are_dropped_where_it_is_asked_for(
+    given: dict[str, str], drops: bool
+) -> None:
+    """A place for them asks for it as well, as on Databricks."""
+    assert parse_options(GIVEN | given).drops_malformed is drops
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({"badRecordsPath": "/bad", "mode": "FAILFAST"}, "'mode'"),
+        ({"badRecordsPath": "/bad", "sluice.badFiles": "fail"}, "bronze.bad_files"),
+        ({"badRecordsPath": f"{GIVEN['path']}/bad"}, "badRecordsPath"),
+        ({"cloudFiles.format": "parquet", "badRecordsPath": "/bad"}, "badRecordsPath"),
+        ({"cloudFiles.format": "text", "mode": "DROPMALFORMED"}, "'mode'"),
+    ],
+)
+def test_dropping_that_contradicts_is_refused(
+    given: dict[str, str], named: str
+) -> None:
+    """Neither of two options that say different things is passed over."""
+    error = refusal(**given)
+
+    assert error.condition is Condition.OPTION_INVALID
+    assert named in error.message
 
 
 @pytest.mark.parametrize("mode", list(EvolutionMode))

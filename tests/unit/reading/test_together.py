@@ -19,7 +19,7 @@ from sluice.formats.json import JsonFormat
 from sluice.model import LedgerFile
 from sluice.reading import read as module
 from sluice.reading.plan import NewFields
-from sluice.reading.rows import Run, cut_runs
+from sluice.reading.runs import Run, cut_runs
 from support.reading import LINES, OUTPUT, land, read, refusal, rewritten, whole
 
 CSV_OUTPUT = pa.schema(
