@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -114,12 +115,14 @@ def test_dropped_records_are_counted_and_kept(
 def test_field_that_is_new_inside_of_another_drops_nothing(
     tmp_path: Path, kind: pa.DataType, value: str, *, is_dropped: bool
 ) -> None:
-    """Spark passes over it at any depth; what does not fit is another matter."""
+    """Nor fails it under FAILFAST: Spark passes over it at any depth."""
     file = land(tmp_path, "a", f'{{"s": {value}}}'.encode())
 
     rows = read(whole(file), output=output(s=kind), book=book(tmp_path))
 
     assert len(rows) == (not is_dropped)
+    with pytest.raises(FatalError) if is_dropped else nullcontext():
+        read(whole(file), output=output(s=kind), fail_on_malformed=True)
     assert dropped(tmp_path) == ({1: 1} if is_dropped else {})
 
 
@@ -221,7 +224,7 @@ def test_file_that_cannot_be_read_is_kept_by_name(tmp_path: Path) -> None:
 
 def test_whole_file_that_turns_out_bad_has_nothing_dropped(tmp_path: Path) -> None:
     """Its records are in quarantine with it."""
-    content = pa.compress(b"nope\n" * 50_000, "gzip", asbytes=True)[:-8]
+    content = pa.compress((b"n" * 100_000 + b"\n") * 200, "gzip", asbytes=True)[:-8]
     file = land(tmp_path, "b.gz", content)
     plan = {"ledger": Ledger(str(tmp_path / "ledger"), ""), "ignores_corrupt": True}
 
