@@ -178,7 +178,9 @@ class Sieve:
     def _drop(self, each: FileSlice, bad: Sequence[tuple[Record, str]]) -> None:
         if not bad:
             return
-        dropped = self._dropped.setdefault(each, Dropped())
+        if each not in self._dropped:
+            self._dropped[each] = Dropped()
+        dropped = self._dropped[each]
         dropped.records += len(bad)
         if self._book and self._book.bad_records:
             dropped.texts.writelines(

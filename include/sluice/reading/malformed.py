@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.types as pt
 
 from sluice.formats.base import Record
+from sluice.formats.json_variants import is_variant
 
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
@@ -41,6 +42,8 @@ def _is_new(raw: msgspec.Raw, columns: pa.Schema, name: str) -> bool:
 
 def _has_only_new(part: bytes, kind: pa.DataType) -> bool:
     """Return True if what was rescued of a value is nothing but fields it lacks."""
+    if is_variant(kind):
+        return False
     try:
         if pt.is_struct(kind):
             fields = {field.name: field.type for field in kind}
