@@ -57,18 +57,22 @@ def rows_of(spark: SparkSession, lake: Lake) -> list[Row]:
     return sorted(rows, key=lambda row: row.order_date)
 
 
-def test_run_widens_columns_by_itself(tmp_path: Path, spark: SparkSession) -> None:
-    """Three files of one micro-batch bring nine wider types, and two new fields."""
+@pytest.mark.parametrize("files", [10, pytest.param(1000, marks=pytest.mark.long)])
+def test_run_widens_columns_by_itself(
+    tmp_path: Path, spark: SparkSession, files: int
+) -> None:
+    """Three files of one micro-batch bring eight wider types, and two new fields."""
     typed = {"cloudFiles.inferColumnTypes": "true", "cloudFiles.schemaHints": HINTS}
     lake = Lake(tmp_path, schema=None, **typed, **WIDEN)
     land(lake, range(2))
     run_bronze(lake.config, run_id="run-1")
     tuple(run_silver_tables(lake.config, run_id="run-1"))
-    land(lake, range(2, 10))
+    land(lake, range(2, files))
 
-    run_bronze(lake.config, run_id="run-2")
+    summary = run_bronze(lake.config, run_id="run-2")
     tuple(run_silver_tables(lake.config, run_id="run-2"))
 
+    assert (summary.counts["files"], len(summary.notes)) == (files - 2, 10)
     _, version = list_versions(lake.config.schema_location)
     assert {name: Path(path).name for name, path in version.widened.items()} == {
         "n": "003.json",
@@ -82,6 +86,7 @@ def test_run_widens_columns_by_itself(tmp_path: Path, spark: SparkSession) -> No
     }
     assert version.added.keys() == {"new", "lines.z"}
     rows = rows_of(spark, lake)
+    assert len(rows) == files
     assert (
         rows[0].asDict(recursive=True).items()
         >= (FIRST | {"price": Decimal("1.25"), "lines": [{"y": 1, "z": None}]}).items()
