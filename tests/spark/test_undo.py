@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from deltalake import DeltaTable
+from pyspark.sql.types import StructType
 
 from sluice.audit.run import run_audit
 from sluice.bronze.run import run_bronze
@@ -16,8 +17,9 @@ from sluice.control.hold import hold_lease
 from sluice.errors import Condition, RetryableError, UsageError
 from sluice.replay.run import run_replay
 from sluice.replay.select import Selection
-from sluice.schema.kept import list_versions
+from sluice.schema.kept import SchemaVersion, keep_version, list_versions
 from sluice.silver.run import run_silver_tables
+from support.builders import PipelineBuilder, pipeline_config
 from support.delta_rows import read_delta
 from support.lakes import Lake, order
 
@@ -87,6 +89,35 @@ UNDONE = {
 }
 
 
+def test_values_of_a_column_are_moved(tmp_path: Path) -> None:
+    """The table keeps the column, and the audit finds nothing."""
+    pipeline = PipelineBuilder(pipeline_config(tmp_path))
+    pipeline.land("a.json")
+    pipeline.run_batch()
+    location = pipeline.config.schema_location
+    first = StructType().add("order_id", "string").add("order_date", "string")
+    keep_version(location, SchemaVersion(schema=first))
+    second = StructType(list(first)).add("payment_method", "string")
+    keep_version(location, SchemaVersion(number=1, schema=second))
+    before = read_delta(pipeline.config.bronze_location).to_pylist()
+
+    done = run_undo(pipeline.config, run_id="undo-1")
+
+    rows = read_delta(pipeline.config.bronze_location).to_pylist()
+    assert (done.rows, done.version, done.table_version) == (3, 2, 1)
+    assert [row["payment_method"] for row in rows] == [None] * 3
+    assert sorted(
+        json.loads(row["_rescued_data"])["payment_method"] for row in rows
+    ) == (sorted(row["payment_method"] for row in before))
+    assert run_undo(pipeline.config, run_id="undo-2").is_nothing
+    assert not [
+        each
+        for each in run_audit(pipeline.config).findings
+        if each.code == "UNDO_UNFINISHED"
+    ]
+
+
+@pytest.mark.long
 def test_undo_moves_the_values_in_one_commit(lake: Lake) -> None:
     """Once: repeated, there is nothing to undo. Silver reads on behind it."""
     before = versions(lake)
