@@ -46,6 +46,24 @@ def has_field(fields: Iterable[pa.Field], path: Sequence[str]) -> bool:
     return found is not None and (not rest or has_field(children(found.type), rest))
 
 
+def dead_paths(
+    paths: Iterable[tuple[str, ...]], fields: Iterable[pa.Field]
+) -> tuple[tuple[str, ...], ...]:
+    """Return the ``paths`` that lead to none of ``fields``, in whatever case.
+
+    A table has one column for names that differ in case only.
+    """
+    alive = set(_paths(fields))
+    return tuple(path for path in paths if tuple(map(str.lower, path)) not in alive)
+
+
+def _paths(fields: Iterable[pa.Field]) -> Iterator[tuple[str, ...]]:
+    for field in fields:
+        name = field.name.lower()
+        yield (name,)
+        yield from ((name, *rest) for rest in _paths(children(field.type)))
+
+
 def without_fields(
     fields: Iterable[pa.Field], paths: Collection[Sequence[str]]
 ) -> list[pa.Field]:

@@ -17,7 +17,7 @@ from sluice.model import FileVersion, LedgerFile
 from sluice.options.globs import plain_root
 from sluice.options.options import CloudFilesOptions
 from sluice.reading.folders import infer_folder_columns
-from sluice.reading.names import distinct_fields, has_field, odd_names
+from sluice.reading.names import dead_paths, distinct_fields, odd_names
 from sluice.reading.new_fields import add_fields, list_new
 from sluice.reading.widening import widen_fields
 from sluice.schema.hints import apply_hints
@@ -82,7 +82,7 @@ def with_hints(kept: SchemaVersion, options: CloudFilesOptions) -> SchemaVersion
         added=dict.fromkeys(list_new(before, grown), "cloudFiles.schemaHints"),
         widened={},
         run_id=options.run_id,
-        undone=tuple(path for path in kept.undone if not has_field(grown, path)),
+        undone=dead_paths(kept.undone, grown),
         undone_to=None,
     )
 

@@ -10,7 +10,7 @@ import pyarrow.types as pt
 from pyspark.sql.pandas.types import from_arrow_schema, to_arrow_schema
 
 from sluice.errors import Condition, UsageError
-from sluice.reading.names import children, has_field
+from sluice.reading.names import children, dead_paths
 from sluice.reading.new_fields import add_fields
 from sluice.schema.kept import FieldPath, SchemaVersion
 
@@ -47,8 +47,7 @@ def plan_undo(
     now, then = _fields(newest), _fields(target)
     after = add_fields(_shared(now, then), then)
     removed = tuple(lacking_fields(then, now))
-    left_out = dict.fromkeys((*newest.undone, *removed))
-    undone = tuple(path for path in left_out if not has_field(after, path))
+    undone = dead_paths(dict.fromkeys((*newest.undone, *removed)), after)
     if after == now and undone == newest.undone:
         return Undo(to=target.number, version=newest)
     version = replace(

@@ -103,6 +103,14 @@ def test_later_version_brings_a_field_back_in_its_type() -> None:
     assert (undo.removed, undo.returned) == ((), (("tip",),))
 
 
+def test_field_that_came_back_in_another_case_is_not_undone() -> None:
+    """The table has one column for both, which would be emptied."""
+    undone = (("Tip",), ("s", "B"))
+    kept = versions(FIRST, "id long, tip double, s struct<b: int>", undone=undone)
+
+    assert plan_undo(kept, 1, run_id="undo-1").version.undone == ()
+
+
 def test_first_version_alone_leaves_nothing_to_undo() -> None:
     """There was no evolution yet."""
     (only,) = kept = versions(FIRST)
