@@ -161,6 +161,8 @@ class CsvFormat(Format):
 
     def read_rescued(self, raw: msgspec.Raw, kind: pa.DataType) -> object:
         """Return the value of a cell whose text was rescued before."""
+        if not bytes(raw).startswith(b'"'):
+            return None
         texts = pa.array([msgspec.json.decode(raw, type=str)])
         found, _ = convert(texts, kind, self._layout(()).formats)
         return found[0].as_py()

@@ -11,9 +11,13 @@ from sluice.errors import FatalError
 from sluice.formats.base import Format
 from sluice.formats.csv import CsvFormat
 from sluice.formats.json import JsonFormat
+from sluice.formats.json_variants import VARIANT
 from sluice.formats.parquet import ParquetFormat
 from sluice.formats.returned import add_rescued
 
+NESTED_VARIANT = pa.struct(
+    {"x": pa.list_(pa.struct([pa.field("v", VARIANT), pa.field("n", pa.int64())]))}
+)
 INT, DAY = pa.int64(), date(2026, 1, 31)
 
 
@@ -79,6 +83,26 @@ def test_text_that_is_no_object_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
+    ("given", "text", "kind"),
+    [
+        (JsonFormat(), '{"a":[1,2.5,null],"b":"\u00e4"}', VARIANT),
+        (JsonFormat(), '{"x":[{"v":"text","n":1}]}', NESTED_VARIANT),
+        (JsonFormat(), '"/wA="', pa.binary()),
+        (CsvFormat(), r'"\u00e4,\""', pa.binary()),
+    ],
+)
+def test_value_is_spelled_so_that_it_is_read_again(
+    given: Format, text: str, kind: pa.DataType
+) -> None:
+    """Bytes are text in a cell, and base64 in JSON."""
+    value = given.read_rescued(msgspec.Raw(text.encode()), kind)
+
+    spelled = given.rescued_value(value, kind)
+
+    assert json.loads(bytes(spelled)) == json.loads(text)
+
+
+@pytest.mark.parametrize(
     ("given", "text", "kind", "value"),
     [
         (JsonFormat(), "5", pa.float64(), 5.0),
@@ -86,6 +110,8 @@ def test_text_that_is_no_object_is_refused() -> None:
         (JsonFormat(), '{"x":"odd","y":1}', pa.struct({"x": INT, "y": INT}), {"y": 1}),
         (CsvFormat(), '"5"', INT, 5),
         (CsvFormat(), '"odd"', INT, None),
+        # Another writer's: a cell is rescued as a string.
+        (CsvFormat(), "5", INT, None),
         (CsvFormat(date_format="dd.MM.yyyy"), '"31.01.2026"', pa.date32(), DAY),
         # Of Parquet the text does not say the type that a value had.
         (ParquetFormat(), "5", INT, None),
