@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from math import isfinite
 from typing import NoReturn
 
@@ -38,13 +38,6 @@ def parse_variant(text: bytes, leniency: Leniency) -> dict[str, bytes]:
         return _parse(text.decode())
     except json.JSONDecodeError:
         return _parse(strict_json(text, leniency).decode())
-
-
-def variant_text(variant: Mapping[str, bytes]) -> bytes:
-    """Return the JSON text of a variant."""
-    from pyspark.sql.variant_utils import VariantUtils  # noqa: PLC0415 - loads Spark
-
-    return VariantUtils.to_json(variant["value"], variant["metadata"]).encode()
 
 
 def _parse(text: str) -> dict[str, bytes]:

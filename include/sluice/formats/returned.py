@@ -11,8 +11,8 @@ import pyarrow.types as pt
 
 from sluice.columns import FILE_PATH
 from sluice.errors import Condition, FatalError
+from sluice.formats.json_fields import shown
 from sluice.formats.json_leniency import SPARKS, read_elements, read_members
-from sluice.formats.json_variants import is_variant, variant_text
 from sluice.formats.parquet_values import to_json
 
 _SHOWN_CHARACTERS = 200
@@ -26,15 +26,13 @@ def as_record(value: object, kind: pa.DataType) -> msgspec.Raw:
 def as_cell(value: object, kind: pa.DataType) -> msgspec.Raw:
     """Return a value as the text of a cell; as bytes it is that text in UTF-8."""
     if isinstance(value, bytes):
-        return msgspec.Raw(msgspec.json.encode(value.decode()))
+        return msgspec.Raw(msgspec.json.encode(shown(value)))
     raw = as_record(value, kind)
     is_text = bytes(raw).startswith(b'"')
     return raw if is_text else msgspec.Raw(msgspec.json.encode(bytes(raw).decode()))
 
 
 def _plain(value: object, kind: pa.DataType) -> object:
-    if isinstance(value, dict) and is_variant(kind):
-        return msgspec.Raw(variant_text(value))
     if isinstance(value, dict) and pt.is_struct(kind):
         kinds = {each.name: each.type for each in kind}
         return {

@@ -11,13 +11,9 @@ from sluice.errors import FatalError
 from sluice.formats.base import Format
 from sluice.formats.csv import CsvFormat
 from sluice.formats.json import JsonFormat
-from sluice.formats.json_variants import VARIANT
 from sluice.formats.parquet import ParquetFormat
 from sluice.formats.returned import add_rescued
 
-NESTED_VARIANT = pa.struct(
-    {"x": pa.list_(pa.struct([pa.field("v", VARIANT), pa.field("n", pa.int64())]))}
-)
 INT, DAY = pa.int64(), date(2026, 1, 31)
 
 
@@ -85,8 +81,6 @@ def test_text_that_is_no_object_is_refused() -> None:
 @pytest.mark.parametrize(
     ("given", "text", "kind"),
     [
-        (JsonFormat(), '{"a":[1,2.5,null],"b":"\u00e4"}', VARIANT),
-        (JsonFormat(), '{"x":[{"v":"text","n":1}]}', NESTED_VARIANT),
         (JsonFormat(), '"/wA="', pa.binary()),
         (CsvFormat(), r'"\u00e4,\""', pa.binary()),
     ],
