@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import reduce
 from typing import TypeVar
 
 import pyarrow as pa
@@ -21,7 +22,12 @@ from sluice.reading.names import dead_paths, distinct_fields, odd_names
 from sluice.reading.new_fields import add_fields, list_new
 from sluice.reading.widening import widen_fields
 from sluice.schema.hints import apply_hints
-from sluice.schema.kept import SchemaVersion, keep_version, latest_version
+from sluice.schema.kept import (
+    SchemaVersion,
+    keep_version,
+    latest_version,
+    list_versions,
+)
 from sluice.schema.limits import require_few
 from sluice.schema.readable import require_readable
 
@@ -63,18 +69,14 @@ def with_hints(kept: SchemaVersion, options: CloudFilesOptions) -> SchemaVersion
     """Return the version that has all hinted fields, ``kept`` if it has.
 
     Raises:
-        UsageError: one has another type there.
+        UsageError: one has another type there, or had it before it was undone.
     """
-    before = to_arrow_schema(kept.schema, timezone="UTC")
-    # What evolved since they were given is no contradiction.
-    hinted = add_fields(apply_hints(before, options.schema_hints), before)
-    if options.widens:
-        hinted = widen_fields(hinted, before)
-    if hinted == list(before):
+    before = _fields(kept)
+    grown = _with_hinted(before, options)
+    if grown == before:
         return kept
-    grown = add_fields(before, hinted)
-    if grown != hinted:
-        raise _hinted_otherwise_error(before, hinted, options)
+    if kept.undone:
+        _with_hinted(_ever(before, options), options)
     return replace(
         kept,
         number=kept.number + 1,
@@ -85,6 +87,27 @@ def with_hints(kept: SchemaVersion, options: CloudFilesOptions) -> SchemaVersion
         undone=dead_paths(kept.undone, grown),
         undone_to=None,
     )
+
+
+def _fields(version: SchemaVersion) -> list[pa.Field]:
+    return list(to_arrow_schema(version.schema, timezone="UTC"))
+
+
+def _ever(newest: list[pa.Field], options: CloudFilesOptions) -> list[pa.Field]:
+    """Return the fields of all versions, as the table has them in their last type."""
+    versions = list_versions(options.schema_location)
+    return reduce(add_fields, map(_fields, reversed(versions)), newest)
+
+
+def _with_hinted(before: list[pa.Field], options: CloudFilesOptions) -> list[pa.Field]:
+    # What evolved since they were given is no contradiction.
+    hinted = add_fields(apply_hints(before, options.schema_hints), before)
+    if options.widens:
+        hinted = widen_fields(hinted, before)
+    grown = add_fields(before, hinted)
+    if grown != hinted:
+        raise _hinted_otherwise_error(before, hinted, options)
+    return grown
 
 
 def _hinted_otherwise_error(

@@ -181,3 +181,22 @@ def test_hint_brings_back_what_was_undone(options: CloudFilesOptions) -> None:
     newest = list_versions(options.schema_location)[-1]
     assert newest.schema.simpleString() == "struct<dt:string,id:string,EXTRA:int>"
     assert (newest.undone, newest.undone_to) == ((("other",),), None)
+
+
+def test_hint_of_what_was_undone_has_the_type_of_then(
+    options: CloudFilesOptions,
+) -> None:
+    """The table has the column still; another type would end every run."""
+    schema_of(options)
+    (first,) = list_versions(options.schema_location)
+    schema = StructType([*first.schema.fields]).add("extra", "integer")
+    for number, each in enumerate((schema, first.schema), 1):
+        undone = (("extra",),) if number == 2 else ()
+        version = replace(first, number=number, schema=each, undone=undone)
+        keep_version(options.schema_location, version)
+
+    with pytest.raises(UsageError, match="column 'extra' string"):
+        schema_of(hinted(options, "Extra string"))
+
+    assert len(list_versions(options.schema_location)) == 3
+    assert "extra:int" in schema_of(hinted(options, "extra int")).simpleString()
