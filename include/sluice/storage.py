@@ -177,12 +177,11 @@ def open_input(location: str) -> BinaryIO:
 def _open_regular(location: str) -> BinaryIO:
     # A file may be swapped for a pipe, at which opening it waits for a writer.
     number = os.open(location, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    stream = os.fdopen(number, "rb")
     if not stat.S_ISREG(os.fstat(number).st_mode):
-        stream.close()
+        os.close(number)
         message = "it is no regular file"
         raise OSError(message)
-    return stream
+    return os.fdopen(number, "rb")
 
 
 class _BucketInput(io.RawIOBase):

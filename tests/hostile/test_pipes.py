@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,9 +22,10 @@ from sluice.reading.read import read_slices
 pytestmark = pytest.mark.timeout(60)
 
 
-def test_pipe_is_no_file(tmp_path: Path) -> None:
-    """Opening one waits until a writer comes."""
-    os.mkfifo(tmp_path / "a.json")
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_pipe_is_no_file(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    """Opening one waits until a writer comes; a folder is none either."""
+    make(tmp_path / "a.json")
 
     with pytest.raises(OSError, match="no regular file") as caught:
         storage.open_input(str(tmp_path / "a.json"))
