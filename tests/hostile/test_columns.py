@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from pyspark.sql.pandas.types import to_arrow_schema
+from pyspark.sql.pandas.types import from_arrow_schema, to_arrow_schema
 
 from sluice.errors import Condition, UsageError
 from sluice.model import LedgerFile
@@ -18,7 +18,7 @@ from sluice.reading.new_fields import NewFieldsError
 from sluice.reading.plan import ReadPlan
 from sluice.schema.evolve import evolve
 from sluice.schema.infer import schema_of
-from sluice.schema.kept import latest_number
+from sluice.schema.kept import SchemaVersion, keep_version, latest_number
 
 
 @pytest.fixture
@@ -83,4 +83,21 @@ def test_evolution_ends_at_the_limit(options: CloudFilesOptions) -> None:
 
     file = land(options, dict.fromkeys("bcd", 1))
     evolve(options, plan, [file], found)
+    assert latest_number(options.schema_location) == 1
+
+
+def test_wider_type_is_no_new_field(options: CloudFilesOptions) -> None:
+    """A schema of many fields, which a hint or an older release gave, widens on."""
+    typed = replace(options, infer_column_types=True, max_columns=0)
+    number = pa.field("id", pa.int32())
+    keep_version(
+        options.schema_location,
+        SchemaVersion(schema=from_arrow_schema(pa.schema([number]))),
+    )
+    plan = ReadPlan(format=options.format, output=pa.schema([number]), widens=True)
+    file = land(options, {"id": 1 << 40})
+    found = NewFieldsError(file.path, [number.with_type(pa.int64())])
+
+    evolve(typed, plan, [file], found)
+
     assert latest_number(options.schema_location) == 1

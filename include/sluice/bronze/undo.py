@@ -163,8 +163,10 @@ def _refuse_named(config: PipelineConfig, undo: Undo) -> None:
     if hints:
         raise _named_error(config, hints, "option 'cloudFiles.schemaHints' names them")
     for key in ("partition_by", "unique_key"):
-        gone = {path[0] for path in undo.version.undone if len(path) == 1}
-        named = sorted(gone & set(getattr(config.bronze, key)))
+        # As Spark finds columns, in any case.
+        gone = {path[0].lower() for path in undo.version.undone if len(path) == 1}
+        names = getattr(config.bronze, key)
+        named = sorted(name for name in names if name.lower() in gone)
         if named:
             raise _named_error(config, named, f"bronze.{key} names them")
 

@@ -66,8 +66,9 @@ def evolve(
         if brought is None:
             brought = look_at(options, plan, batch)
         following = next_version(version, brought, options, plan, found)
-        widest, _ = max(brought.fields, key=lambda each: count_fields(each[1]))
-        require_few(_fields(following), options, widest)
+        if following.added:
+            widest, _ = max(brought.fields, key=lambda each: count_fields(each[1]))
+            require_few(_fields(following), options, widest)
         keep_version(location, following)
 
 
