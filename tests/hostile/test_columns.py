@@ -12,6 +12,7 @@ import pytest
 from pyspark.sql.pandas.types import from_arrow_schema, to_arrow_schema
 
 from sluice.errors import Condition, UsageError
+from sluice.formats.json_variants import VARIANT
 from sluice.model import LedgerFile
 from sluice.options.options import CloudFilesOptions, parse_options
 from sluice.reading.new_fields import NewFieldsError
@@ -19,6 +20,7 @@ from sluice.reading.plan import ReadPlan
 from sluice.schema.evolve import evolve
 from sluice.schema.infer import schema_of
 from sluice.schema.kept import SchemaVersion, keep_version, latest_number
+from sluice.schema.limits import count_fields
 
 
 @pytest.fixture
@@ -39,6 +41,11 @@ def land(options: CloudFilesOptions, record: object) -> LedgerFile:
     path = Path(options.path, "b.json")
     path.write_text(json.dumps(record))
     return LedgerFile(2, str(path), path.stat().st_size, datetime.now(UTC))
+
+
+def test_variant_is_one_field() -> None:
+    """Whatever it holds: it is the way out of too many."""
+    assert count_fields([pa.field("v", VARIANT)]) == 1
 
 
 def test_default_is_stated() -> None:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 import pyarrow as pa
 import pyarrow.types as pt
 
+from sluice.formats.json_variants import is_variant
+
 # A table takes names with these by delta.columnMapping.mode alone.
 _ODD = frozenset(" ,;{}()\n\t=")
 _Choice = Callable[[Iterable[pa.Field]], list[pa.Field]]
@@ -32,6 +34,8 @@ def odd_names(fields: Iterable[pa.Field], *, inside: str = "") -> Iterator[str]:
 
 def children(kind: pa.DataType) -> list[pa.Field]:
     """Return the fields of a struct, and of the structs that a list or a map holds."""
+    if is_variant(kind):
+        return []
     if pt.is_struct(kind):
         return list(kind)
     if pt.is_map(kind):
