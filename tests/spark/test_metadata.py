@@ -193,7 +193,7 @@ def last_line(error: PySparkException) -> str:
 @pytest.mark.parametrize(
     ("schema", "column"),
     [
-        ("id int, v variant", "v"),
+        ("id int, v interval day", "v"),
         ("id int, deep array<struct<v: void>>", "deep.element.v"),
         ("id int, m map<int, string>", "m"),
     ],
