@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import pickle
+import resource
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +22,6 @@ from sluice.reading.plan import ReadPlan
 from support.reading import (
     DAMAGED,
     LINES,
-    MOMENT,
     MTIME_NS,
     OUTPUT,
     land,
@@ -112,16 +112,20 @@ def test_file_of_which_rows_were_handed_over_is_not_left_out(
 
 def test_file_that_the_system_withholds_is_not_quarantined(tmp_path: Path) -> None:
     """An error of the disk or of rights passes; quarantine stays."""
-    folder = tmp_path / "a.json"
-    folder.mkdir()
-    os.utime(folder, ns=(MTIME_NS, MTIME_NS))
-    size = folder.stat().st_size
-    file = LedgerFile(1, str(folder), size, MOMENT)
+    file = land(tmp_path, "a.json", b'{"id": "1"}\n')
     ledger = ledger_with(tmp_path, file)
+    # What is imported on the way is, before no file can be opened.
+    assert read(whole(file), ledger=ledger, ignores_corrupt=True)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
 
-    with pytest.raises(RetryableError) as caught:
-        read(whole(file), ledger=ledger, ignores_corrupt=True)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+    try:
+        with pytest.raises(RetryableError) as caught:
+            read(whole(file), ledger=ledger, ignores_corrupt=True)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
+    assert "Too many open files" in caught.value.message
     assert caught.value.context["path"] == file.path
     assert ledger.left_out() == {}
 
