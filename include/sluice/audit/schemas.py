@@ -12,7 +12,6 @@ import msgspec
 import pyarrow as pa
 import pyarrow.types as pt
 from deltalake import DeltaTable
-from pyspark.sql.pandas.types import to_arrow_schema
 
 from sluice.columns import (
     ADDED_BY_BRONZE,
@@ -22,7 +21,7 @@ from sluice.columns import (
     SOURCE_FILE,
 )
 from sluice.config import PipelineConfig
-from sluice.delta.copies import Part, can_query, query_part
+from sluice.delta.copies import Part, can_query, query_part, quoted
 from sluice.delta.tables import query_table
 from sluice.options.configured import source_options
 from sluice.reading.names import children, has_field
@@ -71,8 +70,7 @@ def _is_own(name: str) -> bool:
 
 
 def _fields(version: SchemaVersion) -> list[pa.Field]:
-    fields = to_arrow_schema(version.schema, timezone="UTC")
-    return [each for each in fields if not _is_own(each.name)]
+    return [each for each in version.fields if not _is_own(each.name)]
 
 
 def _names(fields: Iterable[pa.Field], inside: str = "") -> Iterator[str]:
@@ -123,11 +121,7 @@ def _is_in_structs(kind: pa.DataType, path: Sequence[str]) -> bool:
 def _place(path: FieldPath) -> str:
     name, *inner = path
     rest = "".join("['" + each.replace("'", "''") + "']" for each in inner)
-    return _quoted(name) + rest
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
+    return quoted(name) + rest
 
 
 def _find_rescued(
@@ -177,7 +171,7 @@ def _late_fields(
 def _texts_sql(late: Sequence[_LateField]) -> str:
     """Return the query for some rescued data of rows older than a late field."""
     named = " or ".join(
-        f"strpos({_quoted(RESCUED_DATA)}, '{_literal(name)}') > 0"
+        f"strpos({quoted(RESCUED_DATA)}, '{_literal(name)}') > 0"
         for name in sorted({each.path[0] for each in late})
     )
     until = max(each.since for each in late).isoformat()

@@ -49,7 +49,7 @@ def query_part(table: DeltaTable, sql: str, part: Part) -> pa.Table:
         DeltaError: the table cannot be read.
     """
     if can_query(table):
-        nulls = "".join(f" and {_quoted(name)} is null" for name in part.nulls)
+        nulls = "".join(f" and {quoted(name)} is null" for name in part.nulls)
         return query_table(table, _with_part(part, nulls) + sql)
     if "deletionVectors" in (table.protocol().reader_features or ()):
         message = "a table with type widening and deletion vectors cannot be read"
@@ -64,11 +64,12 @@ def can_query(table: DeltaTable) -> bool:
 
 
 def _with_part(part: Part, nulls: str) -> str:
-    names = ", ".join(map(_quoted, part.columns))
+    names = ", ".join(map(quoted, part.columns))
     return f"with part as (select {names} from t where {part.where}{nulls}) "
 
 
-def _quoted(name: str) -> str:
+def quoted(name: str) -> str:
+    """Return a column's name as SQL of delta-rs has it."""
     return '"' + name.replace('"', '""') + '"'
 
 

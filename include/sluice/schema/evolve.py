@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import pyarrow as pa
-from pyspark.sql.pandas.types import from_arrow_schema, to_arrow_schema
+from pyspark.sql.pandas.types import from_arrow_schema
 
 from sluice.errors import Condition, RetryableError
 from sluice.formats.names import recased_fields
@@ -60,7 +60,7 @@ def evolve(
     while True:
         version = latest_version(location) or _version_read(plan)
         plan = _without_undone(plan, version)
-        current = _fields(version)
+        current = version.fields
         if _grown(current, found.fields, plan) == current:
             return _evolved_error(options, plan, found, version)
         if brought is None:
@@ -68,7 +68,7 @@ def evolve(
         following = next_version(version, brought, options, plan, found)
         if following.added:
             widest, _ = max(brought.fields, key=lambda each: count_fields(each[1]))
-            require_few(_fields(following), options, widest)
+            require_few(following.fields, options, widest)
         keep_version(location, following)
 
 
@@ -86,10 +86,6 @@ def _version_read(plan: ReadPlan) -> SchemaVersion:
         schema=from_arrow_schema(pa.schema(read + folders)),
         partition_columns=plan.partition_columns,
     )
-
-
-def _fields(version: SchemaVersion) -> list[pa.Field]:
-    return list(to_arrow_schema(version.schema, timezone="UTC"))
 
 
 def _grown(
@@ -139,7 +135,7 @@ def next_version(
     What was ``found`` is in it even where those files as a whole contradict it.
     """
     plan = _without_undone(plan, version)
-    before = _fields(version)
+    before = version.fields
     last = [(found.path, found.fields)] if found else []
     grown = _with_new(before, brought.fields, options, plan)
     widened: dict[str, str] = {}

@@ -9,7 +9,7 @@ from functools import reduce
 from typing import TypeVar
 
 import pyarrow as pa
-from pyspark.sql.pandas.types import from_arrow_schema, to_arrow_schema
+from pyspark.sql.pandas.types import from_arrow_schema
 from pyspark.sql.types import StructType
 
 from sluice.discovery.listing import list_landed
@@ -60,8 +60,9 @@ def schema_of(options: CloudFilesOptions) -> StructType:
 
 def _require_filled(version: SchemaVersion, options: CloudFilesOptions) -> None:
     require_readable(version.schema, variants=options.format.holds_variants)
-    fields = to_arrow_schema(version.schema, timezone="UTC")
-    own = [each for each in fields if each.name not in version.partition_columns]
+    own = [
+        each for each in version.fields if each.name not in version.partition_columns
+    ]
     options.format.require_columns(pa.schema(own))
 
 
@@ -71,7 +72,7 @@ def with_hints(kept: SchemaVersion, options: CloudFilesOptions) -> SchemaVersion
     Raises:
         UsageError: one has another type there, or had it before it was undone.
     """
-    before = _fields(kept)
+    before = kept.fields
     grown = _with_hinted(before, options)
     if grown == before:
         return kept
@@ -89,14 +90,10 @@ def with_hints(kept: SchemaVersion, options: CloudFilesOptions) -> SchemaVersion
     )
 
 
-def _fields(version: SchemaVersion) -> list[pa.Field]:
-    return list(to_arrow_schema(version.schema, timezone="UTC"))
-
-
 def _ever(newest: list[pa.Field], options: CloudFilesOptions) -> list[pa.Field]:
     """Return the fields of all versions, as the table has them in their last type."""
     versions = list_versions(options.schema_location)
-    return reduce(add_fields, map(_fields, reversed(versions)), newest)
+    return reduce(add_fields, (each.fields for each in reversed(versions)), newest)
 
 
 def _with_hinted(before: list[pa.Field], options: CloudFilesOptions) -> list[pa.Field]:

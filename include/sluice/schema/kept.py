@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+import pyarrow as pa
+from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import StructType
 
 from sluice import storage
@@ -39,6 +41,11 @@ class SchemaVersion:
     run_id: str = ""
     undone: tuple[FieldPath, ...] = ()
     undone_to: int | None = None
+
+    @property
+    def fields(self) -> list[pa.Field]:
+        """The columns as Arrow has them."""
+        return list(to_arrow_schema(self.schema, timezone="UTC"))
 
     @property
     def undone_names(self) -> frozenset[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import pyarrow as pa
 import pyarrow.types as pt
-from pyspark.sql.pandas.types import from_arrow_schema, to_arrow_schema
+from pyspark.sql.pandas.types import from_arrow_schema
 
 from sluice.errors import Condition, UsageError
 from sluice.reading.names import children, dead_paths
@@ -44,7 +44,7 @@ def plan_undo(
     """
     newest = versions[-1]
     target = _find(versions, _default(versions) if to is None else to)
-    now, then = _fields(newest), _fields(target)
+    now, then = newest.fields, target.fields
     after = add_fields(_shared(now, then), then)
     removed = tuple(lacking_fields(then, now))
     undone = dead_paths(dict.fromkeys((*newest.undone, *removed)), after)
@@ -87,10 +87,6 @@ def _find(versions: Iterable[SchemaVersion], number: int) -> SchemaVersion:
             {"version": number},
         )
     return known[number]
-
-
-def _fields(version: SchemaVersion) -> list[pa.Field]:
-    return list(to_arrow_schema(version.schema, timezone="UTC"))
 
 
 def _shared(fields: Iterable[pa.Field], others: Iterable[pa.Field]) -> list[pa.Field]:
