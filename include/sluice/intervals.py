@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
@@ -64,26 +65,41 @@ def join_intervals(
     ]
 
 
-def split_closed(
-    intervals: Iterable[Interval], duration: timedelta, closed_up_to: datetime
-) -> tuple[list[Interval], list[Interval]]:
-    """Part windows by whether they end at or before ``closed_up_to``.
+@dataclass(frozen=True)
+class WindowGrid:
+    """Windows of one ``duration`` that begin every ``slide``, from 1970 on as Spark's.
 
-    Bounds are starts of windows, which Spark counts from 1970 on.
+    The bounds of all intervals given to it are starts of windows.
     """
-    first_open = _EPOCH + (closed_up_to - _EPOCH) // duration * duration
-    closed, waiting = [], []
-    for each in intervals:
-        if each.start < first_open:
-            closed.append(Interval(each.start, min(each.end, first_open)))
-        if each.end > first_open:
-            waiting.append(Interval(max(each.start, first_open), each.end))
-    return closed, waiting
 
+    duration: timedelta
+    slide: timedelta
 
-def count_windows(intervals: Iterable[Interval], duration: timedelta) -> int:
-    """Return how many windows of ``duration`` start in ``intervals``."""
-    return sum((each.end - each.start) // duration for each in intervals)
+    def split_closed(
+        self, intervals: Iterable[Interval], closed_up_to: datetime
+    ) -> tuple[list[Interval], list[Interval]]:
+        """Part windows by whether they end at or before ``closed_up_to``."""
+        first_open = self.first_open(closed_up_to)
+        closed, waiting = [], []
+        for each in intervals:
+            if each.start < first_open:
+                closed.append(Interval(each.start, min(each.end, first_open)))
+            if each.end > first_open:
+                waiting.append(Interval(max(each.start, first_open), each.end))
+        return closed, waiting
+
+    def first_open(self, closed_up_to: datetime) -> datetime:
+        """Return the start of the first window that ends after ``closed_up_to``."""
+        passed = (closed_up_to - self.duration - _EPOCH) // self.slide
+        return _EPOCH + (passed + 1) * self.slide
+
+    def cover(self, starts: Iterable[datetime]) -> list[Interval]:
+        """Return as few intervals as hold exactly the windows that begin at these."""
+        return join_intervals(Interval(start, start + self.slide) for start in starts)
+
+    def count(self, intervals: Iterable[Interval]) -> int:
+        """Return how many windows start in ``intervals``."""
+        return sum((each.end - each.start) // self.slide for each in intervals)
 
 
 def parse_interval(start: str, end: str) -> Interval:

@@ -39,12 +39,16 @@ checker names each place that has to be thought of when a source is added."""
 
 @dataclass(frozen=True)
 class Query:
-    """One streaming query; ``name`` is ``bronze``, or the name of its silver table."""
+    """One streaming query; ``name`` is ``bronze``, or the name of its silver table.
+
+    ``definition``, as JSON, is what its state depends on; empty where it keeps none.
+    """
 
     name: str
     checkpoint: str
     table: str
     source: Source = OtherSource()
+    definition: str = ""
 
 
 class Pipeline(Protocol):

@@ -44,12 +44,20 @@ class Expected:
         return sum(self.late_by_batch.values())
 
 
+FIVE_MINUTES = timedelta(minutes=5)
+
+
 def expected_silver(
-    bronze: str, checkpoint: str, *, window: timedelta = timedelta(minutes=5)
+    bronze: str,
+    checkpoint: str,
+    *,
+    window: timedelta = FIVE_MINUTES,
+    slide: timedelta | None = None,
 ) -> Expected:
     """Replay the committed batches of ``checkpoint`` over the rows of ``bronze``.
 
     Understands a bronze of appends only, and a checkpoint that still has all batches.
+    A row is late that is missing in one of its windows.
     """
     found = Expected()
     groups: defaultdict[Key, list[float | None]] = defaultdict(list)
@@ -62,12 +70,11 @@ def expected_silver(
         for version in range(read_from, read_to):
             for row in version_rows(bronze, version):
                 found.rows += 1
-                key = window_key(row, window)
-                if key is None:
-                    found.null_rows += 1
-                elif key[1] <= late_watermark:
-                    late += 1
-                else:
+                keys = window_keys(row, window, slide)
+                found.null_rows += not keys
+                open_keys = [key for key in keys if key[1] > late_watermark]
+                late += len(open_keys) < len(keys)
+                for key in open_keys:
                     groups[key].append(row["total_amount"])
         found.late_by_batch[batch] = late
         read_from, late_watermark = read_to, watermark
@@ -79,26 +86,24 @@ def expected_silver(
 
 
 def all_windows(
-    bronze: str, *, window: timedelta = timedelta(minutes=5)
+    bronze: str, *, window: timedelta = FIVE_MINUTES, slide: timedelta | None = None
 ) -> dict[Key, Values]:
     """Return every window of all rows of ``bronze``, as if none had been late."""
     groups: defaultdict[Key, list[float | None]] = defaultdict(list)
     for version in range(DeltaTable(bronze).version() + 1):
         for row in version_rows(bronze, version):
-            key = window_key(row, window)
-            if key is not None:
+            for key in window_keys(row, window, slide):
                 groups[key].append(row["total_amount"])
     return {key: summarize(amounts) for key, amounts in groups.items()}
 
 
 def snapshot_windows(
-    bronze: str, *, window: timedelta = timedelta(minutes=5)
+    bronze: str, *, window: timedelta = FIVE_MINUTES, slide: timedelta | None = None
 ) -> dict[Key, Values]:
     """Return every window of the rows that ``bronze`` has now."""
     groups: defaultdict[Key, list[float | None]] = defaultdict(list)
     for row in read_delta(bronze).to_pylist():
-        key = window_key(row, window)
-        if key is not None:
+        for key in window_keys(row, window, slide):
             groups[key].append(row["total_amount"])
     return {key: summarize(amounts) for key, amounts in groups.items()}
 
@@ -156,13 +161,18 @@ def version_rows(location: str, version: int) -> list[dict]:
     return [row for file in files for row in file.read(columns=_COLUMNS).to_pylist()]
 
 
-def window_key(row: dict, window: timedelta) -> Key | None:
-    """Return the window and group of a row, None where it has no event time."""
+def window_keys(row: dict, window: timedelta, slide: timedelta | None) -> list[Key]:
+    """Return the windows and group of a row, none where it has no event time."""
     moment = event_time(row["order_date"])
     if moment is None:
-        return None
-    start = EPOCH + (moment - EPOCH) // window * window
-    return start, start + window, row["payment_method"]
+        return []
+    step = slide or window
+    start = EPOCH + (moment - EPOCH) // step * step
+    keys = []
+    while start + window > moment:
+        keys.append((start, start + window, row["payment_method"]))
+        start -= step
+    return keys
 
 
 def event_time(text: str | None) -> datetime | None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sluice.errors import Condition, ExitCode, UsageError
-from sluice.intervals import Interval, join_intervals, parse_interval, split_closed
+from sluice.intervals import Interval, WindowGrid, join_intervals, parse_interval
 
 MIDNIGHT = datetime(2025, 1, 1, tzinfo=UTC)
 
@@ -92,6 +94,44 @@ def test_windows_are_parted_by_the_watermark(
     closed up to 12: the windows of 0 and 5; that of 10 ends at 15.
     """
     closed_at = MIDNIGHT + timedelta(minutes=closed_up_to)
-    found = split_closed(minutes(*intervals), timedelta(minutes=5), closed_at)
+    five = timedelta(minutes=5)
+    found = WindowGrid(five, five).split_closed(minutes(*intervals), closed_at)
 
     assert found == (minutes(*closed), minutes(*waiting))
+
+
+@given(
+    slide=st.integers(1, 7),
+    longer=st.integers(0, 20),
+    starts=st.frozensets(st.integers(-30, 30)),
+    closed=st.integers(-200, 200),
+)
+def test_sliding_windows_are_covered_counted_and_parted_one_by_one(
+    slide: int, longer: int, starts: frozenset[int], closed: int
+) -> None:
+    """Windows overlap, and each is still closed at its own end."""
+    step = timedelta(minutes=slide)
+    grid = WindowGrid(step + timedelta(minutes=longer), step)
+    first = datetime(1970, 1, 1, tzinfo=UTC)
+    windows = {first + number * step for number in starts}
+    closed_at = first + timedelta(minutes=closed)
+
+    held = grid.cover(windows)
+    ended, waiting = grid.split_closed(held, closed_at)
+
+    assert grid.count(held) == len(windows)
+    assert in_order(ended, step) == sorted(
+        each for each in windows if each + grid.duration <= closed_at
+    )
+    assert in_order(waiting, step) == sorted(
+        each for each in windows if each + grid.duration > closed_at
+    )
+
+
+def in_order(intervals: list[Interval], step: timedelta) -> list[datetime]:
+    """Return the starts of the windows that intervals hold."""
+    return [
+        each.start + number * step
+        for each in intervals
+        for number in range((each.end - each.start) // step)
+    ]

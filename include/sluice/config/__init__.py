@@ -2,12 +2,10 @@ from sluice.config.load import list_pipelines, load_pipeline
 from sluice.config.pipeline import (
     AuditConfig,
     BronzeConfig,
-    EventTime,
     PipelineConfig,
-    SilverConfig,
     SourceConfig,
-    Window,
 )
+from sluice.config.silver import EventTime, SilverConfig, Window
 
 __all__ = [
     "AuditConfig",

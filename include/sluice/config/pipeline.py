@@ -7,8 +7,6 @@ from typing import Annotated, Literal, Self
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
     PrivateAttr,
     field_validator,
@@ -16,18 +14,11 @@ from pydantic import (
 )
 
 from sluice.columns import PROCESSING_DATE, RESCUED_DATA
+from sluice.config.block import Block, Name
+from sluice.config.silver import SilverConfig
 from sluice.formats.registry import FORMATS, name_formats, spell_format
 from sluice.paths import join, normalize, normalize_tables
 from sluice.pipeline import LandedFiles, Query, TableRows
-from sluice.times import spark_duration
-
-
-def _require_duration(text: str) -> str:
-    try:
-        return spark_duration(text)
-    except ValueError as error:
-        message = f"expected {error}, got {text!r}"
-        raise ValueError(message) from None
 
 
 def _require_format(name: str) -> str:
@@ -38,16 +29,6 @@ def _require_format(name: str) -> str:
     return spelled
 
 
-Duration = Annotated[str, AfterValidator(_require_duration)]
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
-
-
-class Block(BaseModel):
-    """A block of the pipeline file: read once, never changed, no unknown key."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
 class SourceConfig(Block):
     """Where files land and how they are read; ``options`` have Auto Loader's names."""
 
@@ -55,7 +36,7 @@ class SourceConfig(Block):
     format: Annotated[str, AfterValidator(_require_format)] = FORMATS[0]
     # ``schema`` would hide a method of pydantic's own
     ddl: str | None = Field(default=None, alias="schema")
-    options: dict[str, str] = {}
+    options: dict[str, str] = Field(default_factory=dict)
 
     @field_validator("options")
     @classmethod
@@ -84,40 +65,9 @@ class BronzeConfig(Block):
     source: SourceConfig = SourceConfig()
     table: str | None = None
     checkpoint: str | None = None
-    partition_by: list[str] = [PROCESSING_DATE]
+    partition_by: list[str] = Field(default=[PROCESSING_DATE])
     bad_files: Literal["fail", "quarantine"] = "quarantine"
-    unique_key: list[str] = []
-
-
-class EventTime(Block):
-    """The column that says when a row happened, and how to read it."""
-
-    column: str
-    format: str = "yyyy-MM-dd HH:mm:ss"
-    time_zone: str = "UTC"
-
-
-class Window(Block):
-    """The windows that rows are grouped into by event time."""
-
-    type: Literal["tumbling"] = "tumbling"
-    duration: Duration = "5 minutes"
-
-
-class SilverConfig(Block):
-    """One table of windowed aggregates over bronze."""
-
-    name: Name
-    event_time: EventTime
-    watermark: Duration = "10 minutes"
-    window: Window = Window()
-    group_by: list[str] = []
-    aggregates: dict[str, str] = Field(min_length=1)
-    output_mode: Literal["append"] = "append"
-    late_data: Literal["count"] = "count"
-    deduplicate: Literal[False] = False
-    table: str | None = None
-    checkpoint: str | None = None
+    unique_key: list[str] = Field(default_factory=list)
 
 
 class AuditConfig(Block):
@@ -137,7 +87,7 @@ class PipelineConfig(Block):
     schedule: str | None = "0 * * * *"
     lake: str = "lake"
     bronze: BronzeConfig = BronzeConfig()
-    silver: list[SilverConfig] = []
+    silver: list[SilverConfig] = Field(default_factory=list)
     audit: AuditConfig = AuditConfig()
     _called: str | None = PrivateAttr(None)
 
@@ -225,6 +175,7 @@ class PipelineConfig(Block):
             self.silver_checkpoint_location(silver),
             self.silver_location(silver),
             TableRows(self.bronze_location),
+            silver.definition,
         )
 
     def ops_location(self, table: str) -> str:

@@ -19,7 +19,7 @@ import msgspec
 
 from sluice import storage
 from sluice.delta.log import TableCommit, open_table, read_commits
-from sluice.intervals import Interval, split_closed
+from sluice.intervals import Interval, WindowGrid
 from sluice.ledger.events import EventKind, LedgerEvent, Replayed
 from sluice.ledger.ledger import Ledger
 from sluice.paths import join
@@ -129,11 +129,11 @@ def list_touched(config: PipelineConfig, silver: str) -> list[TouchedWindows]:
 
 
 def has_closed(
-    config: PipelineConfig, silver: str, duration: timedelta, closed_up_to: datetime
+    config: PipelineConfig, silver: str, windows: WindowGrid, closed_up_to: datetime
 ) -> bool:
     """Return True if windows that a replay touched are closed and not recomputed."""
     spans = [span for each in list_touched(config, silver) for span in each.spans]
-    closed, _ = split_closed(spans, duration, closed_up_to)
+    closed, _ = windows.split_closed(spans, closed_up_to)
     return bool(closed)
 
 

@@ -19,7 +19,6 @@ from sluice.ledger.ledger import Ledger
 from sluice.options.configured import source_options
 from sluice.rules.facts import QueryFacts
 from sluice.rules.require import require_fit, require_nothing_begun
-from sluice.times import parse_duration
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,8 +133,7 @@ def _silver_has_work(
         return True
     if _bronze_has_rows(config, checkpoint, max(checkpoint.offsets)):
         return True
-    duration = parse_duration(silver.window.duration)
-    return has_closed(config, silver.name, duration, closed_up_to(checkpoint))
+    return has_closed(config, silver.name, silver.window.grid, closed_up_to(checkpoint))
 
 
 def _bronze_has_rows(

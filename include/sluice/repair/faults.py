@@ -13,8 +13,9 @@ from sluice.pipeline import LandedFiles
 from sluice.rules.batch_checks import check_query, check_ranges
 from sluice.rules.book import find_refusal
 from sluice.rules.facts import QueryFacts
-from sluice.rules.findings import Code, Mend
+from sluice.rules.findings import Code
 from sluice.rules.read import read_facts
+from sluice.rules.rule import Mend
 
 _Found = list[tuple[Mend, str]]
 

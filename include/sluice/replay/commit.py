@@ -23,7 +23,7 @@ from sluice.history.replays import (
     transaction_id,
 )
 from sluice.intervals import Interval
-from sluice.replay.result import Starts, touched_intervals
+from sluice.replay.result import Starts
 from sluice.replay.rows import Outgoing, read_outgoing, replace_rows
 from sluice.spark.failures import translated
 
@@ -138,8 +138,8 @@ def _settings(spark: SparkSession, metadata: Mapping[str, str]) -> Iterator[None
 def _touched(replacement: Replacement, outgoing: Outgoing) -> dict[str, list[Interval]]:
     """Return by silver table the windows with rows that come or go."""
     return {
-        silver.name: touched_intervals(
-            replacement.starts[silver.name] | outgoing.starts[silver.name], silver
+        silver.name: silver.window.grid.cover(
+            replacement.starts[silver.name] | outgoing.starts[silver.name]
         )
         for silver in replacement.config.silver
     }

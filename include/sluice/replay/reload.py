@@ -16,7 +16,8 @@ from sluice.replay.select import Selection
 from sluice.silver.transform import (
     EVENT_TIME,
     check_columns,
-    event_window,
+    first_window,
+    last_window,
     with_event_time,
 )
 from sluice.spark.session import spark_session, storage_conf
@@ -53,10 +54,8 @@ def _files(bronze: DataFrame, silver: SilverConfig, interval: Interval) -> list[
     """Return the files of the rows in windows that start in ``interval``."""
     check_columns(bronze, silver)
     timed = with_event_time(bronze, silver).where(F.col(EVENT_TIME).isNotNull())
-    start = event_window(F.col(EVENT_TIME), silver)["start"].alias("start")
-    found = (
-        timed.select(SOURCE_FILE, start)
-        .where(F.col("start") >= F.lit(interval.start))
-        .where(F.col("start") < F.lit(interval.end))
+    found = timed.where(
+        (last_window(F.col(EVENT_TIME), silver) >= F.lit(interval.start))
+        & (first_window(F.col(EVENT_TIME), silver) < F.lit(interval.end))
     )
     return [row[SOURCE_FILE] for row in found.select(SOURCE_FILE).distinct().collect()]

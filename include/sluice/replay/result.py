@@ -8,9 +8,7 @@ from datetime import datetime
 
 from sluice.config import PipelineConfig, SilverConfig
 from sluice.history.replays import FileRows
-from sluice.intervals import Interval, count_windows, join_intervals, split_closed
 from sluice.replay.select import LeftOutFile
-from sluice.times import parse_duration
 
 Starts = Mapping[str, frozenset[datetime]]
 """By silver table the starts of windows."""
@@ -92,21 +90,13 @@ def describe_windows(
     )
 
 
-def touched_intervals(
-    starts: Iterable[datetime], silver: SilverConfig
-) -> list[Interval]:
-    """Return as few intervals as hold exactly the windows that begin at ``starts``."""
-    duration = parse_duration(silver.window.duration)
-    return join_intervals(Interval(start, start + duration) for start in starts)
-
-
 def _describe(
     silver: SilverConfig, starts: frozenset[datetime], closed: datetime
 ) -> ReplayedTable:
-    duration = parse_duration(silver.window.duration)
-    _, waiting = split_closed(touched_intervals(starts, silver), duration, closed)
+    grid = silver.window.grid
+    _, waiting = grid.split_closed(grid.cover(starts), closed)
     return ReplayedTable(
         table=silver.name,
         windows=len(starts),
-        windows_open=count_windows(waiting, duration),
+        windows_open=grid.count(waiting),
     )

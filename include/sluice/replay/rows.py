@@ -14,12 +14,17 @@ from delta.tables import DeltaTable
 from pyspark.sql import functions as F  # noqa: N812 - its usual name
 
 from sluice.checkpoint.watermark import EPOCH
-from sluice.columns import RESCUED_DATA, SOURCE_FILE
+from sluice.columns import PROCESSING_TIME, RESCUED_DATA, SOURCE_FILE
 from sluice.delta.log import open_table
 from sluice.errors import Condition, FatalError
 from sluice.history.replays import transaction_id
 from sluice.history.rows import RowCounts
-from sluice.silver.transform import EVENT_TIME, event_window, with_event_time
+from sluice.silver.transform import (
+    EVENT_TIME,
+    first_window,
+    last_window,
+    with_event_time,
+)
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
@@ -66,7 +71,8 @@ def read_outgoing(
     version, by = table.version(), table.metadata().partition_columns
     number = (table.transaction_version(transaction_id(config)) or 0) + 1
     rows = spark.read.format("delta").option("versionAsOf", version).load(location)
-    wanted = {SOURCE_FILE, *by, *(each.event_time.column for each in config.silver)}
+    times = {each.event_time.column for each in config.silver}
+    wanted = {SOURCE_FILE, PROCESSING_TIME, *by, *times}
     needed = rows.select(*(_column(each) for each in rows.columns if each in wanted))
     keys = F.broadcast(_paths(spark, paths, SOURCE_FILE))
     found = needed.join(keys, SOURCE_FILE, "left_semi").persist()
@@ -153,10 +159,18 @@ def _in_partition(values: Mapping[str, Any]) -> Column:
 
 def _starts(rows: DataFrame, silver: SilverConfig) -> frozenset[datetime]:
     timed = with_event_time(rows, silver).where(F.col(EVENT_TIME).isNotNull())
-    start = event_window(F.col(EVENT_TIME), silver)["start"]
-    # As a number: PySpark would give a moment in the time zone of this process.
-    found = timed.select(F.unix_micros(start).alias("start")).distinct().collect()
-    return frozenset(EPOCH + timedelta(microseconds=row["start"]) for row in found)
+    moment, slide = F.col(EVENT_TIME), silver.window.grid.slide
+    # As numbers: PySpark would give moments in the time zone of this process.
+    bounds = timed.select(
+        F.unix_micros(first_window(moment, silver)).alias("first"),
+        F.unix_micros(last_window(moment, silver)).alias("last"),
+    )
+    step = slide // timedelta(microseconds=1)
+    return frozenset(
+        EPOCH + timedelta(microseconds=start)
+        for first, last in bounds.distinct().collect()
+        for start in range(first, last + 1, step)
+    )
 
 
 def _paths(spark: SparkSession, paths: Sequence[str], name: str) -> DataFrame:

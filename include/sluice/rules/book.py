@@ -13,6 +13,7 @@ from typing import assert_never
 from sluice.pipeline import LandedFiles, OtherSource, Source, TableRows
 from sluice.rules.checkpoint import (
     check_begun,
+    check_definition,
     check_logs,
     check_newest,
     check_readable,
@@ -53,6 +54,7 @@ SILVER_ALONE: tuple[Check, ...] = (
     check_table_readable,
     check_begun,
     check_logs,
+    check_definition,
     check_state,
     check_transactions,
     check_newest,

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import assert_never
 
 from sluice.checkpoint import CheckpointFacts
+from sluice.checkpoint.definition import compare
 from sluice.errors import Condition
 from sluice.pipeline import LandedFiles, OtherSource, TableRows
 from sluice.rules.facts import QueryFacts
@@ -99,6 +100,30 @@ def check_state(facts: QueryFacts) -> Refusal | None:
             "has its table recomputed"
         ),
         context={"checkpoint": checkpoint.location, "missing": ["state"]},
+    )
+
+
+def check_definition(facts: QueryFacts) -> Refusal | None:
+    """Windows of two definitions in one table would count rows twice."""
+    if not _has_offsets(facts) or not facts.begun_as:
+        return None
+    changed = compare(facts.begun_as, facts.query.definition)
+    if not changed:
+        return None
+    return Refusal(
+        code=Code.DEFINITION_CHANGED,
+        condition=Condition.DEFINITION_CHANGED,
+        query=facts.query.name,
+        evidence=(
+            f"silver {facts.query.name!r} began with another definition than the "
+            f"pipeline file has: {'; '.join(changed)}"
+        ),
+        harm="its state and its windows are of the one with which it began",
+        remedy=(
+            "change the file back, give the new definition a name of its own, or run "
+            "{repair}, which has this table computed again from bronze"
+        ),
+        context={"checkpoint": facts.query.checkpoint, "changed": changed},
     )
 
 

@@ -103,7 +103,7 @@ class QueryFacts:
     table lost rows of the query. Bronze reads from a ``ledger``, of whose claims
     ``later_claims`` begin at the checkpoint's end, counted only where the table is
     ahead; a silver table reads from the table ``source`` and keeps windows in a
-    ``state``.
+    ``state``. How it was defined when that began is ``begun_as``; empty if unknown.
     """
 
     query: Query
@@ -118,6 +118,7 @@ class QueryFacts:
     source: TableHead | None = None
     source_damage: str | None = None
     has_state: bool = True
+    begun_as: str = ""
     planned_later: int = -1
 
     @property

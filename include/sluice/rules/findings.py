@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
-from enum import Enum, StrEnum, unique
+from enum import Enum, unique
 
 from sluice.model import DataRisk, Finding, Severity
+from sluice.rules.rule import Mend, Rule
 
 _RUN = "sluice run {pipeline}"
 _REPLAY = "sluice replay {pipeline} --files {glob}"
@@ -14,25 +14,6 @@ _RESTORE = "docs/runbook.md, 'Restore a pipeline from backup': {pipeline}"
 _REPAIR = "sluice checkpoint repair {pipeline}"
 _BATCHES = "sluice batches {pipeline}"
 _FILES = "sluice files {pipeline}"
-
-
-class Mend(StrEnum):
-    """What a repair replaces to mend a finding."""
-
-    NOTHING = "nothing"
-    CHECKPOINT = "checkpoint"
-    LEDGER = "ledger"
-
-
-@dataclass(frozen=True)
-class Rule:
-    """What holds for every finding of one code; the remedy is a template."""
-
-    severity: Severity
-    explanation: str
-    remedy: str
-    data_risk: DataRisk = DataRisk.NONE
-    mend: Mend = Mend.NOTHING
 
 
 _INFO, _WARNING, _ERROR = Severity.INFO, Severity.WARNING, Severity.ERROR
@@ -100,6 +81,14 @@ class Code(Enum):
     COMMIT_MISSING = Rule(
         _ERROR,
         "The micro-batch is over, but its file in the commit log is not there.",
+        _REPAIR,
+        _NONE,
+        Mend.CHECKPOINT,
+    )
+    DEFINITION_CHANGED = Rule(
+        _ERROR,
+        "The table is defined otherwise than when its query began, and no run begins: "
+        "windows of both definitions would stand in it.",
         _REPAIR,
         _NONE,
         Mend.CHECKPOINT,

@@ -16,6 +16,7 @@ from deltalake.exceptions import DeltaError
 
 from sluice import storage
 from sluice.checkpoint import CheckpointFacts, read_checkpoint
+from sluice.checkpoint.definition import read_definition
 from sluice.delta.log import open_table
 from sluice.errors import FatalError
 from sluice.history.taken_back import find_taken_back, read_archived_commits
@@ -161,12 +162,22 @@ def _count_later_claims(head: LedgerHead, facts: QueryFacts) -> int:
 def _with_source(facts: QueryFacts, bronze: Opened) -> QueryFacts:
     checkpoint = facts.checkpoint
     needs_state = checkpoint is not None and bool(checkpoint.commits)
+    begun_as, damage = _read_definition(facts)
     return replace(
         facts,
         source=_head(bronze.table, None),
         source_damage=bronze.damage,
+        damage=facts.damage or damage,
+        begun_as=begun_as,
         has_state=not needs_state or storage.has_keys(facts.query.checkpoint, "state"),
     )
+
+
+def _read_definition(facts: QueryFacts) -> tuple[str, str | None]:
+    try:
+        return read_definition(facts.query.checkpoint) or "", None
+    except FatalError as error:
+        return "", error.message
 
 
 def look_again(facts: QueryFacts) -> QueryFacts:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from sluice.errors import Condition, FatalError
 from sluice.model import Finding
-from sluice.rules.findings import Code, Mend, finding
+from sluice.rules.findings import Code, finding
+from sluice.rules.rule import Mend
 
 
 @dataclass(frozen=True, kw_only=True)

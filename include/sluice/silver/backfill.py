@@ -28,7 +28,6 @@ from sluice.silver.transform import (
 )
 from sluice.spark.failures import translated
 from sluice.spark.session import spark_session, storage_conf
-from sluice.times import parse_duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -97,7 +96,7 @@ def interval_windows(
     bronze: DataFrame, silver: SilverConfig, intervals: Sequence[Interval]
 ) -> DataFrame:
     """Return the windows that start in ``intervals``; ``_rows`` counts their rows."""
-    duration = parse_duration(silver.window.duration)
+    duration = silver.window.grid.duration
     timed = with_event_time(bronze, silver)
     # Rows of windows that reach over a bound are kept until the windows are known.
     nearby = timed.where(_is_in(F.col(EVENT_TIME), intervals, beyond=duration))
@@ -133,7 +132,7 @@ def recompute(asked: Recomputation, closed: datetime) -> Recomputed:
     ):
         found = _count(windows, closed)
         first = min(interval.start for interval in intervals)
-        if first + parse_duration(silver.window.duration) > closed:
+        if first + silver.window.grid.duration > closed:
             return replace(found, note=_nothing_closed(closed))
         _require_table(config, silver)
         _LOG.info("%s %s: replacing the closed windows", asked.step, silver.name)

@@ -21,12 +21,19 @@ from pyspark.sql import functions as F  # noqa: N812 - its usual name
 from pyspark.sql.types import StructType
 
 from sluice.checkpoint import CheckpointFacts, read_checkpoint
+from sluice.columns import PROCESSING_TIME
 from sluice.delta.log import TableCommit, read_commits
 from sluice.delta.tables import commit_until_won, equal
 from sluice.history.batch import commits_by_batch
 from sluice.history.tables import append_archived, open_or_create, read_rows
 from sluice.silver.batches import SilverBatch, list_batches, list_files
-from sluice.silver.transform import EVENT_TIME, event_window, with_event_time
+from sluice.silver.transform import (
+    EVENT_TIME,
+    first_window,
+    is_ahead,
+    is_selected,
+    with_event_time,
+)
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, SparkSession
@@ -47,6 +54,7 @@ SCHEMA = pa.schema(
         pa.field("input_rows", pa.int64()),
         pa.field("late_rows", pa.int64()),
         pa.field("null_event_time_rows", pa.int64()),
+        pa.field("future_rows", pa.int64()),
         pa.field("windows_emitted", pa.int64()),
         pa.field("table_version", pa.int64()),
         pa.field("late_watermark", _TIMESTAMP, nullable=False),
@@ -55,9 +63,8 @@ SCHEMA = pa.schema(
         pa.field("run_id", pa.string(), nullable=False),
     ]
 )
-COUNTED = ("input_rows", "windows_emitted", "late_rows", "null_event_time_rows")
-# A row without event time is in no window, so it is given one that is never late.
-_NEVER = datetime(9999, 1, 1, tzinfo=UTC)
+_BY_ROW = ("input_rows", "late_rows", "null_event_time_rows", "future_rows")
+COUNTED = ("input_rows", "windows_emitted", *_BY_ROW[1:])
 
 Row = Mapping[str, object]
 
@@ -153,39 +160,46 @@ class _Counter:
     def __call__(
         self, batch: SilverBatch, files: Sequence[str] | None
     ) -> dict[str, int | None]:
-        counted = ("input_rows", "late_rows", "null_event_time_rows")
         if not files:
-            return dict.fromkeys(counted, None if files is None else 0)
+            return dict.fromkeys(_BY_ROW, None if files is None else 0)
         try:
             row = self._count(files, batch.late_watermark)
         except AnalysisException as error:
             if error.getCondition() != "PATH_NOT_FOUND":
                 raise
-            return dict.fromkeys(counted)
-        return dict(zip(counted, row, strict=True))
+            return dict.fromkeys(_BY_ROW)
+        return dict(zip(_BY_ROW, row, strict=True))
 
     def _count(self, files: Sequence[str], late_watermark: datetime) -> tuple[int, ...]:
         bronze = self.spark.read.format("delta").load(self.bronze_location)
         rows = (
-            self.spark.read.schema(
-                StructType([bronze.schema[self.silver.event_time.column]])
-            )
+            self.spark.read.schema(self._needed(bronze.schema))
             .option("basePath", self.bronze_location)
             .parquet(*map(_escape, files))
         )
+        counted, ahead = is_selected(self.silver), is_ahead(rows, self.silver)
         return tuple(
             with_event_time(rows, self.silver)
             .agg(
                 F.count("*"),
-                F.count_if(self._is_late(late_watermark)),
-                F.count_if(F.isnull(EVENT_TIME)),
+                F.count_if(counted & self._is_late(late_watermark)),
+                F.count_if(counted & F.isnull(EVENT_TIME) & ~ahead),
+                F.count_if(counted & ahead),
             )
             .collect()[0]
         )
 
+    def _needed(self, bronze: StructType) -> StructType:
+        """Return the columns that say what becomes of a row."""
+        if self.silver.where is not None:
+            return bronze  # of which Spark reads what the condition names
+        names = {self.silver.event_time.column, PROCESSING_TIME}
+        return StructType([each for each in bronze if each.name in names])
+
     def _is_late(self, late_watermark: datetime) -> Column:
-        moment = F.coalesce(EVENT_TIME, F.lit(_NEVER))
-        window_end = event_window(moment, self.silver)["end"]
+        """Return whether a row is missing in its earliest window, which had ended."""
+        duration = F.lit(self.silver.window.grid.duration)
+        window_end = first_window(F.col(EVENT_TIME), self.silver) + duration
         return window_end <= F.lit(late_watermark)
 
 

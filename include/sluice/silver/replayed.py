@@ -27,9 +27,8 @@ from sluice.history.replays import (
     keep_touched,
     list_touched,
 )
-from sluice.intervals import Interval, count_windows, join_intervals, split_closed
+from sluice.intervals import Interval, join_intervals
 from sluice.silver.backfill import Recomputation, closed_windows, recompute
-from sluice.times import parse_duration
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,8 +70,7 @@ def recompute_replayed(
     for each in rest:
         keep_touched(config, silver.name, each)
     # Counted as the replay does: once each, however many groups they have.
-    duration = parse_duration(silver.window.duration)
-    count = count_windows(join_intervals(due), duration)
+    count = silver.window.grid.count(join_intervals(due))
     rows = f"{found.windows_replaced} rows"
     return [f"replay: {count} windows of {silver.name!r} recomputed, {rows}"]
 
@@ -81,11 +79,10 @@ def _split(
     touched: Sequence[TouchedWindows], silver: SilverConfig, closed: datetime
 ) -> tuple[list[Interval], list[TouchedWindows]]:
     """Return the windows that are closed, and of each replay those that are not."""
-    duration = parse_duration(silver.window.duration)
     due: list[Interval] = []
     rest = []
     for each in touched:
-        ready, waiting = split_closed(each.spans, duration, closed)
+        ready, waiting = silver.window.grid.split_closed(each.spans, closed)
         due += ready
         rest.append(msgspec.structs.replace(each, spans=tuple(waiting)))
     return due, rest

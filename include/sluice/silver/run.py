@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from sluice.checkpoint import read_checkpoint
+from sluice.checkpoint.definition import keep_definition
 from sluice.checkpoint.write import clear_unplanned
 from sluice.control.hold import hold_lease
 from sluice.control.query import await_query
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from pyspark.sql import DataFrame, SparkSession
     from pyspark.sql.streaming.query import StreamingQuery
+    from pyspark.sql.types import StructType
 
     from sluice.config import PipelineConfig, SilverConfig
     from sluice.control.hold import Hold
@@ -87,6 +89,7 @@ def _stream(
         clear_unplanned(checkpoint)
         spark = spark_session(name, **storage_conf(config.locations))
         check_columns(spark.read.format("delta").load(config.bronze_location), silver)
+        keep_definition(checkpoint, silver.definition)
         with translated(config.silver_location(silver)):
             archived, query = _run_query(spark, config, silver, trigger, hold)
         _LOG.info("silver %s: archiving its history", silver.name)
@@ -114,6 +117,36 @@ def stream_bronze(spark: SparkSession, config: PipelineConfig) -> DataFrame:
     )
 
 
+def fit_empty_table(
+    spark: SparkSession,
+    config: PipelineConfig,
+    silver: SilverConfig,
+    columns: StructType,
+) -> None:
+    """Give a table that a repair emptied the columns that its windows have now.
+
+    Only before the first micro-batch: later on, a column more is another writer's.
+    """
+    location = config.silver_location(silver)
+    facts = read_checkpoint(config.silver_checkpoint_location(silver))
+    table = open_table(location)
+    if table is None or table.file_uris() or (facts and facts.commits):
+        return
+    found = spark.read.format("delta").load(location).schema
+    if _types(found) != _types(columns):
+        (
+            spark.createDataFrame([], columns)
+            .write.format("delta")
+            .mode("overwrite")
+            .option("overwriteSchema", "true")
+            .save(location)
+        )
+
+
+def _types(columns: StructType) -> list[tuple[str, str]]:
+    return [(each.name, each.dataType.simpleString()) for each in columns]
+
+
 def count_open_windows(
     query: StreamingQuery, spark: SparkSession, checkpoint_location: str
 ) -> int | None:
@@ -137,9 +170,10 @@ def start_silver(
     spark: SparkSession, config: PipelineConfig, silver: SilverConfig, trigger: Trigger
 ) -> StreamingQuery:
     """Start the query from the bronze table into the silver table."""
+    windows = aggregate_windows(stream_bronze(spark, config), silver)
+    fit_empty_table(spark, config, silver, windows.schema)
     writer = (
-        aggregate_windows(stream_bronze(spark, config), silver)
-        .writeStream.format("delta")
+        windows.writeStream.format("delta")
         .outputMode(silver.output_mode)
         .queryName(_name(config, silver))
         .option("checkpointLocation", config.silver_checkpoint_location(silver))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from pyspark.errors import AnalysisException
@@ -11,16 +11,16 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - its usual name
 from pyspark.sql.types import DateType, StringType, TimestampNTZType, TimestampType
 
+from sluice.columns import PROCESSING_TIME
+from sluice.config.moments import names_zone
+from sluice.config.silver import WINDOW_COLUMNS
 from sluice.errors import Condition, UsageError
 
 if TYPE_CHECKING:
     from sluice.config import SilverConfig
 
 EVENT_TIME = "_event_time"
-WINDOW_COLUMNS = ("window_start", "window_end")
 _WINDOW = "_window"
-_ZONE_LETTERS = re.compile(r"[VzOXxZ]")
-_QUOTED = re.compile(r"'[^']*'")
 
 
 def aggregate_windows(bronze: DataFrame, silver: SilverConfig) -> DataFrame:
@@ -29,28 +29,57 @@ def aggregate_windows(bronze: DataFrame, silver: SilverConfig) -> DataFrame:
     The same plan serves a stream, where the watermark closes windows, and a batch,
     where Spark passes the watermark over. Rows without event time are in no window.
     """
-    rows = with_event_time(bronze, silver).withWatermark(EVENT_TIME, silver.watermark)
-    window = event_window(F.col(EVENT_TIME), silver).alias(_WINDOW)
+    timed = with_event_time(bronze, silver).where(is_selected(silver))
+    rows = timed.withWatermark(EVENT_TIME, silver.watermark)
+    lengths = [each for each in (silver.window.duration, silver.window.slide) if each]
+    window = F.window(EVENT_TIME, *lengths).alias(_WINDOW)
     aggregates = [F.expr(sql).alias(name) for name, sql in silver.aggregates.items()]
     return (
         rows.groupBy(window, *map(_column, silver.group_by))
         .agg(*aggregates)
         .select(
-            F.col(f"{_WINDOW}.start").alias("window_start"),
-            F.col(f"{_WINDOW}.end").alias("window_end"),
+            F.col(f"{_WINDOW}.start").alias(WINDOW_COLUMNS[0]),
+            F.col(f"{_WINDOW}.end").alias(WINDOW_COLUMNS[1]),
             *map(_column, [*silver.group_by, *silver.aggregates]),
         )
     )
 
 
 def with_event_time(bronze: DataFrame, silver: SilverConfig) -> DataFrame:
-    """Add the event time, null where the text is none: no bad row stops a query."""
-    return bronze.withColumn(EVENT_TIME, _event_time(bronze, silver))
+    """Add the event time, null where the text is none: no bad row stops a query.
+
+    It is null too where the row happened after it was read by more than ``max_ahead``:
+    one such row would close all windows before it, and make all later rows late.
+    """
+    moment = _event_time(bronze, silver)
+    if silver.event_time.max_ahead is not None:
+        moment = F.when(~_is_after_reading(moment, silver), moment)
+    return bronze.withColumn(EVENT_TIME, moment)
 
 
-def event_window(event_time: Column, silver: SilverConfig) -> Column:
-    """Return the window, a struct of start and end, that ``event_time`` falls into."""
-    return F.window(event_time, silver.window.duration)
+def is_ahead(bronze: DataFrame, silver: SilverConfig) -> Column:
+    """Return whether a row happened after it was read by more than ``max_ahead``."""
+    if silver.event_time.max_ahead is None:
+        return F.expr("false")
+    return _is_after_reading(_event_time(bronze, silver), silver)
+
+
+def is_selected(silver: SilverConfig) -> Column:
+    """Return whether a row meets ``where``, as SQL has it: null does not."""
+    if silver.where is None:
+        return F.expr("true")
+    return F.coalesce(F.expr(silver.where), F.expr("false"))
+
+
+def first_window(event_time: Column, silver: SilverConfig) -> Column:
+    """Return when the earliest window of ``event_time`` starts; null has none."""
+    grid = silver.window.grid
+    return _last_start(event_time - F.lit(grid.duration), silver) + F.lit(grid.slide)
+
+
+def last_window(event_time: Column, silver: SilverConfig) -> Column:
+    """Return when the latest window of ``event_time`` starts; null has none."""
+    return _last_start(event_time, silver)
 
 
 def check_columns(bronze: DataFrame, silver: SilverConfig) -> None:
@@ -61,8 +90,9 @@ def check_columns(bronze: DataFrame, silver: SilverConfig) -> None:
     Raises:
         UsageError: names every wrong column and every wrong aggregate.
     """
-    wrong = [*_missing_columns(bronze, silver), *_name_clashes(silver)]
+    wrong = _missing_columns(bronze, silver)
     # Without its columns nothing can be analysed, and all aggregates would be blamed.
+    wrong = wrong or list(_wrong_filter(bronze, silver))
     wrong = wrong or list(_wrong_aggregates(bronze, silver))
     if wrong:
         raise UsageError(
@@ -80,11 +110,27 @@ def _event_time(bronze: DataFrame, silver: SilverConfig) -> Column:
         return column
     if not isinstance(kind, StringType):
         return _in_zone(column.cast("timestamp"), given.time_zone)
+    read = [_parse(column, each, given.time_zone) for each in given.format]
+    return F.coalesce(*read)
+
+
+def _parse(text: Column, pattern: str, time_zone: str) -> Column:
     # Under ANSI rules, the default, to_timestamp would fail the query on a bad text.
-    parsed = F.try_to_timestamp(column, F.lit(given.format))
-    if _ZONE_LETTERS.search(_QUOTED.sub("", given.format)):
-        return parsed
-    return _in_zone(parsed, given.time_zone)
+    parsed = F.try_to_timestamp(text, F.lit(pattern))
+    return parsed if names_zone(pattern) else _in_zone(parsed, time_zone)
+
+
+def _is_after_reading(moment: Column, silver: SilverConfig) -> Column:
+    """Return whether a moment is past the limit; of what is unknown it is not."""
+    limit = F.col(PROCESSING_TIME) + F.expr(f"INTERVAL {silver.event_time.max_ahead}")
+    return F.coalesce(moment > limit, F.expr("false"))
+
+
+def _last_start(moment: Column, silver: SilverConfig) -> Column:
+    """Return the last moment at or before ``moment`` at which a window starts."""
+    micros = F.unix_micros(moment)
+    slide = silver.window.grid.slide // timedelta(microseconds=1)
+    return F.timestamp_micros(micros - F.pmod(micros, F.lit(slide)))
 
 
 def _in_zone(moment: Column, time_zone: str) -> Column:
@@ -97,6 +143,8 @@ def _in_zone(moment: Column, time_zone: str) -> Column:
 def _missing_columns(bronze: DataFrame, silver: SilverConfig) -> list[str]:
     wanted = {"event_time.column": [silver.event_time.column]}
     wanted["group_by"] = silver.group_by
+    if silver.event_time.max_ahead is not None:
+        wanted["event_time.max_ahead"] = [PROCESSING_TIME]
     missing = [
         f"{key} names {name!r}, which bronze lacks"
         for key, names in wanted.items()
@@ -116,13 +164,11 @@ def _wrong_event_time(bronze: DataFrame, silver: SilverConfig) -> list[str]:
     ]
 
 
-def _name_clashes(silver: SilverConfig) -> list[str]:
-    taken = {*WINDOW_COLUMNS, *silver.group_by}
-    clashes = sorted(
-        {name for name in silver.aggregates if name in taken}
-        | {name for name in silver.group_by if name in WINDOW_COLUMNS}
-    )
-    return [f"two output columns are called {name!r}" for name in clashes]
+def _wrong_filter(bronze: DataFrame, silver: SilverConfig) -> Iterator[str]:
+    try:
+        bronze.where(is_selected(silver)).schema  # noqa: B018 - asking for it analyses
+    except AnalysisException as error:
+        yield f"where is {silver.where!r}: {_first_line(error)}"
 
 
 def _wrong_aggregates(bronze: DataFrame, silver: SilverConfig) -> Sequence[str]:
@@ -140,8 +186,12 @@ def _aggregate_error(bronze: DataFrame, silver: SilverConfig, name: str) -> str 
     try:
         aggregate_windows(bronze, one).schema  # noqa: B018 - asking for it analyses
     except AnalysisException as error:
-        return str(error).strip().split("\n", maxsplit=1)[0]
+        return _first_line(error)
     return None
+
+
+def _first_line(error: AnalysisException) -> str:
+    return str(error).strip().split("\n", maxsplit=1)[0]
 
 
 def _column(name: str) -> Column:

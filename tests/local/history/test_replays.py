@@ -21,13 +21,13 @@ from sluice.history.replays import (
     keep_touched,
     list_touched,
 )
-from sluice.intervals import Interval
+from sluice.intervals import Interval, WindowGrid
 from sluice.ledger.events import EventKind, Replayed
 from sluice.preflight.run import preflight
 from support.builders import PipelineBuilder, pipeline_config
 
 MINUTE = timedelta(minutes=1)
-FIVE = 5 * MINUTE
+GRID = WindowGrid(5 * MINUTE, 5 * MINUTE)
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -185,7 +185,7 @@ def test_replayed_windows_that_are_closed_are_work_for_silver(
     pipeline.run_silver_batch(watermark_ms=watermark_ms)
     pipeline.run_silver_batch(watermark_ms=watermark_ms)
 
-    assert has_closed(pipeline.config, "windows", FIVE, closed_up_to) is has_work
+    assert has_closed(pipeline.config, "windows", GRID, closed_up_to) is has_work
     assert preflight(pipeline.config, run_id="run-2").silver_has_work is has_work
 
 

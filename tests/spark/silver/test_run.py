@@ -152,6 +152,7 @@ def test_a_run_with_nothing_new_does_nothing(spark, tmp_path):
         "windows_emitted": 0,
         "late_rows": 0,
         "null_event_time_rows": 0,
+        "future_rows": 0,
         "windows_open": first.counts["windows_open"],
     }
     assert DeltaTable(lake.silver_location).version() == version

@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from sluice.config import PipelineConfig
-from sluice.config.pipeline import Window
+from sluice.config.silver import EventTime, SilverConfig, Window
 from sluice.errors import UsageError
 from sluice.formats.registry import FORMATS
 
@@ -184,3 +184,109 @@ def test_landing_folder_may_have_any_path() -> None:
     )
 
     assert config.landing_location == "/landing/a%20[b]"
+
+
+def silver_error(**keys: object) -> str:
+    """Return why a silver table with these keys is refused."""
+    with pytest.raises(ValidationError) as caught:
+        PipelineConfig.model_validate({"name": "orders", "silver": [SILVER | keys]})
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "reason"),
+    [
+        ("yyyy-mm-dd HH:MM:ss", "'m' is minutes and stands before any hour"),
+        ("yyyy-mm-dd", "months are 'M'"),
+        ("yyyy-MM-dd HH:MM:ss", "'M' is months and stands behind the hour"),
+        ("yyyy-MM-dd HH:mm:SS", "seconds are 's'"),
+        ("YYYY-MM-dd", "years are 'yyyy'"),
+        ("yyyy-MM-DD", "days of a month are 'd'"),
+        ("dd/MM/yyyy hh:mm", "hours of a day are 'H'"),
+        ("HH:mm", "the year is missing"),
+        ("EEE yyyy-MM-dd", "'EEE' is no field that Spark reads"),
+        ("yyyy-MM-dd HHH", "'HHH' is no field that Spark reads"),
+    ],
+)
+def test_a_pattern_that_can_only_be_a_mistake_is_refused(
+    pattern: str, reason: str
+) -> None:
+    """Spark parses most of these, and puts January's orders into April's windows."""
+    event_time = {"column": "at", "format": ["yyyy-MM-dd HH:mm:ss", pattern]}
+
+    assert reason in silver_error(event_time=event_time)
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "yyyy-MM-dd'T'HH:mm:ss[.SSS]XXX",
+        "dd MMM yyyy hh:mm a",
+        "HH:mm dd.MM.yy",
+        "yyyyMMddHHmmss",
+        "yyyy-DDD",
+        "yyyy-MM-dd 'at' HH 'hours'",
+    ],
+)
+def test_usual_patterns_are_taken(pattern: str) -> None:
+    """Fields in any order, quoted text, optional parts."""
+    event_time = {"column": "at", "format": pattern}
+    config = PipelineConfig.model_validate(
+        {"name": "orders", "silver": [SILVER | {"event_time": event_time}]}
+    )
+
+    assert config.silver[0].event_time.format == (pattern,)
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "+02:00", "GMT+1", "Z"])
+def test_time_zones_are_taken_by_name_and_by_offset(zone: str) -> None:
+    """As Spark takes them."""
+    assert EventTime(column="at", time_zone=zone).time_zone == zone
+
+
+@pytest.mark.parametrize(
+    ("keys", "reason"),
+    [
+        (
+            {"event_time": {"column": "at", "time_zone": "Europe/Berln"}},
+            "did you mean 'Europe/Berlin'?",
+        ),
+        ({"event_time": {"column": "at", "format": []}}, "at least 1 item"),
+        ({"aggregates": {"order count": "count(*)"}}, "use letters, digits and _"),
+        ({"aggregates": {"N": "count(*)", "n": "sum(x)"}}, "differ in case only"),
+        ({"aggregates": {"window_end": "count(*)"}}, "called 'window_end'"),
+        ({"group_by": ["window_start"]}, "called 'window_start'"),
+        ({"group_by": ["q"], "aggregates": {"Q": "count(*)"}}, "called 'Q'"),
+        ({"aggregates": {"n": "count(distinct q)"}}, "'approx_count_distinct(q)'"),
+        ({"aggregates": {"n": "sum(q) over ()"}}, "has no OVER"),
+        ({"window": {"type": "sliding"}}, "needs a slide"),
+        ({"window": {"slide": "1 minute"}}, "say 'type: sliding'"),
+        ({"window": {"type": "sliding", "slide": "6 minutes"}}, "no longer"),
+        ({"window": {"type": "sliding", "slide": "0 minutes"}}, "needs a slide"),
+        ({"window": {"duration": "0 seconds"}}, "longer than nothing"),
+    ],
+)
+def test_a_silver_table_that_cannot_work_is_refused_when_it_is_loaded(
+    keys: dict[str, object], reason: str
+) -> None:
+    """Found by Spark, it would be after bronze ran, each hour."""
+    assert reason in silver_error(**keys)
+
+
+def test_the_definition_has_what_windows_depend_on_and_no_more() -> None:
+    """A larger watermark or another way with late rows leaves old windows right."""
+
+    def defined(**keys: object) -> str:
+        return SilverConfig.model_validate(SILVER | keys).definition
+
+    ahead = {"column": "at", "max_ahead": "2 days"}
+    assert defined() == defined(watermark="1 hour", event_time=ahead, table="/x")
+    changed = [
+        defined(event_time={"column": "other"}),
+        defined(event_time={"column": "at", "time_zone": "Asia/Tokyo"}),
+        defined(window={"duration": "10 minutes"}),
+        defined(where="x > 1"),
+        defined(group_by=["x"]),
+        defined(aggregates={"rows": "count(x)"}),
+    ]
+    assert len({defined(), *changed}) == 7

@@ -9,7 +9,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sluice.replay.result import describe_windows, touched_intervals
+from sluice.replay.result import describe_windows
 from support.builders import pipeline_config
 
 CONFIG = pipeline_config(Path("/lake"), silver=True)
@@ -24,7 +24,7 @@ def test_intervals_hold_exactly_the_windows_and_never_touch(
 ) -> None:
     """Whatever windows there are: none is lost, none comes in; they are few."""
     starts = frozenset(START + number * FIVE for number in numbers)
-    found = touched_intervals(starts, SILVER)
+    found = SILVER.window.grid.cover(starts)
 
     held = {
         each.start + number * FIVE

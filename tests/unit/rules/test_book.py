@@ -15,7 +15,8 @@ from sluice.ledger.ledger import Ledger, LedgerHead
 from sluice.pipeline import LandedFiles, Query, TableRows
 from sluice.rules.book import SILVER_ALONE, find_refusal
 from sluice.rules.facts import QueryFacts, TableHead
-from sluice.rules.findings import Code, Mend
+from sluice.rules.findings import Code
+from sluice.rules.rule import Mend
 from sluice.versions import ledger_offset
 
 
@@ -68,9 +69,12 @@ BRONZE = QueryFacts(
     ledger=ledger(4, 4),
     planned_later=1,
 )
+DEFINED = '{"window": "5 minutes"}'
 READ = checkpoint(read_next(1), read_next(2))
 SILVER = QueryFacts(
-    query=Query("windows", "/silver/checkpoint", "/silver", TableRows("/bronze")),
+    query=Query(
+        "windows", "/silver/checkpoint", "/silver", TableRows("/bronze"), DEFINED
+    ),
     checkpoint=READ,
     table=head(1),
     source=head(None, 1),
@@ -240,6 +244,8 @@ SILVER_FITS: dict[str, dict[str, Any]] = {
         "checkpoint": checkpoint(read_next(1), read_next(2), commits=1)
     },
     "gone on meanwhile": {"table": head(2), "planned_later": 2},
+    "defined as it was": {"begun_as": '{"window": "5 minutes"}'},
+    "not begun, and defined otherwise": {**NEW, "table": None, "begun_as": "{}"},
     "bronze has more": {"source": head(None, 7)},
     "no commit yet, no state": {
         "checkpoint": checkpoint(read_next(1), commits=0),
@@ -261,6 +267,11 @@ SILVER_REFUSED: dict[str, tuple[dict[str, Any], Code, Condition]] = {
         {"has_state": False},
         Code.CHECKPOINT_UNREADABLE,
         Condition.CHECKPOINT_UNREADABLE,
+    ),
+    "defined otherwise": (
+        {"begun_as": '{"window": "1 hour"}'},
+        Code.DEFINITION_CHANGED,
+        Condition.DEFINITION_CHANGED,
     ),
     "set back": (
         {"table": head(2)},

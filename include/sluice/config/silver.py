@@ -1,0 +1,123 @@
+"""What a pipeline file may say of a silver table."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import timedelta
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+
+from sluice.config.aggregates import require_streaming
+from sluice.config.block import Block, Duration, Name
+from sluice.config.moments import require_pattern, require_time_zone
+from sluice.intervals import WindowGrid
+from sluice.times import parse_duration
+
+WINDOW_COLUMNS = ("window_start", "window_end")
+# What Delta takes in no name of a column, unless the table maps its columns.
+_NOT_IN_NAMES = re.compile(r"[ ,;{}()\n\t=]")
+
+
+def _as_list(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+Pattern = Annotated[str, AfterValidator(require_pattern)]
+Patterns = Annotated[
+    tuple[Pattern, ...], BeforeValidator(_as_list), Field(min_length=1)
+]
+Aggregate = Annotated[str, AfterValidator(require_streaming)]
+TimeZone = Annotated[str, AfterValidator(require_time_zone)]
+
+
+class EventTime(Block):
+    """The column that says when a row happened, and how to read it.
+
+    Of several formats the first that fits is taken. A row that happened more than
+    ``max_ahead`` after it was read is put aside; None takes every row.
+    """
+
+    column: str
+    format: Patterns = ("yyyy-MM-dd HH:mm:ss",)
+    time_zone: TimeZone = "UTC"
+    max_ahead: Duration | None = "1 days"
+
+
+class Window(Block):
+    """The windows that rows are grouped into by event time.
+
+    Sliding windows of ``duration`` begin every ``slide``, so a row is in several.
+    """
+
+    type: Literal["tumbling", "sliding"] = "tumbling"
+    duration: Duration = "5 minutes"
+    slide: Duration | None = None
+
+    @model_validator(mode="after")
+    def _slides_or_not(self) -> Self:
+        grid = self.grid
+        if grid.duration <= timedelta():
+            message = f"expected a window longer than nothing, got {self.duration!r}"
+            raise ValueError(message)
+        if self.type == "tumbling" and self.slide is not None:
+            message = "tumbling windows have no slide; say 'type: sliding'"
+            raise ValueError(message)
+        slides = self.slide is not None and timedelta() < grid.slide <= grid.duration
+        if self.type == "sliding" and not slides:
+            message = (
+                f"a sliding window of {self.duration} needs a slide that is no longer, "
+                "such as 'slide: 1 minute'"
+            )
+            raise ValueError(message)
+        return self
+
+    @property
+    def grid(self) -> WindowGrid:
+        """Where the windows begin and end."""
+        slide = parse_duration(self.slide or self.duration)
+        return WindowGrid(parse_duration(self.duration), slide)
+
+
+class SilverConfig(Block):
+    """One table of windowed aggregates over bronze."""
+
+    name: Name
+    event_time: EventTime
+    watermark: Duration = "10 minutes"
+    window: Window = Window()
+    where: str | None = None
+    group_by: list[str] = Field(default_factory=list)
+    aggregates: dict[str, Aggregate] = Field(min_length=1)
+    output_mode: Literal["append"] = "append"
+    late_data: Literal["count"] = "count"
+    deduplicate: Literal[False] = False
+    table: str | None = None
+    checkpoint: str | None = None
+
+    @model_validator(mode="after")
+    def _names_can_be_columns(self) -> Self:
+        names = [*WINDOW_COLUMNS, *self.group_by, *self.aggregates]
+        lowered = [name.lower() for name in names]
+        twice = [name for name in names if lowered.count(name.lower()) > 1]
+        odd = [name for name in self.aggregates if _NOT_IN_NAMES.search(name)]
+        if twice:
+            message = (
+                f"two output columns are called {twice[-1]!r}, for Delta takes no two "
+                "names that differ in case only"
+            )
+            raise ValueError(message)
+        if odd:
+            message = f"{odd[0]!r} is no name of a column; use letters, digits and _"
+            raise ValueError(message)
+        return self
+
+    @property
+    def definition(self) -> str:
+        """What the state and the emitted windows of the query depend on, as JSON."""
+        keys = {"event_time", "window", "where", "group_by", "aggregates"}
+        found = self.model_dump(mode="json", include=keys)
+        # What is read from now on may be limited otherwise.
+        del found["event_time"]["max_ahead"]
+        return json.dumps(found, sort_keys=True)
