@@ -152,6 +152,10 @@ class PipelineConfig(Block):
         name = silver.name if begins else f"{self.name}_{silver.name}"
         return self._location(silver.table, "silver", name)
 
+    def late_location(self, silver: SilverConfig) -> str:
+        """The Delta table of the late rows of ``silver``, if they are kept."""
+        return f"{self.silver_location(silver)}_late"
+
     def silver_checkpoint_location(self, silver: SilverConfig) -> str:
         """The checkpoint of the query that writes ``silver``."""
         given = silver.checkpoint

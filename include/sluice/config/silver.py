@@ -91,7 +91,7 @@ class SilverConfig(Block):
     group_by: list[str] = Field(default_factory=list)
     aggregates: dict[str, Aggregate] = Field(min_length=1)
     output_mode: Literal["append"] = "append"
-    late_data: Literal["count"] = "count"
+    late_data: Literal["count", "quarantine", "repair"] = "count"
     deduplicate: Literal[False] = False
     table: str | None = None
     checkpoint: str | None = None

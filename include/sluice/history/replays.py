@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 STEP = "replay"
+LATE_ROWS = "late rows"
 _FILES = "bronze"
 # A replay that has not committed after so long was killed before it could.
 _GIVEN_UP_AFTER = timedelta(days=7)
@@ -59,13 +60,17 @@ class ReplayedFiles(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TouchedWindows(msgspec.Struct, frozen=True, kw_only=True):
-    """The windows of one silver table that are not recomputed yet."""
+    """The windows of one silver table that are not recomputed yet.
+
+    Those of a replay wait for its commit; late rows are in bronze already.
+    """
 
     replay_id: str
     run_id: str
     at: datetime
     after_version: int
     spans: tuple[Interval, ...]
+    reason: str = STEP
 
 
 _Part = TypeVar("_Part", ReplayedFiles, TouchedWindows)
@@ -120,11 +125,11 @@ def finish_replays(config: PipelineConfig) -> list[ReplayedFiles]:
 
 
 def list_touched(config: PipelineConfig, silver: str) -> list[TouchedWindows]:
-    """Return the windows that committed replays left to be recomputed."""
+    """Return the windows that committed replays and late rows left to recompute."""
     return [
         each
         for each in _read_parts(config, silver, TouchedWindows)
-        if _commit_of(config, each) is not None
+        if each.reason == LATE_ROWS or _commit_of(config, each) is not None
     ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import reduce
 from operator import and_, or_
 from typing import TYPE_CHECKING, Any
@@ -13,23 +13,17 @@ from typing import TYPE_CHECKING, Any
 from delta.tables import DeltaTable
 from pyspark.sql import functions as F  # noqa: N812 - its usual name
 
-from sluice.checkpoint.watermark import EPOCH
 from sluice.columns import PROCESSING_TIME, RESCUED_DATA, SOURCE_FILE
 from sluice.delta.log import open_table
 from sluice.errors import Condition, FatalError
 from sluice.history.replays import transaction_id
 from sluice.history.rows import RowCounts
-from sluice.silver.transform import (
-    EVENT_TIME,
-    first_window,
-    last_window,
-    with_event_time,
-)
+from sluice.silver.transform import list_starts, with_event_time
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
 
-    from sluice.config import PipelineConfig, SilverConfig
+    from sluice.config import PipelineConfig
 
 _KEY = "_replayed_file"
 _IS_KEY = "_is_replayed_file"
@@ -105,7 +99,7 @@ def window_starts(
 ) -> dict[str, frozenset[datetime]]:
     """Return by silver table the starts of the windows that ``rows`` fall into."""
     return {
-        silver.name: _starts(rows, silver)
+        silver.name: list_starts(with_event_time(rows, silver), silver)
         if silver.event_time.column in rows.columns
         else frozenset()
         for silver in config.silver
@@ -155,22 +149,6 @@ def _in_partition(values: Mapping[str, Any]) -> Column:
         F.col(f"t.`{name}`").eqNullSafe(F.lit(value)) for name, value in values.items()
     ]
     return reduce(and_, conditions, F.expr("true"))
-
-
-def _starts(rows: DataFrame, silver: SilverConfig) -> frozenset[datetime]:
-    timed = with_event_time(rows, silver).where(F.col(EVENT_TIME).isNotNull())
-    moment, slide = F.col(EVENT_TIME), silver.window.grid.slide
-    # As numbers: PySpark would give moments in the time zone of this process.
-    bounds = timed.select(
-        F.unix_micros(first_window(moment, silver)).alias("first"),
-        F.unix_micros(last_window(moment, silver)).alias("last"),
-    )
-    step = slide // timedelta(microseconds=1)
-    return frozenset(
-        EPOCH + timedelta(microseconds=start)
-        for first, last in bounds.distinct().collect()
-        for start in range(first, last + 1, step)
-    )
 
 
 def _paths(spark: SparkSession, paths: Sequence[str], name: str) -> DataFrame:

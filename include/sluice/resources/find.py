@@ -80,6 +80,10 @@ def _tables(config: PipelineConfig) -> Iterator[Resource]:
     for query in config.queries:
         is_table = "_delta_log" in _names(query.table) or query.table in begun
         yield from _recognised("table", query.table, is_ours=is_table)
+    for silver in config.silver:
+        late = config.late_location(silver)
+        if "_delta_log" in _names(late):
+            yield from _folder("late rows", late, Fate.DELETED)
 
 
 def _checkpoints(config: PipelineConfig) -> Iterator[Resource]:

@@ -8,7 +8,6 @@ read, under the watermark that the batch dropped by.
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,27 +15,19 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 from deltalake import Transaction
-from pyspark.errors import AnalysisException
-from pyspark.sql import functions as F  # noqa: N812 - its usual name
-from pyspark.sql.types import StructType
 
 from sluice.checkpoint import CheckpointFacts, read_checkpoint
-from sluice.columns import PROCESSING_TIME
 from sluice.delta.log import TableCommit, read_commits
 from sluice.delta.tables import commit_until_won, equal
 from sluice.history.batch import commits_by_batch
 from sluice.history.tables import append_archived, open_or_create, read_rows
+from sluice.silver import batch_rows
+from sluice.silver.batch_rows import BatchRows
 from sluice.silver.batches import SilverBatch, list_batches, list_files
-from sluice.silver.transform import (
-    EVENT_TIME,
-    first_window,
-    is_ahead,
-    is_selected,
-    with_event_time,
-)
+from sluice.silver.late_rows import LateRows
 
 if TYPE_CHECKING:
-    from pyspark.sql import Column, SparkSession
+    from pyspark.sql import SparkSession
 
     from sluice.config import PipelineConfig, SilverConfig
 
@@ -63,8 +54,7 @@ SCHEMA = pa.schema(
         pa.field("run_id", pa.string(), nullable=False),
     ]
 )
-_BY_ROW = ("input_rows", "late_rows", "null_event_time_rows", "future_rows")
-COUNTED = ("input_rows", "windows_emitted", *_BY_ROW[1:])
+COUNTED = (batch_rows.COUNTED[0], "windows_emitted", *batch_rows.COUNTED[1:])
 
 Row = Mapping[str, object]
 
@@ -102,12 +92,13 @@ def archive_batches(
         return Archived()
     location = config.ops_location(TABLE)
     app_id = f"sluice-{TABLE}-{facts.query_id}"
+    query = _Query(spark, config, silver, facts, run_id)
 
     def attempt() -> Archived | None:
         table = open_or_create(location, SCHEMA)
         newest = table.transaction_version(app_id)
         last = -1 if newest is None else newest
-        archived = _count_batches(spark, config, silver, facts=facts, last=last)
+        archived = query.count_batches(after=last)
         rows = [_stamp(row, config, silver, run_id) for row in archived.rows]
         if not rows:
             return archived
@@ -126,81 +117,47 @@ def _stamp(
     return {"pipeline": config.name, "silver": silver.name, **row, **stamps}
 
 
-def _count_batches(
-    spark: SparkSession,
-    config: PipelineConfig,
-    silver: SilverConfig,
-    *,
-    facts: CheckpointFacts,
-    last: int,
-) -> Archived:
-    batches = list_batches(facts, after=last)
-    files = list_files(config.bronze_location, batches)
-    commits = _silver_commits(config, silver, facts, last)
-    count = _Counter(spark, config.bronze_location, silver)
-    rows = [
-        {
-            **_facts_of(batch, facts),
-            **count(batch, files[batch.batch_id]),
-            **_emitted(commits.get(batch.batch_id)),
-        }
-        for batch in batches
-    ]
-    return Archived(tuple(rows), tuple(_notes(silver, rows, facts, last)))
-
-
 @dataclass(frozen=True)
-class _Counter:
-    """Counts rows as the stream saw them: same event time, same windows."""
+class _Query:
+    """The query of a silver table whose micro-batches a run archives."""
 
     spark: SparkSession
-    bronze_location: str
+    config: PipelineConfig
     silver: SilverConfig
+    facts: CheckpointFacts
+    run_id: str
 
-    def __call__(
+    def count_batches(self, *, after: int) -> Archived:
+        """Count the batches above ``after``, and treat the late rows of each."""
+        batches = list_batches(self.facts, after=after)
+        files = list_files(self.config.bronze_location, batches)
+        commits = _silver_commits(self.config, self.silver, self.facts, after)
+        rows = [
+            {
+                **_facts_of(batch, self.facts),
+                **self._count(batch, files[batch.batch_id]),
+                **_emitted(commits.get(batch.batch_id)),
+            }
+            for batch in batches
+        ]
+        notes = _notes(self.silver, rows, self.facts, after)
+        return Archived(tuple(rows), tuple(notes))
+
+    def _count(
         self, batch: SilverBatch, files: Sequence[str] | None
     ) -> dict[str, int | None]:
-        if not files:
-            return dict.fromkeys(_BY_ROW, None if files is None else 0)
-        try:
-            row = self._count(files, batch.late_watermark)
-        except AnalysisException as error:
-            if error.getCondition() != "PATH_NOT_FOUND":
-                raise
-            return dict.fromkeys(_BY_ROW)
-        return dict(zip(_BY_ROW, row, strict=True))
-
-    def _count(self, files: Sequence[str], late_watermark: datetime) -> tuple[int, ...]:
-        bronze = self.spark.read.format("delta").load(self.bronze_location)
-        rows = (
-            self.spark.read.schema(self._needed(bronze.schema))
-            .option("basePath", self.bronze_location)
-            .parquet(*map(_escape, files))
-        )
-        counted, ahead = is_selected(self.silver), is_ahead(rows, self.silver)
-        return tuple(
-            with_event_time(rows, self.silver)
-            .agg(
-                F.count("*"),
-                F.count_if(counted & self._is_late(late_watermark)),
-                F.count_if(counted & F.isnull(EVENT_TIME) & ~ahead),
-                F.count_if(counted & ahead),
-            )
-            .collect()[0]
-        )
-
-    def _needed(self, bronze: StructType) -> StructType:
-        """Return the columns that say what becomes of a row."""
-        if self.silver.where is not None:
-            return bronze  # of which Spark reads what the condition names
-        names = {self.silver.event_time.column, PROCESSING_TIME}
-        return StructType([each for each in bronze if each.name in names])
-
-    def _is_late(self, late_watermark: datetime) -> Column:
-        """Return whether a row is missing in its earliest window, which had ended."""
-        duration = F.lit(self.silver.window.grid.duration)
-        window_end = first_window(F.col(EVENT_TIME), self.silver) + duration
-        return window_end <= F.lit(late_watermark)
+        read = BatchRows(self.spark, self.config.bronze_location, self.silver)
+        counts = read.count(batch, files)
+        if files and counts["late_rows"] and self.silver.late_data != "count":
+            LateRows(
+                config=self.config,
+                silver=self.silver,
+                query_id=str(self.facts.query_id),
+                run_id=self.run_id,
+                batch=batch,
+                rows=read.late(batch, files),
+            ).treat()
+        return counts
 
 
 def _facts_of(batch: SilverBatch, facts: CheckpointFacts) -> dict[str, object]:
@@ -257,8 +214,3 @@ def _notes(
     for note in notes:
         _LOG.warning("%s", note)
     return notes
-
-
-def _escape(path: str) -> str:
-    # Spark takes every path for a glob.
-    return re.sub(r"([\[\]{}*?\\])", r"\\\1", path)

@@ -1,4 +1,4 @@
-"""Windows whose rows a replay replaced: recomputed once the stream has emitted them.
+"""Windows with rows that a replay replaced, or that came late: computed from bronze.
 
 Silver's stream does not see a replay. Delta's source passes over a commit that removes
 rows (``skipChangeCommits``), so a window that was open then is emitted with the rows as
@@ -9,7 +9,8 @@ closed, by the code of the backfill. It does not matter then what the stream kne
 - closed before the replay: recomputed right after it;
 - open then: the stream emits it later with the old rows, and it is recomputed;
 - rows that a commit only added (a file that had been in quarantine): the stream reads
-  that commit as any other, drops what is late, and the window is recomputed.
+  that commit as any other, drops what is late, and the window is recomputed;
+- rows that came late, with ``late_data: repair``: their windows are closed already.
 """
 
 from __future__ import annotations
@@ -22,7 +23,6 @@ import msgspec
 from sluice.delta.log import open_table
 from sluice.errors import Condition, RetryableError
 from sluice.history.replays import (
-    STEP,
     TouchedWindows,
     keep_touched,
     list_touched,
@@ -44,7 +44,7 @@ _MAX_INTERVALS = 64
 def recompute_replayed(
     config: PipelineConfig, silver: SilverConfig, *, run_id: str
 ) -> list[str]:
-    """Recompute the replayed windows that are closed; return what was done.
+    """Recompute the touched windows that are closed; return what was done.
 
     May be called at any time and by several processes; the rest is left to the next
     call. Where another process writes the table in this moment, all is.
@@ -59,20 +59,21 @@ def recompute_replayed(
     if not due or open_table(config.silver_location(silver)) is None:
         return []
     joined = tuple(join_intervals(due, at_most=_MAX_INTERVALS))
-    asked = Recomputation(config, silver, joined, run_id, STEP)
+    reason = " and ".join(sorted({each.reason for each in touched}))
+    asked = Recomputation(config, silver, joined, run_id, reason)
     try:
         found = recompute(asked, closed)
     except RetryableError as error:
         if error.condition is not Condition.COMMIT_CONFLICT:
             raise
-        _LOG.warning("silver %s: replayed windows wait: %s", silver.name, error)
-        return [f"replayed windows of {silver.name!r} wait for the next run: {error}"]
+        _LOG.warning("silver %s: %s: windows wait: %s", silver.name, reason, error)
+        return [f"{reason}: windows of {silver.name!r} wait for the next run: {error}"]
     for each in rest:
         keep_touched(config, silver.name, each)
     # Counted as the replay does: once each, however many groups they have.
     count = silver.window.grid.count(join_intervals(due))
     rows = f"{found.windows_replaced} rows"
-    return [f"replay: {count} windows of {silver.name!r} recomputed, {rows}"]
+    return [f"{reason}: {count} windows of {silver.name!r} recomputed, {rows}"]
 
 
 def _split(

@@ -199,8 +199,9 @@ def _run_query(
     def archive() -> None:
         run_id = hold.lease.run_id
         archived.append(archive_batches(spark, config, silver, run_id=run_id))
-        for note in recompute_replayed(config, silver, run_id=run_id):
-            _LOG.info("%s", note)
+        archived.append(
+            Archived(notes=tuple(recompute_replayed(config, silver, run_id=run_id)))
+        )
 
     if hold.stop_reason:
         return Archived(), None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from pyspark.errors import AnalysisException
@@ -11,6 +11,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - its usual name
 from pyspark.sql.types import DateType, StringType, TimestampNTZType, TimestampType
 
+from sluice.checkpoint.watermark import EPOCH
 from sluice.columns import PROCESSING_TIME
 from sluice.config.moments import names_zone
 from sluice.config.silver import WINDOW_COLUMNS
@@ -80,6 +81,22 @@ def first_window(event_time: Column, silver: SilverConfig) -> Column:
 def last_window(event_time: Column, silver: SilverConfig) -> Column:
     """Return when the latest window of ``event_time`` starts; null has none."""
     return _last_start(event_time, silver)
+
+
+def list_starts(timed: DataFrame, silver: SilverConfig) -> frozenset[datetime]:
+    """Return the starts of the windows that rows with an event time fall into."""
+    moment = F.col(EVENT_TIME)
+    # As numbers: PySpark would give moments in the time zone of this process.
+    bounds = timed.where(moment.isNotNull()).select(
+        F.unix_micros(first_window(moment, silver)).alias("first"),
+        F.unix_micros(last_window(moment, silver)).alias("last"),
+    )
+    step = silver.window.grid.slide // timedelta(microseconds=1)
+    return frozenset(
+        EPOCH + timedelta(microseconds=start)
+        for first, last in bounds.distinct().collect()
+        for start in range(first, last + 1, step)
+    )
 
 
 def check_columns(bronze: DataFrame, silver: SilverConfig) -> None:

@@ -1,0 +1,98 @@
+"""The rows that a silver micro-batch read, as the stream saw them: counted, or late."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from pyspark.errors import AnalysisException
+from pyspark.sql import functions as F  # noqa: N812 - its usual name
+from pyspark.sql.types import StructType
+
+from sluice.columns import PROCESSING_TIME
+from sluice.silver.batches import SilverBatch
+from sluice.silver.transform import (
+    EVENT_TIME,
+    first_window,
+    is_ahead,
+    is_selected,
+    with_event_time,
+)
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column, DataFrame, SparkSession
+
+    from sluice.config import SilverConfig
+
+COUNTED = ("input_rows", "late_rows", "null_event_time_rows", "future_rows")
+
+
+@dataclass(frozen=True)
+class BatchRows:
+    """Reads the data files of a micro-batch: same event time, same windows."""
+
+    spark: SparkSession
+    bronze_location: str
+    silver: SilverConfig
+
+    def count(
+        self, batch: SilverBatch, files: Sequence[str] | None
+    ) -> dict[str, int | None]:
+        """Return what is ``COUNTED``; None where bronze no longer has the files."""
+        if not files:
+            return dict.fromkeys(COUNTED, None if files is None else 0)
+        try:
+            row = self._count(files, batch.late_watermark)
+        except AnalysisException as error:
+            if error.getCondition() != "PATH_NOT_FOUND":
+                raise
+            return dict.fromkeys(COUNTED)
+        return dict(zip(COUNTED, row, strict=True))
+
+    def late(self, batch: SilverBatch, files: Sequence[str]) -> DataFrame:
+        """Return the late rows with all columns of bronze, and their event time."""
+        rows = with_event_time(self._read(files, self._bronze_schema()), self.silver)
+        is_late = self._is_late(batch.late_watermark)
+        return rows.where(is_selected(self.silver) & is_late)
+
+    def _count(self, files: Sequence[str], late_watermark: datetime) -> tuple[int, ...]:
+        rows = self._read(files, self._needed(self._bronze_schema()))
+        counted, ahead = is_selected(self.silver), is_ahead(rows, self.silver)
+        return tuple(
+            with_event_time(rows, self.silver)
+            .agg(
+                F.count("*"),
+                F.count_if(counted & self._is_late(late_watermark)),
+                F.count_if(counted & F.isnull(EVENT_TIME) & ~ahead),
+                F.count_if(counted & ahead),
+            )
+            .collect()[0]
+        )
+
+    def _bronze_schema(self) -> StructType:
+        return self.spark.read.format("delta").load(self.bronze_location).schema
+
+    def _read(self, files: Sequence[str], schema: StructType) -> DataFrame:
+        reader = self.spark.read.schema(schema).option("basePath", self.bronze_location)
+        return reader.parquet(*map(_escape, files))
+
+    def _needed(self, bronze: StructType) -> StructType:
+        """Return the columns that say what becomes of a row."""
+        if self.silver.where is not None:
+            return bronze  # of which Spark reads what the condition names
+        names = {self.silver.event_time.column, PROCESSING_TIME}
+        return StructType([each for each in bronze if each.name in names])
+
+    def _is_late(self, late_watermark: datetime) -> Column:
+        """Return whether a row is missing in its earliest window, which had ended."""
+        duration = F.lit(self.silver.window.grid.duration)
+        window_end = first_window(F.col(EVENT_TIME), self.silver) + duration
+        return F.coalesce(window_end <= F.lit(late_watermark), F.expr("false"))
+
+
+def _escape(path: str) -> str:
+    # Spark takes every path for a glob.
+    return re.sub(r"([\[\]{}*?\\])", r"\\\1", path)

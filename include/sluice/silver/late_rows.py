@@ -1,0 +1,78 @@
+"""What becomes of late rows beside their count: kept in a table, or taken in.
+
+Both are done before the micro-batch that dropped them is archived, and again if that is
+cut off: the table takes a batch once, and a window that is computed twice is the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from pyspark.sql import functions as F  # noqa: N812 - its usual name
+
+from sluice.history.replays import LATE_ROWS, TouchedWindows, keep_touched
+from sluice.silver.transform import EVENT_TIME, first_window, list_starts
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+    from sluice.config import PipelineConfig, SilverConfig
+    from sluice.silver.batches import SilverBatch
+
+
+@dataclass(frozen=True, kw_only=True)
+class LateRows:
+    """The late ``rows`` of one micro-batch of a silver table, with an event time."""
+
+    config: PipelineConfig
+    silver: SilverConfig
+    query_id: str
+    run_id: str
+    batch: SilverBatch
+    rows: DataFrame
+
+    def treat(self) -> None:
+        """Do what ``late_data`` says, beside the count."""
+        if self.silver.late_data == "quarantine":
+            self._put_aside()
+        elif self.silver.late_data == "repair":
+            self._touch()
+
+    def _put_aside(self) -> None:
+        """Append the rows to the side table, with the first window they missed."""
+        columns = [each for each in self.rows.columns if each != EVENT_TIME]
+        start = first_window(F.col(EVENT_TIME), self.silver)
+        end = start + F.lit(self.silver.window.grid.duration)
+        (
+            self.rows.select(
+                *(F.col(f"`{each}`") for each in columns),
+                start.alias("_window_start"),
+                end.alias("_window_end"),
+                F.lit(self.batch.late_watermark).alias("_watermark"),
+                F.lit(self.query_id).alias("_query_id"),
+                F.lit(self.batch.batch_id).cast("bigint").alias("_batch_id"),
+            )
+            .write.format("delta")
+            .mode("append")
+            .option("mergeSchema", "true")
+            .option("txnAppId", f"sluice-late-{self.query_id}")
+            .option("txnVersion", self.batch.batch_id)
+            .save(self.config.late_location(self.silver))
+        )
+
+    def _touch(self) -> None:
+        """Have the closed windows that the rows missed computed from bronze."""
+        grid = self.silver.window.grid
+        starts = grid.cover(list_starts(self.rows, self.silver))
+        missed, _ = grid.split_closed(starts, self.batch.late_watermark)
+        touched = TouchedWindows(
+            replay_id=f"late-{self.query_id}-{self.batch.batch_id}",
+            run_id=self.run_id,
+            at=datetime.now(UTC),
+            after_version=self.batch.end_version - 1,
+            spans=tuple(missed),
+            reason=LATE_ROWS,
+        )
+        keep_touched(self.config, self.silver.name, touched)
