@@ -38,6 +38,8 @@ INPUTS = (
     "include/sluice/spark/LinkedFile.java",
     "include/sluice/spark/LinkingLogStore.java",
     "include/sluice/spark/ReadFiles.java",
+    "include/sluice/spark/TableTypes.java",
+    "include/sluice/spark/WideningCheck.java",
     "include/sluice/spark/setup/jars.lock",
     "include/sluice/spark/setup/jars.py",
     "include/sluice/spark/setup/java.py",

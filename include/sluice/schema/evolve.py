@@ -206,5 +206,5 @@ def _evolved_error(
 
 _TABLE_WIDENS = (
     ", with mergeSchema, into a Delta table that has the property "
-    "delta.enableTypeWidening = true, for another would cut values short"
+    "delta.enableTypeWidening = true, for another gets none of these rows"
 )

@@ -66,8 +66,10 @@ from sluice.versions import ledger_offset, release, require_known_offset
 Offset = dict[str, Any]
 # Looking whether the ledger has many small files costs opening three tables.
 _COMPACT_EVERY = 100
-# Java's option for a schema that is given, which Spark hands over after ``load`` only.
+# Java's option for a schema that is given, which Spark hands over after ``load`` only,
+# and the one by which it says that it holds rows against the types of a Delta table.
 _GIVEN_SCHEMA = "sluice.givenschema"
+_CHECKS_TYPES = "sluice.checkstypes"
 
 METADATA_TYPE = StructType(
     [
@@ -93,10 +95,12 @@ class CloudFilesDataSource(DataSource):
             UsageError: an option is unknown, wrong, missing, or not built yet, or does
                 not go with the schema.
         """
-        own = {name: text for name, text in options.items() if name != _GIVEN_SCHEMA}
+        java = {_GIVEN_SCHEMA, _CHECKS_TYPES}
+        own = {name: text for name, text in options.items() if name not in java}
         super().__init__(with_prefixes(own))
         self._parsed = parse_options(self.options)
         self._infers = False
+        self._checks_types = _CHECKS_TYPES in options
         if _GIVEN_SCHEMA in options:
             given = json.loads(options[_GIVEN_SCHEMA])
             self.streamReader(StructType.fromJson(given))
@@ -108,9 +112,16 @@ class CloudFilesDataSource(DataSource):
         return "cloudFiles"
 
     def schema(self) -> StructType:
-        """Return the kept or inferred schema; called when the user gives none."""
+        """Return the kept or inferred schema; called when the user gives none.
+
+        Raises:
+            UsageError: columns are to widen, and nothing would hold them against the
+                table; or no schema can be inferred.
+        """
         # Spark keeps this object, and so what a format does without a schema.
         options = self._parsed = parse_options(with_inferred(self.options))
+        if options.widens and not (self._checks_types or options.pipeline):
+            raise _unchecked_error()
         self._infers = True
         rescued = options.rescued_column or RESCUED_DATA
         # A field that is called like a column of ours is rescued, as any unknown one.
@@ -341,6 +352,17 @@ def plan_reading(options: CloudFilesOptions, output: pa.Schema) -> ReadPlan:
         base=plain_root(options.path),
         reserved=_reserved(options) | undone,
         partition_columns=_partition_columns(options, output.names, kept),
+    )
+
+
+def _unchecked_error() -> UsageError:
+    return UsageError(
+        Condition.OPTION_UNSUPPORTED,
+        "cloudFiles: option 'cloudFiles.schemaEvolutionMode' is "
+        "'addNewColumnsWithTypeWidening', and this session lacks the jar that holds "
+        "wider values against the types of the table, which would cut them short: "
+        "start it by sluice.session.spark_session, or with the jar on its class path "
+        "(docs/options.md), or set the option to 'addNewColumns'",
     )
 
 

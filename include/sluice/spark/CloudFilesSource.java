@@ -24,6 +24,7 @@ public final class CloudFilesSource extends PythonDataSourceV2 implements DataSo
 
   private static final String METADATA_COLUMN = "sluice.metadataColumn";
   private static final String GIVEN_SCHEMA = "sluice.givenSchema";
+  private static final String CHECKS_TYPES = "sluice.checksTypes";
   private static final String[] RESCUED_COLUMN = {
     "rescuedDataColumn", "cloudFiles.rescuedDataColumn"
   };
@@ -55,7 +56,7 @@ public final class CloudFilesSource extends PythonDataSourceV2 implements DataSo
   public PythonDataSourceCreationResult getOrCreateDataSourceInPython(
       String name, CaseInsensitiveStringMap options, Option schema) {
     return origin == null
-        ? super.getOrCreateDataSourceInPython(name, withoutMetadata(options), schema)
+        ? super.getOrCreateDataSourceInPython(name, withOwn(options), schema)
         : origin.getOrCreateDataSourceInPython(name, options, schema);
   }
 
@@ -69,9 +70,13 @@ public final class CloudFilesSource extends PythonDataSourceV2 implements DataSo
     return new CloudFilesTable(this, withRescued(schema, options));
   }
 
-  /** Return {@code options} so that Python adds no ordinary column, unless asked to. */
-  private static CaseInsensitiveStringMap withoutMetadata(CaseInsensitiveStringMap options) {
-    return options.containsKey(METADATA_COLUMN) ? options : with(options, METADATA_COLUMN, "false");
+  /**
+   * Return {@code options} so that Python adds no ordinary column, unless asked to, and knows that
+   * {@link WideningCheck} is there.
+   */
+  private static CaseInsensitiveStringMap withOwn(CaseInsensitiveStringMap options) {
+    CaseInsensitiveStringMap checked = with(options, CHECKS_TYPES, "true");
+    return options.containsKey(METADATA_COLUMN) ? checked : with(checked, METADATA_COLUMN, "false");
   }
 
   private static CaseInsensitiveStringMap with(

@@ -4,12 +4,14 @@ A Python source has no hidden columns. A Java source of the same name, which Spa
 first, extends Spark's own class for Python sources by one: ``_metadata``. It also has
 the options checked at ``load``, and adds the column for rescued data to a schema that
 lacks it. A rule gives ``input_file_name()`` the path, and ``STREAM read_files(…)`` is
-the stream in SQL. Without the jar on the class path all of this is as for any Python
+the stream in SQL. A check holds a stream that widens its columns against its Delta
+table. Without the jar on the class path all of this is as for any Python
 source.
 """
 
 from __future__ import annotations
 
+from sluice.spark.setup.jars import LOCK
 from sluice.spark.setup.java_classes import JavaClasses
 
 _SPARK = "org.apache.spark.sql"
@@ -22,8 +24,10 @@ SOURCE_CLASSES = JavaClasses(
         "FileMetadata",
         "InputFileNames",
         "ReadFiles",
+        "TableTypes",
+        "WideningCheck",
     ),
-    locks=(),
+    locks=(LOCK,),
     purpose="it makes `_metadata` of cloudFiles a hidden column",
     set_up="run `make setup`",
     services={
@@ -31,6 +35,7 @@ SOURCE_CLASSES = JavaClasses(
         f"{_SPARK}.SparkSessionExtensionsProvider": (
             "sluice.source.InputFileNames",
             "sluice.source.ReadFiles",
+            "sluice.source.WideningCheck",
         ),
     },
 )
