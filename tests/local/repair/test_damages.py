@@ -238,10 +238,8 @@ NAMES = ("a.json", "b.json", "c.json", "d.json")
 
 
 @pytest.fixture(scope="module")
-def built(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Kept:
-    """Build a pipeline that has read four files."""
+def built(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Kept]:
+    """Build a pipeline that has read four files; keep it before and after archiving."""
     lake = tmp_path_factory.mktemp("lake")
     pipeline = PipelineBuilder(pipeline_config(lake, silver=True))
     for minute, name in enumerate(NAMES):
@@ -249,15 +247,15 @@ def built(
         pipeline.run_batch()
         if minute % 2:
             pipeline.run_silver_batch([window(5 * minute)])
-    if request.param == "archived":
-        archive_history(pipeline.config)
-    return Kept(pipeline)
+    fresh = Kept(pipeline)
+    archive_history(pipeline.config)
+    return {"fresh": fresh, "archived": Kept(pipeline)}
 
 
 @pytest.fixture
-def pipeline(built: Kept) -> PipelineBuilder:
-    """Return that pipeline."""
-    return built.put_back()
+def pipeline(built: dict[str, Kept], state: str) -> PipelineBuilder:
+    """Return that pipeline in one of its states."""
+    return built[state].put_back()
 
 
 def count_windows(pipeline: PipelineBuilder) -> int:
@@ -279,7 +277,7 @@ STATES = [
 ]
 
 
-@pytest.mark.parametrize(("built", "case"), STATES, indirect=["built"])
+@pytest.mark.parametrize(("state", "case"), STATES)
 def test_damage_is_refused_found_and_mended(
     pipeline: PipelineBuilder, case: Case
 ) -> None:
@@ -307,7 +305,7 @@ def test_damage_is_refused_found_and_mended(
     assert plan_repair(pipeline.config).repair is None
 
 
-@pytest.mark.parametrize("built", ["fresh", "archived"], indirect=True)
+@pytest.mark.parametrize("state", ["fresh", "archived"])
 def test_pipeline_that_is_whole_is_let_pass(pipeline: PipelineBuilder) -> None:
     """Nothing is refused, found or repaired."""
     preflight(pipeline.config, run_id="run")
