@@ -14,24 +14,31 @@ BOTH := -n 2 --dist loadfile --no-loadscope-reorder
 CODE := include $(wildcard jobs dags benchmarks)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-fast test-long up down cluster cluster-down lint types fmt unit \
-	spark recovery dags e2e compose compose-env bench soak s3-jars wheel docs sample doctor lock \
-	ci clean
+.PHONY: help packages setup ready run test test-fast test-long up down cluster cluster-down lint \
+	types fmt unit spark recovery dags e2e compose compose-env bench soak s3-jars wheel docs \
+	sample doctor lock ci clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
-setup: ## make .venv with packages, jars and Spark's configuration (once)
+packages:
+	@$(PYTHON) include/bootstrap.py packages
+
+setup: packages ## make .venv with packages, jars and Spark's configuration (once)
 	@$(PYTHON) include/bootstrap.py
 
 run: setup ## land the next hour of sample orders and run the DAG; LAND=0, PIPELINE=name
 	@$(VENV)/python -m sluice.local.airflow run --pipeline $(PIPELINE) \
 	  $(if $(LAND),--land $(LAND))
 
-test: setup lint types ## lint, types and every test but the long ones
+# Java's classes are archived while mypy works: each of them keeps one core busy.
+ready:
+	@$(MAKE) --no-print-directory --jobs 2 setup lint types
+
+test: ready ## lint, types and every test but the long ones
 	$(PYTEST) $(SHORT) $(BOTH) $(SLOWEST) $(SLUICE_TESTS)
 
-test-fast: setup lint types ## lint, types and the tests without a JVM
+test-fast: ready ## lint, types and the tests without a JVM
 	$(PYTEST) $(SHORT) $(BOTH) $(FAST_TESTS)
 
 test-long: setup ## the tests that are too long for `make test`
@@ -50,7 +57,7 @@ cluster: setup ## start a Spark cluster on this machine; WORKERS=2, SPARK_PORT=7
 cluster-down: setup ## stop what `make cluster` started
 	@$(VENV)/python -m sluice.local.cluster down
 
-lint: setup ## ruff, import contracts and docstrings of the tests
+lint: packages ## ruff, import contracts and docstrings of the tests
 	$(VENV)/ruff check .
 	$(VENV)/ruff format --check .
 	$(VENV)/lint-imports
@@ -58,10 +65,10 @@ lint: setup ## ruff, import contracts and docstrings of the tests
 	@.ci/refuse-hosts
 	@.ci/refuse-words
 
-types: setup ## mypy, strict
+types: packages ## mypy, strict
 	$(VENV)/mypy
 
-fmt: setup ## let ruff mend and format
+fmt: packages ## let ruff mend and format
 	$(VENV)/ruff check --fix .
 	$(VENV)/ruff format .
 

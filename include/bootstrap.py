@@ -1,7 +1,8 @@
 """Set-up of this checkout: ``python3 include/bootstrap.py``; a second run does nothing.
 
 It needs no package: it makes ``.venv``, installs the locked packages and this project,
-and lets the new interpreter fetch the jars and prepare Java and Spark.
+and lets the new interpreter fetch the jars and prepare Java and Spark. The argument
+``packages`` leaves out Java and Spark: lint and types do without them.
 """
 
 from __future__ import annotations
@@ -14,15 +15,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 OLDEST_PYTHON = (3, 11)
+PACKAGE_INPUTS = ("requirements.lock", "pyproject.toml", "include/bootstrap.py")
 INPUTS = (
-    "requirements.lock",
-    "pyproject.toml",
-    "include/bootstrap.py",
+    *PACKAGE_INPUTS,
     "include/sluice/spark/setup/compiler.py",
     "include/sluice/spark/disk.py",
     "include/sluice/spark/source.py",
@@ -61,31 +61,31 @@ def main() -> int:
     """Set up what is missing and return the exit code."""
     try:
         require_python(sys.version_info[:2])
-        set_up(ROOT)
+        set_up(ROOT, only_packages=sys.argv[1:] == ["packages"])
     except SetUpError as error:
         print(f"set-up: {error}", file=sys.stderr)
         return 1
     return 0
 
 
-def set_up(root: Path) -> None:
-    """Bring ``root/.venv`` up to date; the stamp is written last.
+def set_up(root: Path, *, only_packages: bool = False) -> None:
+    """Bring ``root/.venv`` up to date, or only the packages in it."""
+    _once(root, "packages", PACKAGE_INPUTS, make_packages)
+    if not only_packages:
+        _once(root, "spark", INPUTS, prepare_spark)
 
-    A set-up that was killed leaves no stamp, and every step can be run again.
-    """
-    venv = root / ".venv"
-    stamp = venv / ".sluice-set-up"
-    wanted = fingerprint(root, INPUTS)
-    if is_current(stamp, wanted):
-        return
-    started = time.monotonic()
-    stamp.unlink(missing_ok=True)
-    python = make_venv(venv)
-    install_packages(python, root)
+
+def make_packages(root: Path) -> None:
+    """Make the environment and install into it; Spark is then prepared again."""
+    _stamp(root, "spark").unlink(missing_ok=True)
+    install_packages(make_venv(root / ".venv"), root)
+
+
+def prepare_spark(root: Path) -> None:
+    """Let the interpreter of the environment fetch the jars and prepare Java."""
     _say("Spark: jars, Java, configuration")
+    python = root / ".venv" / "bin" / "python"
     _run([str(python), "-m", "sluice.spark.setup.prepare"], root)
-    stamp.write_text(wanted, encoding="utf-8")
-    _say(f"ready after {time.monotonic() - started:.0f} s")
 
 
 def require_python(version: tuple[int, int]) -> None:
@@ -186,6 +186,29 @@ def locked(package: str, lock: str) -> str:
     if pin is None:
         raise SetUpError(f"requirements.lock does not pin {package}: run `make lock`")
     return pin[0]
+
+
+def _once(
+    root: Path, name: str, inputs: Iterable[str], work: Callable[[Path], None]
+) -> None:
+    """Do ``work`` unless it was done with these very inputs; the stamp is written last.
+
+    Work that was killed leaves no stamp, and every step can be run again.
+    """
+    stamp = _stamp(root, name)
+    wanted = fingerprint(root, inputs)
+    if is_current(stamp, wanted):
+        return
+    started = time.monotonic()
+    stamp.unlink(missing_ok=True)
+    work(root)
+    stamp.write_text(wanted, encoding="utf-8")
+    _say(f"{name} ready after {time.monotonic() - started:.0f} s")
+
+
+def _stamp(root: Path, name: str) -> Path:
+    """Return the file that says with which inputs a part of set-up was done."""
+    return root / ".venv" / f".sluice-{name}"
 
 
 def _installs(install: list[str], root: Path) -> bool:

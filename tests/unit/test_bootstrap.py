@@ -51,6 +51,17 @@ def test_a_second_set_up_does_nothing(checkout: Path, steps: list[str]) -> None:
     assert steps == ["venv", "packages", "spark"]
 
 
+def test_packages_alone_come_first_and_only_once(
+    checkout: Path, steps: list[str]
+) -> None:
+    """Lint and types begin with them while Java and Spark are prepared."""
+    bootstrap.set_up(checkout, only_packages=True)
+    bootstrap.set_up(checkout, only_packages=True)
+    assert steps == ["venv", "packages"]
+    bootstrap.set_up(checkout)
+    assert steps == ["venv", "packages", "spark"]
+
+
 @pytest.mark.parametrize("name", bootstrap.INPUTS)
 def test_a_changed_input_sets_up_again(
     checkout: Path, steps: list[str], name: str
@@ -59,7 +70,9 @@ def test_a_changed_input_sets_up_again(
     bootstrap.set_up(checkout)
     (checkout / name).write_text("changed")
     bootstrap.set_up(checkout)
-    assert len(steps) == 6
+    is_package = name in bootstrap.PACKAGE_INPUTS
+    again = ["venv", "packages", "spark"] if is_package else ["spark"]
+    assert steps == ["venv", "packages", "spark", *again]
 
 
 def test_an_interrupted_set_up_is_run_again(
