@@ -65,6 +65,7 @@ class CleanEnvironment:
             "JDK_JAVA_OPTIONS": (
                 "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m"
                 " -XX:+UseSerialGC -XX:MetaspaceSize=256m"
+                " -XX:+UnlockDiagnosticVMOptions -XX:-BytecodeVerificationRemote"
             ),
         }
 
