@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -28,6 +29,7 @@ BRONZE = pa.schema(
         pa.field("_processing_date", pa.date32()),
     ]
 )
+LANDED = "order_date string, total_amount double, payment_method string"
 SILVER = {
     "name": "orders_windowed_aggregates",
     "event_time": {"column": "order_date"},
@@ -49,7 +51,12 @@ class SilverLake:
     @classmethod
     def at(cls, folder: Path, **silver) -> SilverLake:
         """Return an empty lake; ``silver`` replaces keys of its only silver table."""
-        raw = {"name": "orders", "lake": str(folder), "silver": [{**SILVER, **silver}]}
+        raw = {
+            "name": "orders",
+            "lake": str(folder),
+            "bronze": {"source": {"schema": LANDED}},
+            "silver": [{**SILVER, **silver}],
+        }
         return cls(PipelineConfig.model_validate(raw))
 
     @property
@@ -76,6 +83,12 @@ class SilverLake:
     def checkpoint(self) -> str:
         """The checkpoint of the silver query."""
         return self.config.silver_checkpoint_location(self.silver)
+
+    def land(self, name: str, *orders: dict) -> None:
+        """Land a file of ``orders``, for bronze to read."""
+        path = Path(self.config.landing_location, name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("\n".join(map(json.dumps, orders)))
 
     def put(self, *orders: dict) -> None:
         """Append ``orders`` to bronze as one version."""

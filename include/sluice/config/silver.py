@@ -15,6 +15,15 @@ from sluice.config.moments import require_pattern, require_time_zone
 from sluice.intervals import WindowGrid
 from sluice.times import parse_duration
 
+_DEFINING = {
+    "event_time",
+    "window",
+    "where",
+    "group_by",
+    "aggregates",
+    # Of windows that are open when it changes, those without new rows would be missing.
+    "output_mode",
+}
 WINDOW_COLUMNS = ("window_start", "window_end")
 # What Delta takes in no name of a column, unless the table maps its columns.
 _NOT_IN_NAMES = re.compile(r"[ ,;{}()\n\t=]")
@@ -22,6 +31,19 @@ _NOT_IN_NAMES = re.compile(r"[ ,;{}()\n\t=]")
 
 def _as_list(value: object) -> object:
     return [value] if isinstance(value, str) else value
+
+
+def _require_output_mode(mode: str) -> str:
+    if mode in ("append", "update"):
+        return mode
+    if mode == "complete":
+        message = (
+            "'complete' keeps every window in the state for good, with the rows from "
+            "before any replay; write 'update', whose table has all windows as well"
+        )
+    else:
+        message = f"expected 'append' or 'update', got {mode!r}"
+    raise ValueError(message)
 
 
 Pattern = Annotated[str, AfterValidator(require_pattern)]
@@ -90,7 +112,7 @@ class SilverConfig(Block):
     where: str | None = None
     group_by: list[str] = Field(default_factory=list)
     aggregates: dict[str, Aggregate] = Field(min_length=1)
-    output_mode: Literal["append"] = "append"
+    output_mode: Annotated[str, AfterValidator(_require_output_mode)] = "append"
     late_data: Literal["count", "quarantine", "repair"] = "count"
     deduplicate: Literal[False] = False
     table: str | None = None
@@ -116,8 +138,7 @@ class SilverConfig(Block):
     @property
     def definition(self) -> str:
         """What the state and the emitted windows of the query depend on, as JSON."""
-        keys = {"event_time", "window", "where", "group_by", "aggregates"}
-        found = self.model_dump(mode="json", include=keys)
+        found = self.model_dump(mode="json", include=_DEFINING)
         # What is read from now on may be limited otherwise.
         del found["event_time"]["max_ahead"]
         return json.dumps(found, sort_keys=True)

@@ -64,6 +64,14 @@ class TableCommit:
         counts = [file.rows for file in self.added if file.rows is not None]
         return sum(counts) if len(counts) == len(self.added) else None
 
+    @property
+    def rows_written(self) -> int | None:
+        """Rows that are new or changed: a MERGE also copies those beside them."""
+        if self.operation != "MERGE":
+            return self.rows
+        names = ("numTargetRowsInserted", "numTargetRowsUpdated")
+        return sum(int(self.metrics.get(name, 0)) for name in names)
+
 
 def read_commits(table_location: str, *, after: int = -1) -> list[TableCommit]:
     """Return the commits still in the log with a version above ``after``, oldest first.

@@ -147,7 +147,8 @@ def _rows(commit: TableCommit | None) -> int | None:
     if commit is None:
         return None
     counted = commit.metrics.get("numOutputRows")
-    return int(counted) if counted is not None else commit.rows
+    has_count = counted is not None and commit.operation != "MERGE"
+    return int(str(counted)) if has_count else commit.rows_written
 
 
 def _watermark(time_ms: int) -> datetime | None:

@@ -187,7 +187,7 @@ def _silver_commits(
 
 def _emitted(commit: TableCommit | None) -> dict[str, int | None]:
     return {
-        "windows_emitted": commit.rows if commit else None,
+        "windows_emitted": commit.rows_written if commit else None,
         "table_version": commit.version if commit else None,
     }
 

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from sluice.checkpoint import read_checkpoint
 from sluice.checkpoint.definition import keep_definition
-from sluice.checkpoint.write import clear_unplanned
+from sluice.checkpoint.write import clear_unplanned, give_query_id
 from sluice.control.hold import hold_lease
 from sluice.control.query import await_query
 from sluice.delta.log import open_table
@@ -18,6 +18,7 @@ from sluice.history import archive_history, record_step
 from sluice.model import StepSummary
 from sluice.rules.require import require_fit, require_nothing_begun
 from sluice.silver.late import COUNTED, Archived, archive_batches
+from sluice.silver.merge import merge_windows
 from sluice.silver.replayed import recompute_replayed
 from sluice.silver.transform import aggregate_windows, check_columns
 from sluice.spark.failures import translated
@@ -117,6 +118,13 @@ def stream_bronze(spark: SparkSession, config: PipelineConfig) -> DataFrame:
     )
 
 
+def _query_id(checkpoint: str) -> str:
+    """Return the id that Spark gives the query, which it may be the first to have."""
+    give_query_id(checkpoint)
+    facts = read_checkpoint(checkpoint)
+    return str(facts.query_id if facts else None)
+
+
 def fit_empty_table(
     spark: SparkSession,
     config: PipelineConfig,
@@ -172,13 +180,17 @@ def start_silver(
     """Start the query from the bronze table into the silver table."""
     windows = aggregate_windows(stream_bronze(spark, config), silver)
     fit_empty_table(spark, config, silver, windows.schema)
+    checkpoint = config.silver_checkpoint_location(silver)
+    location = config.silver_location(silver)
     writer = (
-        windows.writeStream.format("delta")
-        .outputMode(silver.output_mode)
+        windows.writeStream.outputMode(silver.output_mode)
         .queryName(_name(config, silver))
-        .option("checkpointLocation", config.silver_checkpoint_location(silver))
+        .option("checkpointLocation", checkpoint)
     )
-    return apply_trigger(writer, trigger).start(config.silver_location(silver))
+    if silver.output_mode == "update":
+        write = merge_windows(location, silver, _query_id(checkpoint))
+        return apply_trigger(writer.foreachBatch(write), trigger).start()
+    return apply_trigger(writer.format("delta"), trigger).start(location)
 
 
 def _run_query(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -116,7 +115,7 @@ def test_another_definition_is_refused_until_the_table_is_computed_again(
 ) -> None:
     """Spark would go on with the old state, and count an order in both windows."""
     begun = SilverLake.at(tmp_path)
-    land(begun, "00:00:00", "00:06:00", "01:00:00")
+    begun.land("a.json", *map(order, ("00:00:00", "00:06:00", "01:00:00")))
     run_bronze(begun.config, run_id="run")
     run(begun)
     assert len(read_silver(begun.silver_location)) == 2
@@ -142,10 +141,3 @@ def test_another_definition_is_refused_until_the_table_is_computed_again(
     (row,) = read_delta(changed.silver_location).to_pylist()
     assert row["latest"] == "2025-01-01 00:06:00"
     assert run_audit(changed.config).verdict == "ok"
-
-
-def land(lake: SilverLake, *times: str) -> None:
-    """Land a file with an order at each of ``times``."""
-    path = Path(lake.config.landing_location, "a.json")
-    path.parent.mkdir(parents=True)
-    path.write_text("\n".join(json.dumps(order(each)) for each in times))

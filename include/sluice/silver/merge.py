@@ -1,0 +1,86 @@
+"""Windows that change until they are closed: each micro-batch is merged into the table.
+
+A micro-batch is one Delta commit with the transaction of the query, as the sink of
+Delta writes it: one that is run again changes nothing, and a driver that was overtaken
+does not put older numbers back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import reduce
+from operator import and_
+from typing import TYPE_CHECKING
+
+from delta.tables import DeltaTable
+from pyspark.sql import functions as F  # noqa: N812 - its usual name
+
+from sluice.config.silver import WINDOW_COLUMNS
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+    from sluice.config import SilverConfig
+
+_WRITE = "spark.databricks.delta.write"
+
+
+def merge_windows(
+    location: str, silver: SilverConfig, query_id: str
+) -> Callable[[DataFrame, int], None]:
+    """Return what writes a micro-batch of changed windows to the table at ``location``.
+
+    A window that is there already gets the new numbers, any other is added.
+    """
+    keys = [*WINDOW_COLUMNS, *silver.group_by]
+
+    def write(changed: DataFrame, batch_id: int) -> None:
+        spark = changed.sparkSession
+        create = DeltaTable.createIfNotExists(spark).location(location)
+        table = create.addColumns(changed.schema).execute()
+        transaction = {"txnAppId": query_id, "txnVersion": str(batch_id)}
+        # Spark would compute them for the question and again for the MERGE.
+        windows = changed.persist()
+        try:
+            if windows.isEmpty():
+                _append_nothing(windows, location, transaction)
+            else:
+                with _settings(spark, transaction):
+                    _merge(table, windows, keys)
+        finally:
+            windows.unpersist()
+
+    return write
+
+
+def _merge(table: DeltaTable, windows: DataFrame, keys: list[str]) -> None:
+    same = [F.col(f"t.`{key}`").eqNullSafe(F.col(f"s.`{key}`")) for key in keys]
+    (
+        table.alias("t")
+        .merge(windows.alias("s"), reduce(and_, same))
+        .whenMatchedUpdateAll()
+        .whenNotMatchedInsertAll()
+        .execute()
+    )
+
+
+def _append_nothing(
+    windows: DataFrame, location: str, transaction: Mapping[str, str]
+) -> None:
+    """Let the table know the micro-batch, which changed no window."""
+    empty = windows.limit(0).write.format("delta").mode("append")
+    empty.options(**transaction).save(location)
+
+
+@contextmanager
+def _settings(spark: SparkSession, transaction: Mapping[str, str]) -> Iterator[None]:
+    """Have the MERGE of the block carry a transaction, which it takes from settings."""
+    names = {f"{_WRITE}.{name}": value for name, value in transaction.items()}
+    for name, value in names.items():
+        spark.conf.set(name, value)
+    try:
+        yield
+    finally:
+        for name in names:
+            spark.conf.unset(name)

@@ -1,0 +1,75 @@
+"""Output mode ``update``: open windows are in the table too, and change there."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from deltalake import DeltaTable
+
+from sluice.audit import run_audit
+from sluice.bronze.run import run_bronze
+from sluice.silver.backfill import run_backfill
+from sluice.silver.run import run_silver
+from support.oracle import expected_silver, read_silver, snapshot_windows
+from support.silver_lake import SilverLake, order
+
+pytestmark = pytest.mark.usefixtures("spark")
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> SilverLake:
+    """Return an empty lake, its path not a plain one."""
+    return SilverLake.at(tmp_path / "a lake", output_mode="update")
+
+
+def run(lake: SilverLake):
+    """Run silver."""
+    return run_silver(lake.config, lake.silver, run_id="run")
+
+
+def test_open_windows_are_there_at_once_and_change(lake: SilverLake) -> None:
+    """Each run leaves what all rows but the late ones give, a null group as well."""
+    lake.put(order("00:00:00"), order("00:30:00", 2.0), order("00:31:00", method=None))
+    first = run(lake)
+    assert len(read_silver(lake.silver_location)) == 3
+    lake.put(order("00:01:00"), order("00:31:00", 5.0), order("00:32:00", method=None))
+    second = run(lake)
+
+    expected = expected_silver(lake.bronze_location, lake.checkpoint)
+    everything = expected.windows | expected.open_windows
+    assert read_silver(lake.silver_location) == everything
+    assert (first.counts["windows_emitted"], second.counts["windows_emitted"]) == (3, 2)
+    assert second.counts["late_rows"] == expected.late_rows == 1
+
+    start, end = datetime(2025, 1, 1, tzinfo=UTC), datetime(2025, 1, 2, tzinfo=UTC)
+    run_backfill(lake.config, lake.silver, start=start, end=end, run_id="backfill")
+    assert read_silver(lake.silver_location) == snapshot_windows(lake.bronze_location)
+
+
+def test_a_micro_batch_that_comes_again_changes_nothing(tmp_path: Path) -> None:
+    """A driver was killed behind the MERGE: the table knows the batch, and audit."""
+    lake = SilverLake.at(tmp_path, output_mode="update", late_data="repair")
+    lake.land("a.json", order("00:00:00"), order("00:30:00"))
+    run_bronze(lake.config, run_id="run")
+    run(lake)
+    lake.land("b.json", order("00:31:00"), order("00:01:00"))
+    run_bronze(lake.config, run_id="run")
+    run(lake)
+    assert run_audit(lake.config).verdict == "ok"
+    version = DeltaTable(lake.silver_location).version()
+    newest = max(
+        int(each.name) for each in Path(lake.checkpoint, "commits").glob("[0-9]*")
+    )
+    for batch in (newest, newest - 1):
+        Path(lake.checkpoint, "commits", str(batch)).unlink()
+        Path(lake.checkpoint, "commits", f".{batch}.crc").unlink(missing_ok=True)
+    Path(lake.checkpoint, "offsets", str(newest)).unlink()
+    Path(lake.checkpoint, "offsets", f".{newest}.crc").unlink(missing_ok=True)
+
+    run(lake)
+
+    assert DeltaTable(lake.silver_location).version() == version
+    assert read_silver(lake.silver_location) == snapshot_windows(lake.bronze_location)
+    assert run_audit(lake.config).verdict == "ok"
