@@ -52,6 +52,10 @@ class BatchRows:
             return dict.fromkeys(COUNTED)
         return dict(zip(COUNTED, row, strict=True))
 
+    def all(self, files: Sequence[str]) -> DataFrame | None:
+        """Return the rows with all columns of bronze; None where there are no files."""
+        return self._read(files, self._bronze_schema()) if files else None
+
     def late(self, batch: SilverBatch, files: Sequence[str]) -> DataFrame:
         """Return the late rows with all columns of bronze, and their event time."""
         rows = with_event_time(self._read(files, self._bronze_schema()), self.silver)

@@ -45,6 +45,14 @@ def list_batches(facts: CheckpointFacts, *, after: int) -> list[SilverBatch]:
     ]
 
 
+def planned_batch(facts: CheckpointFacts) -> SilverBatch | None:
+    """Return the batch that was planned and not committed, None if its log is gone."""
+    batch = facts.uncommitted
+    if batch is None or (batch > 0 and batch - 1 not in facts.offsets):
+        return None
+    return _batch(batch, facts)
+
+
 def list_files(
     bronze_location: str, batches: Sequence[SilverBatch]
 ) -> dict[int, list[str] | None]:

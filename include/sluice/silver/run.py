@@ -14,9 +14,11 @@ from sluice.checkpoint.write import clear_unplanned, give_query_id
 from sluice.control.hold import hold_lease
 from sluice.control.query import await_query
 from sluice.delta.log import open_table
+from sluice.errors import SluiceError
 from sluice.history import archive_history, record_step
 from sluice.model import StepSummary
 from sluice.rules.require import require_fit, require_nothing_begun
+from sluice.silver.explain import explained
 from sluice.silver.late import COUNTED, Archived, archive_batches
 from sluice.silver.merge import merge_windows
 from sluice.silver.replayed import recompute_replayed
@@ -91,8 +93,11 @@ def _stream(
         spark = spark_session(name, **storage_conf(config.locations))
         check_columns(spark.read.format("delta").load(config.bronze_location), silver)
         keep_definition(checkpoint, silver.definition)
-        with translated(config.silver_location(silver)):
-            archived, query = _run_query(spark, config, silver, trigger, hold)
+        try:
+            with translated(config.silver_location(silver)):
+                archived, query = _run_query(spark, config, silver, trigger, hold)
+        except SluiceError as error:
+            raise explained(spark, config, silver, error) from error
         _LOG.info("silver %s: archiving its history", silver.name)
         archive_history(config)
         hold.require_held()

@@ -10,6 +10,8 @@ from deltalake import DeltaTable
 
 from sluice.audit import run_audit
 from sluice.bronze.run import run_bronze
+from sluice.errors import SluiceError
+from sluice.silver import merge
 from sluice.silver.backfill import run_backfill
 from sluice.silver.run import run_silver
 from support.oracle import expected_silver, read_silver, snapshot_windows
@@ -48,28 +50,39 @@ def test_open_windows_are_there_at_once_and_change(lake: SilverLake) -> None:
     assert read_silver(lake.silver_location) == snapshot_windows(lake.bronze_location)
 
 
-def test_a_micro_batch_that_comes_again_changes_nothing(tmp_path: Path) -> None:
-    """A driver was killed behind the MERGE: the table knows the batch, and audit."""
+@pytest.mark.parametrize("is_behind", [False, True], ids=["before", "behind"])
+def test_a_micro_batch_that_fails_around_its_merge_is_in_the_table_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_behind: bool
+) -> None:
+    """It comes again under its id; behind the MERGE, the table passes over it."""
     lake = SilverLake.at(tmp_path, output_mode="update", late_data="repair")
     lake.land("a.json", order("00:00:00"), order("00:30:00"))
     run_bronze(lake.config, run_id="run")
     run(lake)
     lake.land("b.json", order("00:31:00"), order("00:01:00"))
     run_bronze(lake.config, run_id="run")
-    run(lake)
-    assert run_audit(lake.config).verdict == "ok"
-    version = DeltaTable(lake.silver_location).version()
-    newest = max(
-        int(each.name) for each in Path(lake.checkpoint, "commits").glob("[0-9]*")
-    )
-    for batch in (newest, newest - 1):
-        Path(lake.checkpoint, "commits", str(batch)).unlink()
-        Path(lake.checkpoint, "commits", f".{batch}.crc").unlink(missing_ok=True)
-    Path(lake.checkpoint, "offsets", str(newest)).unlink()
-    Path(lake.checkpoint, "offsets", f".{newest}.crc").unlink(missing_ok=True)
+    before = DeltaTable(lake.silver_location).version()
+    original = merge._merge
+
+    def failing(*arguments: object) -> None:
+        if is_behind:
+            original(*arguments)
+        message = "the driver is gone"
+        raise RuntimeError(message)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(merge, "_merge", failing)
+        with pytest.raises(SluiceError):
+            run(lake)
+    assert DeltaTable(lake.silver_location).version() == before + is_behind
 
     run(lake)
 
-    assert DeltaTable(lake.silver_location).version() == version
     assert read_silver(lake.silver_location) == snapshot_windows(lake.bronze_location)
     assert run_audit(lake.config).verdict == "ok"
+    merges = [
+        each
+        for each in DeltaTable(lake.silver_location).history()
+        if each["operation"] == "MERGE" and each["version"] > before
+    ]
+    assert len(merges) == 1

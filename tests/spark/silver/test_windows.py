@@ -110,6 +110,31 @@ def test_a_filter_and_several_formats(tmp_path: Path) -> None:
     }
 
 
+def test_a_row_that_an_aggregate_cannot_take_is_named(tmp_path: Path) -> None:
+    """By aggregate and file, of two aggregates and three files; bronze goes on."""
+    share = {"n": "count(*)", "share": "sum(1 / total_amount)"}
+    lake = SilverLake.at(tmp_path, aggregates=share)
+    for name, amount in {"a.json": 1.0, "b.json": 0.0, "c.json": 2.0}.items():
+        lake.land(name, order("00:00:00", amount))
+    run_bronze(lake.config, run_id="run")
+
+    with pytest.raises(FatalError) as caught:
+        run(lake)
+
+    assert caught.value.condition is Condition.QUERY_FAILED
+    assert "aggregate 'share', 'sum(1 / total_amount)'" in caught.value.message
+    assert "DIVIDE_BY_ZERO" in caught.value.message
+    path = f"{lake.config.landing_location}/b.json"
+    assert caught.value.context["path"] == path
+
+    tried = {"n": "count(*)", "share": "sum(try_divide(1, total_amount))"}
+    mended = SilverLake.at(tmp_path, aggregates=tried, output_mode="update")
+    carry_out(mended.config, plan_repair(mended.config))
+    run(mended)
+    (row,) = read_delta(mended.silver_location).to_pylist()
+    assert (row["n"], row["share"]) == (3, 1.5)
+
+
 def test_another_definition_is_refused_until_the_table_is_computed_again(
     tmp_path: Path,
 ) -> None:
