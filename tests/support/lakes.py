@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -73,8 +74,11 @@ class Lake:
         """Land some files more, each of 7 rows over 14 minutes."""
         landed = len(list(self.landing.glob("*.json")))
         for number in range(landed, landed + files):
-            lines = [json.dumps(order(number, row)) for row in range(ROWS)]
-            (self.landing / f"{number:03d}.json").write_text("\n".join(lines))
+            self.put(f"{number:03d}.json", [order(number, row) for row in range(ROWS)])
+
+    def put(self, name: str, records: Sequence[Mapping[str, object]]) -> None:
+        """Land one file of these records."""
+        (self.landing / name).write_text("\n".join(map(json.dumps, records)))
 
     def landed(self) -> list[tuple[str, Order]]:
         """Return each landed order with its file, read by nothing of ours."""

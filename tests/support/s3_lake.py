@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import obstore
 from obstore.store import from_url
 
-from support.lakes import ROWS, SLUICE, Lake, Order, order
+from support.lakes import ROWS, SCHEMA, SLUICE, Lake, Order, order
 
 # Each name would be another one if anything encoded or decoded it, or took it for a
 # pattern.
@@ -21,9 +22,17 @@ NAMES = ("{:03d} a%20b.json", "{:03d}[x]+#?.json", "{:03d}ü.json")
 class BucketLake(Lake):
     """A pipeline in a bucket, whose file lies on the disk."""
 
-    def __init__(self, folder: Path, bucket: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        bucket: str,
+        *,
+        schema: str | None = SCHEMA,
+        **options: int | str,
+    ) -> None:
         """Write the pipeline file."""
-        super().__init__(folder, lake=f"{bucket}/the lake")
+        lake = f"{bucket}/the lake"
+        super().__init__(folder, lake=lake, schema=schema, **options)
         self._landed: dict[str, list[Order]] = {}
 
     def land(self, files: int) -> None:
@@ -51,6 +60,11 @@ class BucketLake(Lake):
         obstore.delete(
             store, [each["path"] for page in obstore.list(store) for each in page]
         )
+
+    def put(self, name: str, records: Sequence[Mapping[str, object]]) -> None:
+        """Land one object of these records."""
+        content = "\n".join(map(json.dumps, records)).encode()
+        obstore.put(from_url(self.config.landing_location), name, content)
 
     def _put(self, path: str, orders: list[Order]) -> None:
         folder, _, name = path.rpartition("/")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from deltalake import DeltaTable
 
+from sluice import storage
 from sluice.delta.widening import WIDENING
+from support.killing import read
 
 
 def commit_widening(
@@ -25,12 +26,12 @@ def commit_widening(
         field = known.setdefault(name, {"name": name, "nullable": True, "metadata": {}})
         field["type"] = kind
     fields["fields"] = list(known.values())
-    log = Path(location, "_delta_log")
-    first = map(json.loads, (log / f"{0:020}.json").read_text().splitlines())
+    log = f"{location}/_delta_log"
+    first = map(json.loads, read(f"{log}/{0:020}.json").splitlines())
     metadata = next(action for action in first if "metaData" in action)
     metadata["metaData"]["schemaString"] = json.dumps(fields)
     metadata["metaData"]["configuration"] = {WIDENING: "true"}
     names = {"readerFeatures": [*features], "writerFeatures": [*features]}
     protocol = {"protocol": {"minReaderVersion": 3, "minWriterVersion": 7} | names}
     text = "\n".join(map(json.dumps, (protocol, metadata)))
-    (log / f"{table.version() + 1:020}.json").write_text(text)
+    storage.put(log, f"{table.version() + 1:020}.json", text.encode())
