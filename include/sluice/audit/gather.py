@@ -27,11 +27,12 @@ from sluice.history.batch import Batch, commits_by_batch, describe_batches
 from sluice.history.batches import archived_batches
 from sluice.history.files import file_states
 from sluice.history.rows import rows_by_file
+from sluice.ledger.damage import damage_named
 from sluice.ledger.events import EventKind
+from sluice.ledger.files import FilesSnapshot
 from sluice.ledger.ledger import Ledger
 from sluice.model import Claim, FileState
 from sluice.options.configured import source_options
-from sluice.paths import join
 from sluice.pipeline import Query
 from sluice.rules.facts import (
     AuditedQuery,
@@ -70,22 +71,23 @@ def gather_facts(config: PipelineConfig) -> AuditFacts:
     ]
     ledger, ledger_damage = read_whole_ledger(config)
     no_rows: dict[str | None, int] = {}
-    bronze, table_rows = _read_table(bronze, rows_by_file, no_rows)
-    bronze, keys = _read_table(
-        bronze, partial(_duplicates, keys=config.bronze.unique_key), Duplicates()
-    )
+    bronze, table = _open_table(bronze)
+    bronze, table_rows = _read_rows(bronze, table, rows_by_file, no_rows)
+    find_keys = partial(_duplicates, keys=config.bronze.unique_key)
+    bronze, keys = _read_rows(bronze, table, find_keys, Duplicates())
     options = source_options(config)
     none: tuple[MostlyRescued, ...] = ()
     read_texts = partial(
         read_mostly_rescued, ledger=ledger, source_format=options.format.name
     )
-    bronze, mostly_rescued = _read_table(bronze, read_texts, none)
-    bronze, schema, schema_damage = _read_schema(config, bronze)
+    bronze, mostly_rescued = _read_rows(bronze, table, read_texts, none)
+    bronze, schema, schema_damage = _read_schema(config, bronze, table)
     windows = {}
     for index, (facts, each) in enumerate(zip(silver, config.silver, strict=True)):
         grouping = ["window_start", "window_end", *each.group_by]
-        silver[index], windows[each.name] = _read_table(
-            facts, partial(_duplicates, keys=grouping), Duplicates()
+        find_windows = partial(_duplicates, keys=grouping)
+        silver[index], windows[each.name] = _read_rows(
+            *_open_table(facts), find_windows, Duplicates()
         )
     return AuditFacts(
         pipeline=config.called,
@@ -149,10 +151,13 @@ def read_ledger(config: PipelineConfig) -> LedgerFacts | None:
         return None
     columns = ["seq", "state", "error", "rows", "rescued_rows", "table_version"]
     columns.append("dropped_records")
-    states = file_states(config).select(columns).to_pylist()
+    states = file_states(config, ledger=ledger).select(columns).to_pylist()
+    with damage_named(ledger.root):
+        snapshot = ledger.snapshot()
+        files = tuple(snapshot.files())
     return LedgerFacts(
         ledger_id=ledger.ledger_id,
-        files=tuple(ledger.files()),
+        files=files,
         claims=_claims(ledger),
         quarantined=_errors(states, FileState.QUARANTINED),
         replaced=_errors(states, FileState.REPLACED),
@@ -164,7 +169,7 @@ def read_ledger(config: PipelineConfig) -> LedgerFacts | None:
         dropped={
             r["seq"]: r["dropped_records"] for r in states if r["dropped_records"]
         },
-        looked_at=_looked_at(config, ledger),
+        looked_at=_looked_at(config, snapshot),
         replayed=_seqs_of(ledger, EventKind.REPLAYED),
         archived=_seqs_of(ledger, EventKind.ARCHIVED),
         first_seq=ledger.first_seq(),
@@ -231,35 +236,41 @@ def _claims(ledger: Ledger) -> tuple[Claim, ...] | None:
         return None
 
 
-def _looked_at(config: PipelineConfig, ledger: Ledger) -> datetime | None:
+def _looked_at(config: PipelineConfig, snapshot: FilesSnapshot) -> datetime | None:
     started = latest_start(config, "bronze")
-    files = open_table(join(ledger.root, "files"))
-    found = (
-        read_table(files, columns=["discovered_at"])["discovered_at"]
-        if files
-        else pa.chunked_array([], pa.timestamp("us", tz="UTC"))
-    )
+    found = read_table(snapshot.table, columns=["discovered_at"])["discovered_at"]
     newest = pc.max(found).as_py()
     moments = [started, newest - _LISTING if newest else None]
     return max((each for each in moments if each), default=None)
 
 
-def _read_table(
+def _open_table(facts: AuditedQuery) -> tuple[AuditedQuery, DeltaTable | None]:
+    """Open the query's table once for all reads of its rows, or keep the damage."""
+    if facts.table is None or not facts.is_readable:
+        return facts, None
+    try:
+        return facts, DeltaTable(facts.query.table)
+    except (DeltaError, OSError) as error:
+        return replace(facts, table_damage=str(error)), None
+
+
+def _read_rows(
     facts: AuditedQuery,
+    table: DeltaTable | None,
     read: Callable[[DeltaTable], _Found],
     absent: _Found,
 ) -> tuple[AuditedQuery, _Found]:
-    """Read rows of the query's table, or keep what made that impossible."""
-    if facts.table is None or not facts.is_readable:
+    """Read rows of the query's open table, or keep what made that impossible."""
+    if table is None or not facts.is_readable:
         return facts, absent
     try:
-        return facts, read(DeltaTable(facts.query.table))
+        return facts, read(table)
     except (DeltaError, pa.ArrowException, OSError) as error:
         return replace(facts, table_damage=str(error)), absent
 
 
 def _read_schema(
-    config: PipelineConfig, facts: AuditedQuery
+    config: PipelineConfig, facts: AuditedQuery, table: DeltaTable | None
 ) -> tuple[AuditedQuery, SchemaFacts | None, str | None]:
     """Read the kept schemas beside the table, or keep what made that impossible."""
     none: SchemaFacts | None = None
@@ -268,7 +279,7 @@ def _read_schema(
     from sluice.audit.schemas import read_schema  # noqa: PLC0415 - loads pyspark
 
     try:
-        return (*_read_table(facts, partial(read_schema, config), none), None)
+        return (*_read_rows(facts, table, partial(read_schema, config), none), None)
     except FatalError as error:
         return facts, None, error.message
 

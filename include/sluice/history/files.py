@@ -33,6 +33,7 @@ from sluice.history.states import (
 from sluice.ledger.claims import CLAIMS_SCHEMA
 from sluice.ledger.damage import damage_named
 from sluice.ledger.events import EventKind, newest_events
+from sluice.ledger.files import FilesSnapshot
 from sluice.ledger.ledger import Ledger
 from sluice.model import FileState, SeqRange
 from sluice.paths import join
@@ -104,14 +105,22 @@ def list_files(pipeline: Pipeline, wanted: FileFilter = EVERY_FILE) -> list[File
     return [FileRow(**row | {"state": FileState(row["state"])}) for row in found]
 
 
-def file_states(pipeline: Pipeline, wanted: FileFilter = EVERY_FILE) -> pa.Table:
+def file_states(
+    pipeline: Pipeline,
+    wanted: FileFilter = EVERY_FILE,
+    *,
+    ledger: Ledger | None = None,
+) -> pa.Table:
     """Return the files of a pipeline's ledger in ``FILE_STATES_SCHEMA``, by seq.
+
+    ``ledger`` is the ledger if it is open already.
 
     Raises:
         FatalError: the ledger, the checkpoint or the table's log is damaged.
     """
     source = pipeline.queries[0].source
-    ledger = Ledger.open(source.location) if isinstance(source, LandedFiles) else None
+    if ledger is None and isinstance(source, LandedFiles):
+        ledger = Ledger.open(source.location)
     if ledger is None:
         return FILE_STATES_SCHEMA.empty_table()
     with damage_named(ledger.root):
@@ -126,10 +135,15 @@ class FileStates:
         self._pipeline, self._ledger = pipeline, ledger
         self._outcomes, self._newer = _read_outcomes(pipeline, ledger)
 
-    def within(self, within: SeqRange) -> pa.Table:
-        """Return the files of a range in ``FILE_STATES_SCHEMA``, by seq."""
+    def within(
+        self, within: SeqRange, snapshot: FilesSnapshot | None = None
+    ) -> pa.Table:
+        """Return the files of a range in ``FILE_STATES_SCHEMA``, by seq.
+
+        ``snapshot`` has that range if it is open already.
+        """
         happened = _read_happened(self._pipeline, self._ledger, within, self._newer)
-        files = _read_files(self._ledger, within)
+        files = _read_files(snapshot or self._ledger.snapshot(), within)
         return derive_states(files, happened, self._outcomes)
 
 
@@ -143,9 +157,9 @@ def _chunks(
 ) -> Iterator[pa.Table]:
     """Yield the files asked for, the newest part of the ledger first."""
     states = FileStates(pipeline, ledger)
-    missing = wanted.limit
-    for within in _newest_first(ledger.high_seq(), wanted):
-        found = states.within(within)
+    missing, snapshot = wanted.limit, ledger.snapshot()
+    for within in _newest_first(snapshot.high, wanted):
+        found = states.within(within, snapshot)
         found = _select(found, wanted)
         if missing is not None:
             found = found.slice(max(found.num_rows - missing, 0))
@@ -202,10 +216,11 @@ def _read_happened(
     )
 
 
-def _read_files(ledger: Ledger, within: SeqRange) -> pa.Table:
+def _read_files(snapshot: FilesSnapshot, within: SeqRange) -> pa.Table:
     where = f"seq > {within.start} and seq <= {within.end}"
-    table = ledger.snapshot().table
-    return read_table(table, columns=_LEDGER_COLUMNS, where=where, order_by="seq")
+    return read_table(
+        snapshot.table, columns=_LEDGER_COLUMNS, where=where, order_by="seq"
+    )
 
 
 def _read_claims(ledger: Ledger) -> pa.Table:
