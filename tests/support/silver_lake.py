@@ -11,8 +11,8 @@ import pyarrow as pa
 from deltalake import write_deltalake
 
 from sluice.config import PipelineConfig, SilverConfig
+from sluice.history.late import TABLE
 from sluice.history.tables import read_rows
-from sluice.silver.late import TABLE
 
 BRONZE = pa.schema(
     [

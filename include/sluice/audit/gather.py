@@ -15,6 +15,7 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from sluice.audit.landing import read_landing
+from sluice.audit.late import read_late
 from sluice.audit.rescued import read_mostly_rescued
 from sluice.checkpoint import CheckpointFacts
 from sluice.config import PipelineConfig
@@ -104,6 +105,7 @@ def gather_facts(config: PipelineConfig) -> AuditFacts:
         silver=tuple(silver),
         duplicate_keys=keys,
         duplicate_windows=windows,
+        late={each.name: read_late(config, each) for each in config.silver},
     )
 
 

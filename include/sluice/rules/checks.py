@@ -15,6 +15,7 @@ from sluice.rules.content_checks import check_contents
 from sluice.rules.facts import AuditFacts, LedgerFacts
 from sluice.rules.file_checks import Reading, check_files
 from sluice.rules.findings import Code, finding
+from sluice.rules.late_checks import check_late
 from sluice.rules.schema_checks import check_schema
 
 MAX_FINDINGS_PER_CODE = 50
@@ -51,6 +52,7 @@ def _check(facts: AuditFacts) -> Iterator[Finding]:
     for query in facts.silver:
         yield from check_query(facts.pipeline, query, checks)
     yield from _check_duplicates(facts)
+    yield from check_late(facts)
     if facts.landing is None:
         evidence = "there is no such folder"
         yield _finding(facts, Code.LANDING_MISSING, facts.landing_location, evidence)

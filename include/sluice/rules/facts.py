@@ -210,6 +210,18 @@ class SchemaFacts:
     rescued: tuple[RescuedField, ...] = ()
 
 
+@dataclass(frozen=True)
+class LateFacts:
+    """Rows of the last ``days`` by the minutes that they were late by.
+
+    So much longer than ``watermark_minutes`` it had to be to let them in.
+    """
+
+    watermark_minutes: int
+    by_minutes: Mapping[int, int]
+    days: int
+
+
 @dataclass(frozen=True, kw_only=True)
 class AuditFacts:
     """The four sides of one pipeline, and its silver tables.
@@ -232,3 +244,4 @@ class AuditFacts:
     silver: tuple[AuditedQuery, ...] = ()
     duplicate_keys: Duplicates = Duplicates()
     duplicate_windows: Mapping[str, Duplicates] = field(default_factory=dict)
+    late: Mapping[str, LateFacts] = field(default_factory=dict)

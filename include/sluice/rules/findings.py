@@ -270,6 +270,12 @@ class Code(Enum):
         _REPLAY,
         _TWICE,
     )
+    ROWS_LATE = Rule(
+        _INFO,
+        "Rows came after their window was closed. What becomes of them is set by "
+        "'late_data'; a longer 'watermark' waits for them.",
+        "docs/silver.md, 'Late rows': {pipeline}",
+    )
     ROWS_MISSING = Rule(
         _ERROR,
         "The table has fewer rows of the file than the file has records.",

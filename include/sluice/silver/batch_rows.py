@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from sluice.config import SilverConfig
 
+_MINUTE = 60 * 1_000_000
 COUNTED = ("input_rows", "late_rows", "null_event_time_rows", "future_rows")
 
 
@@ -62,6 +64,16 @@ class BatchRows:
         is_late = self._is_late(batch.late_watermark)
         return rows.where(is_selected(self.silver) & is_late)
 
+    def late_by(self, batch: SilverBatch, files: Sequence[str]) -> Counter[int]:
+        """Count the late rows by the minutes that the watermark was too short for."""
+        past = F.unix_micros(F.lit(batch.late_watermark)) - F.unix_micros(
+            self._first_end()
+        )
+        # A window that ends on the watermark is closed: one minute more keeps it open.
+        minutes = F.floor(past / _MINUTE) + 1
+        found = self.late(batch, files).groupBy(minutes.alias("minutes")).count()
+        return Counter({row["minutes"]: row["count"] for row in found.collect()})
+
     def _count(self, files: Sequence[str], late_watermark: datetime) -> tuple[int, ...]:
         rows = self._read(files, self._needed(self._bronze_schema()))
         counted, ahead = is_selected(self.silver), is_ahead(rows, self.silver)
@@ -92,9 +104,12 @@ class BatchRows:
 
     def _is_late(self, late_watermark: datetime) -> Column:
         """Return whether a row is missing in its earliest window, which had ended."""
+        ended = self._first_end() <= F.lit(late_watermark)
+        return F.coalesce(ended, F.expr("false"))
+
+    def _first_end(self) -> Column:
         duration = F.lit(self.silver.window.grid.duration)
-        window_end = first_window(F.col(EVENT_TIME), self.silver) + duration
-        return F.coalesce(window_end <= F.lit(late_watermark), F.expr("false"))
+        return first_window(F.col(EVENT_TIME), self.silver) + duration
 
 
 def _escape(path: str) -> str:

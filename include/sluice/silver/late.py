@@ -20,6 +20,7 @@ from sluice.checkpoint import CheckpointFacts, read_checkpoint
 from sluice.delta.log import TableCommit, read_commits
 from sluice.delta.tables import commit_until_won, equal
 from sluice.history.batch import commits_by_batch
+from sluice.history.late import LATE_BY, TABLE, dump_late_by
 from sluice.history.tables import append_archived, open_or_create, read_rows
 from sluice.silver import batch_rows
 from sluice.silver.batch_rows import BatchRows
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 _TIMESTAMP = pa.timestamp("us", tz="UTC")
-TABLE = "silver_batches"
 SCHEMA = pa.schema(
     [
         pa.field("pipeline", pa.string(), nullable=False),
@@ -44,6 +44,7 @@ SCHEMA = pa.schema(
         pa.field("bronze_end_version", pa.int64(), nullable=False),
         pa.field("input_rows", pa.int64()),
         pa.field("late_rows", pa.int64()),
+        pa.field(LATE_BY, pa.string()),
         pa.field("null_event_time_rows", pa.int64()),
         pa.field("future_rows", pa.int64()),
         pa.field("windows_emitted", pa.int64()),
@@ -145,19 +146,20 @@ class _Query:
 
     def _count(
         self, batch: SilverBatch, files: Sequence[str] | None
-    ) -> dict[str, int | None]:
+    ) -> dict[str, int | str | None]:
         read = BatchRows(self.spark, self.config.bronze_location, self.silver)
         counts = read.count(batch, files)
-        if files and counts["late_rows"] and self.silver.late_data != "count":
-            LateRows(
-                config=self.config,
-                silver=self.silver,
-                query_id=str(self.facts.query_id),
-                run_id=self.run_id,
-                batch=batch,
-                rows=read.late(batch, files),
-            ).treat()
-        return counts
+        if not files or not counts["late_rows"]:
+            return {**counts, LATE_BY: None}
+        LateRows(
+            config=self.config,
+            silver=self.silver,
+            query_id=str(self.facts.query_id),
+            run_id=self.run_id,
+            batch=batch,
+            rows=read.late(batch, files),
+        ).treat()
+        return {**counts, LATE_BY: dump_late_by(read.late_by(batch, files))}
 
 
 def _facts_of(batch: SilverBatch, facts: CheckpointFacts) -> dict[str, object]:
