@@ -130,6 +130,8 @@ def test_a_new_file_is_a_new_dag_and_null_means_no_schedule(tmp_path, monkeypatc
     [
         ("schedule:", "shedule:", "did you mean 'schedule'"),
         ('"0 * * * *"', '"every hour"', "expected a cron expression"),
+        ('"0 * * * *"', '"0 0 30 2 *"', "which never fires"),
+        ('"0 * * * *"', '"R * * * *"', "at random times"),
         ("name: wrong ", "name: orders ", "another pipeline file"),
     ],
 )

@@ -15,7 +15,7 @@ from pyspark.sql.streaming.query import StreamingQuery
 from sluice.bronze.properties import tables_that_take
 from sluice.bronze.source import declared_schema, source_settings
 from sluice.bronze.transform import to_bronze
-from sluice.bronze.types import require_same_types
+from sluice.bronze.types import require_partitions, require_same_types
 from sluice.checkpoint import read_checkpoint
 from sluice.checkpoint.write import clear_unplanned
 from sluice.cleanup.pipeline import clean_landing
@@ -169,10 +169,12 @@ def start_bronze(
     """Start the query from the landing folder into the bronze table.
 
     Raises:
-        UsageError: the table has a column in another type, or does not take a name.
+        UsageError: the table has a column in another type, other partitions, or does
+            not take a name.
     """
     landed = read_landed(spark, config, {**options, "sluice.runId": run_id})
     rows = to_bronze(landed)
+    require_partitions(rows.schema, config.bronze.partition_by, config.bronze_location)
     require_same_types(rows.schema, config.bronze_location)
     writer = (
         rows.writeStream.format("delta")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from difflib import get_close_matches
 
 import pyarrow as pa
 import pyarrow.types as pt
@@ -46,6 +47,37 @@ def require_same_types(rows: StructType, table_location: str) -> None:
         "first (ALTER TABLE … ALTER COLUMN … TYPE, with delta.enableTypeWidening)",
         {"column": name, "table": has, "files": reads},
     )
+
+
+def require_partitions(
+    rows: StructType, partition_by: Sequence[str], table_location: str
+) -> None:
+    """Refuse partition columns that the rows lack, or that the table has otherwise.
+
+    Raises:
+        UsageError: it names the nearest column, or the table's partitioning.
+    """
+    names = {name.lower() for name in rows.names}
+    missing = [name for name in partition_by if name.lower() not in names]
+    if missing:
+        close = get_close_matches(missing[0], rows.names, n=1, cutoff=0.5)
+        hint = f"did you mean {close[0]!r}?" if close else f"there are {rows.names}"
+        raise UsageError(
+            Condition.CONFIG_INVALID,
+            f"key 'bronze.partition_by' names {missing[0]!r}, which bronze does not "
+            f"have; {hint}",
+            {"columns": missing},
+        )
+    table = open_table(table_location)
+    has = table.metadata().partition_columns if table else list(partition_by)
+    if [name.lower() for name in partition_by] != [name.lower() for name in has]:
+        raise UsageError(
+            Condition.CONFIG_INVALID,
+            f"key 'bronze.partition_by' is {list(partition_by)}, and table "
+            f"{table_location!r} is partitioned by {has}, which stays: write that, or "
+            "give the pipeline a table of its own",
+            {"table": table_location, "partition_by": has},
+        )
 
 
 def _find_clashes(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from airflow.sdk import DAG, CronDataIntervalTimetable, Param, TriggerRule, WeightRule
-from croniter import croniter
+from croniter import CroniterBadDateError, croniter
 
 from sluice.config import PipelineConfig, list_pipelines, load_pipeline
 from sluice.errors import Condition, UsageError
@@ -15,6 +16,8 @@ from sluice.orchestration.operator import SluiceSubmitOperator
 from sluice.orchestration.preflight import DISCOVERED_UP_TO, PreflightOperator, Step
 from sluice.spark.setup.installation import source_folder
 
+# croniter draws the number at each look.
+_RANDOM = re.compile(r"(?<![a-z])r(?![a-z])", re.IGNORECASE)
 # One slot: steps that write never overlap, be their runs scheduled, manual or backfill.
 WRITER_POOL = "sluice_writers"
 JOBS_FOLDER = source_folder().parent / "jobs"
@@ -105,13 +108,27 @@ def _require_new(dag_id: str, dags: Mapping[str, DAG], path: Path) -> None:
 def _timetable(config: PipelineConfig, path: Path) -> CronDataIntervalTimetable | None:
     if config.schedule is None:
         return None
-    if not croniter.is_valid(config.schedule):
+    wrong = _schedule_error(config.schedule)
+    if wrong is not None:
         raise UsageError(
             Condition.CONFIG_INVALID,
             f"{path}: key 'schedule': expected a cron expression such as '0 * * * *' "
-            f"or null, got {config.schedule!r}",
+            f"or null, got {config.schedule!r}{wrong}",
         )
     return CronDataIntervalTimetable(config.schedule, timezone="UTC")
+
+
+def _schedule_error(schedule: str) -> str | None:
+    """Return what is wrong with a schedule beside its form, None if nothing is."""
+    if not croniter.is_valid(schedule):
+        return ""
+    if _RANDOM.search(schedule):
+        return ", which fires at random times"
+    try:
+        croniter(schedule).get_next()
+    except CroniterBadDateError:
+        return ", which never fires"
+    return None
 
 
 def _params() -> dict[str, Param]:

@@ -9,7 +9,7 @@ import pytest
 from deltalake import write_deltalake
 from pyspark.sql.pandas.types import from_arrow_schema
 
-from sluice.bronze.types import require_same_types
+from sluice.bronze.types import require_partitions, require_same_types
 from sluice.errors import Condition, UsageError
 from support.widened import commit_widening
 
@@ -105,3 +105,37 @@ def test_table_that_widens_follows(
     else:
         with pytest.raises(UsageError):
             require_same_types(rows, str(tmp_path))
+
+
+ROWS = from_arrow_schema(pa.schema([("id", pa.int32()), ("country", pa.string())]))
+
+
+@pytest.mark.parametrize(
+    ("partition_by", "reason"),
+    [
+        (["cuontry"], "did you mean 'country'?"),
+        (["x_y_z"], "there are ['id', 'country']"),
+        ([], "is partitioned by ['country'], which stays"),
+        (["id"], "is partitioned by ['country'], which stays"),
+    ],
+)
+def test_partitions_that_cannot_be_are_refused(
+    tmp_path: Path, partition_by: list[str], reason: str
+) -> None:
+    """Delta would refuse the first micro-batch, and each run after it."""
+    rows = pa.table({"id": [1], "country": ["de"]})
+    write_deltalake(str(tmp_path), rows, partition_by=["country"])
+
+    with pytest.raises(UsageError) as caught:
+        require_partitions(ROWS, partition_by, str(tmp_path))
+
+    assert reason in caught.value.message
+
+
+def test_partitions_of_the_table_and_of_a_new_one_are_taken(tmp_path: Path) -> None:
+    """In any case of their letters, as Delta compares them."""
+    rows = pa.table({"id": [1], "country": ["de"]})
+    write_deltalake(str(tmp_path / "there"), rows, partition_by=["country"])
+
+    require_partitions(ROWS, ["Country"], str(tmp_path / "there"))
+    require_partitions(ROWS, ["id", "country"], str(tmp_path / "new"))
