@@ -13,4 +13,18 @@ FILE_PATH = "_file_path"
 SOURCE_FILE = "_source_file"
 PROCESSING_TIME = "_processing_time"
 PROCESSING_DATE = "_processing_date"
-ADDED_BY_BRONZE = frozenset({SOURCE_FILE, PROCESSING_TIME, PROCESSING_DATE})
+# the names of the rules that a row violates, null where it violates none
+VIOLATIONS = "_violations"
+# of rows in quarantine: the micro-batch that read them, null after a replay
+QUARANTINE_QUERY = "_quarantine_query"
+QUARANTINE_BATCH = "_quarantine_batch"
+ADDED_BY_BRONZE = frozenset(
+    {
+        SOURCE_FILE,
+        PROCESSING_TIME,
+        PROCESSING_DATE,
+        VIOLATIONS,
+        QUARANTINE_QUERY,
+        QUARANTINE_BATCH,
+    }
+)

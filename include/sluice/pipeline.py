@@ -42,6 +42,8 @@ class Query:
     """One streaming query; ``name`` is ``bronze``, or the name of its silver table.
 
     ``definition``, as JSON, is what its state depends on; empty where it keeps none.
+    ``quarantine`` is the table of rows that violate a rule and so are not in ``table``,
+    if any did; ``has_rules`` says if rows are held against rules now.
     """
 
     name: str
@@ -49,6 +51,8 @@ class Query:
     table: str
     source: Source = OtherSource()
     definition: str = ""
+    quarantine: str | None = None
+    has_rules: bool = False
 
 
 class Pipeline(Protocol):

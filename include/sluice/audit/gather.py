@@ -27,6 +27,7 @@ from sluice.history import latest_start
 from sluice.history.batch import Batch, commits_by_batch, describe_batches
 from sluice.history.batches import archived_batches
 from sluice.history.files import file_states
+from sluice.history.replays import FileRows, list_set_aside, list_unrecorded
 from sluice.history.rows import rows_by_file
 from sluice.ledger.damage import damage_named
 from sluice.ledger.events import EventKind
@@ -76,6 +77,7 @@ def gather_facts(config: PipelineConfig) -> AuditFacts:
     bronze, table_rows = _read_rows(bronze, table, rows_by_file, no_rows)
     find_keys = partial(_duplicates, keys=config.bronze.unique_key)
     bronze, keys = _read_rows(bronze, table, find_keys, Duplicates())
+    in_quarantine, quarantine_damage = _read_quarantine(config)
     options = source_options(config)
     none: tuple[MostlyRescued, ...] = ()
     read_texts = partial(
@@ -93,7 +95,7 @@ def gather_facts(config: PipelineConfig) -> AuditFacts:
     return AuditFacts(
         pipeline=config.called,
         landing_location=config.landing_location,
-        landing=_without_dropped(read_landing(options), ledger),
+        landing=_without_missing(read_landing(options), ledger),
         ledger=ledger,
         ledger_damage=ledger_damage,
         bronze=bronze,
@@ -102,6 +104,11 @@ def gather_facts(config: PipelineConfig) -> AuditFacts:
         schema=schema,
         schema_damage=schema_damage,
         foreign=_foreign_paths(config, ledger, table_rows),
+        quarantine_rows=in_quarantine,
+        quarantine_damage=quarantine_damage,
+        unsettled=frozenset(
+            file.path for each in list_set_aside(config) for file in each.files
+        ),
         silver=tuple(silver),
         duplicate_keys=keys,
         duplicate_windows=windows,
@@ -109,17 +116,36 @@ def gather_facts(config: PipelineConfig) -> AuditFacts:
     )
 
 
-def _without_dropped(
+def _without_missing(
     landing: dict[str, LandedFile] | None, ledger: LedgerFacts | None
 ) -> dict[str, LandedFile] | None:
-    """Say of each landed file how many records of its newest version were dropped."""
-    if not landing or ledger is None or not ledger.dropped:
+    """Say of each landed file how much of its newest version is not in the table."""
+    if not landing or ledger is None or not (ledger.dropped or ledger.set_aside):
         return landing
-    dropped = {file.path: ledger.dropped.get(file.seq, 0) for file in ledger.files}
+    seqs = {file.path: file.seq for file in ledger.files}
+
+    def counted(path: str, counts: Mapping[int, int]) -> int:
+        return counts.get(seqs.get(path, 0), 0)
+
     return {
-        path: replace(each, dropped=dropped.get(path, 0))
+        path: replace(
+            each,
+            dropped=counted(path, ledger.dropped),
+            set_aside=counted(path, ledger.set_aside),
+        )
         for path, each in landing.items()
     }
+
+
+def _read_quarantine(
+    config: PipelineConfig,
+) -> tuple[Mapping[str | None, int], str | None]:
+    """Count the rows in quarantine by file, or keep what made that impossible."""
+    try:
+        table = open_table(config.quarantine_location)
+        return rows_by_file(table) if table else {}, None
+    except (DeltaError, pa.ArrowException, OSError) as error:
+        return {}, str(error)
 
 
 def read_query(query: Query) -> AuditedQuery:
@@ -152,8 +178,9 @@ def read_ledger(config: PipelineConfig) -> LedgerFacts | None:
     if ledger is None:
         return None
     columns = ["seq", "state", "error", "rows", "rescued_rows", "table_version"]
-    columns.append("dropped_records")
+    columns += ["dropped_records", "quarantined_rows"]
     states = file_states(config, ledger=ledger).select(columns).to_pylist()
+    again = [file for each in list_unrecorded(config) for file in each.files]
     with damage_named(ledger.root):
         snapshot = ledger.snapshot()
         files = tuple(snapshot.files())
@@ -168,15 +195,23 @@ def read_ledger(config: PipelineConfig) -> LedgerFacts | None:
             for row in states
             if row["table_version"] is not None
         },
-        dropped={
-            r["seq"]: r["dropped_records"] for r in states if r["dropped_records"]
-        },
+        dropped=_counted(states, "dropped_records", again),
+        set_aside=_counted(states, "quarantined_rows", again),
         looked_at=_looked_at(config, snapshot),
         replayed=_seqs_of(ledger, EventKind.REPLAYED),
         archived=_seqs_of(ledger, EventKind.ARCHIVED),
         first_seq=ledger.first_seq(),
         keeps_versions=source_options(config).allow_overwrites,
     )
+
+
+def _counted(
+    states: Sequence[dict[str, Any]], column: str, again: Sequence[FileRows]
+) -> dict[int, int]:
+    """Count by seq; what was read ``again`` since has counts of its own."""
+    counts = {row["seq"]: row[column] for row in states}
+    counts |= {file.seq: getattr(file, column) for file in again}
+    return {seq: count for seq, count in counts.items() if count}
 
 
 def _errors(states: Sequence[dict[str, Any]], state: FileState) -> dict[int, str]:

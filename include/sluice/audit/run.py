@@ -105,6 +105,7 @@ def count_sides(facts: AuditFacts) -> dict[str, int]:
     landing = (facts.landing or {}).values()
     ledger, bronze = facts.ledger, facts.bronze
     dropped = sum(ledger.dropped.values()) if ledger else 0
+    set_aside = sum(facts.quarantine_rows.values())
     return {
         "landed files": len(landing),
         "landed records": sum(file.records or 0 for file in landing),
@@ -113,6 +114,7 @@ def count_sides(facts: AuditFacts) -> dict[str, int]:
         **({"dropped records": dropped} if dropped else {}),
         "bronze batches": sum(each.committed for each in bronze.batches.values()),
         "bronze rows": sum(facts.table_rows.values()),
+        **({"rows in quarantine": set_aside} if set_aside else {}),
         "silver batches": sum(
             each.committed for query in facts.silver for each in query.batches.values()
         ),

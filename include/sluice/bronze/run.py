@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
+from pyspark.sql.streaming.readwriter import DataStreamWriter
 
 from sluice.bronze.properties import tables_that_take
+from sluice.bronze.settle import settle_quarantine
 from sluice.bronze.source import declared_schema, source_settings
+from sluice.bronze.split import must_split, write_split
 from sluice.bronze.transform import to_bronze
 from sluice.bronze.types import require_partitions, require_same_types
+from sluice.bronze.violated import explained
 from sluice.checkpoint import read_checkpoint
 from sluice.checkpoint.write import clear_unplanned
 from sluice.cleanup.pipeline import clean_landing
@@ -24,12 +30,14 @@ from sluice.control.hold import Hold, hold_lease
 from sluice.control.query import await_query
 from sluice.errors import SluiceError
 from sluice.history import archive_history, count_batches, record_step
+from sluice.history.violations import describe_violations
 from sluice.ledger.ledger import Ledger
 from sluice.ledger.quarantine import LeftOut, QuarantinedFile
 from sluice.model import StepSummary
 from sluice.options.clean import CleanMode
 from sluice.options.configured import source_options
 from sluice.preflight.run import Preflight, preflight
+from sluice.quality.judge import judge, require_analysed
 from sluice.rules.require import require_nothing_begun
 from sluice.schema.kept import latest_number, list_versions
 from sluice.spark.failures import all_causes, delta_error, own_error
@@ -94,6 +102,7 @@ def _stream(
         # Another run may have ended since then: its batches are not ours.
         committed = _last_committed(checkpoint)
         spark = spark_session(name, **storage_conf(config.locations))
+        settle_quarantine(spark, config)
         # A start after a bad file discovers again: a replaced file has a newer version.
         discovered = iter([_discovered_options(found, trigger)])
 
@@ -101,11 +110,15 @@ def _stream(
             given = {**options, **next(discovered, {})}
             return start_bronze(spark, config, run_id, trigger, given)
 
-        notes = _run_query(config, hold, start, lambda: _meanwhile(config, run_id))
+        try:
+            notes = _run_query(config, hold, start, lambda: _meanwhile(config, run_id))
+        except SluiceError as error:
+            raise explained(spark, config, error) from error
         archive_history(config)
         hold.require_held()
         stopped = hold.stop_reason
     counts = count_batches(config, after=committed)
+    notes += describe_violations(config, after=committed)
     if stopped:
         notes.append(stopped)
     return StepSummary("bronze", run_id, counts, tuple(notes), bool(stopped))
@@ -170,23 +183,55 @@ def start_bronze(
 
     Raises:
         UsageError: the table has a column in another type, other partitions, or does
-            not take a name.
+            not take a name, or Spark cannot analyse an expectation.
     """
     landed = read_landed(spark, config, {**options, "sluice.runId": run_id})
-    rows = to_bronze(landed)
+    rows, rules = to_bronze(landed), config.bronze.expectations
     require_partitions(rows.schema, config.bronze.partition_by, config.bronze_location)
-    require_same_types(rows.schema, config.bronze_location)
+    require_analysed(rows, config)
+    if must_split(config):
+        return _start_split(spark, config, rows, trigger)
+    rows = judge(rows, rules)
     writer = (
-        rows.writeStream.format("delta")
+        _written(rows, config)
+        .format("delta")
         .outputMode("append")
-        .queryName(f"{config.name}_bronze")
-        .option("checkpointLocation", config.bronze_checkpoint_location)
         .option("mergeSchema", "true")
         .partitionBy(*config.bronze.partition_by)
     )
-    location, widens = config.bronze_location, source_options(config).widens
-    with tables_that_take(rows.schema, location, spark, widens=widens):
-        return apply_trigger(writer, trigger).start(location)
+    with _taking(spark, config, rows, [config.bronze_location]):
+        return apply_trigger(writer, trigger).start(config.bronze_location)
+
+
+def _start_split(
+    spark: SparkSession, config: PipelineConfig, rows: DataFrame, trigger: Trigger
+) -> StreamingQuery:
+    """Start the query with a sink of two tables, which Delta has not."""
+    writer = _written(rows, config).foreachBatch(partial(write_split, config=config))
+    with _taking(
+        spark, config, rows, [config.bronze_location, config.quarantine_location]
+    ):
+        return apply_trigger(writer, trigger).start()
+
+
+def _written(rows: DataFrame, config: PipelineConfig) -> DataStreamWriter:
+    checkpoint = config.bronze_checkpoint_location
+    named = rows.writeStream.queryName(f"{config.name}_bronze")
+    return named.option("checkpointLocation", checkpoint)
+
+
+@contextmanager
+def _taking(
+    spark: SparkSession, config: PipelineConfig, rows: DataFrame, tables: Sequence[str]
+) -> Iterator[None]:
+    """Have a query that starts meanwhile make tables that take its rows."""
+    widens = source_options(config).widens
+    with ExitStack() as stack:
+        for location in tables:
+            require_same_types(rows.schema, location)
+            taking = tables_that_take(rows.schema, location, spark, widens=widens)
+            stack.enter_context(taking)
+        yield
 
 
 def read_landed(

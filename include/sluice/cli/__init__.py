@@ -19,6 +19,7 @@ from sluice.cli.init import init
 from sluice.cli.queries import queries
 from sluice.cli.replay import replay
 from sluice.cli.resources import resources
+from sluice.cli.rules import rules
 from sluice.cli.run import plan, run
 from sluice.cli.sample import sample
 from sluice.cli.schema import schema
@@ -77,6 +78,7 @@ for command in (
     files,
     batches,
     schema,
+    rules,
     audit,
     backfill,
     replay,

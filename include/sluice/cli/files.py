@@ -32,6 +32,7 @@ _SHOWN = (
     "rows",
     "rescued_rows",
     "dropped_records",
+    "quarantined_rows",
     "archived_at",
     "move_location",
     "error",

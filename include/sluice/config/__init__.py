@@ -2,6 +2,7 @@ from sluice.config.load import list_pipelines, load_pipeline
 from sluice.config.pipeline import (
     AuditConfig,
     BronzeConfig,
+    Expectation,
     PipelineConfig,
     SourceConfig,
 )
@@ -11,6 +12,7 @@ __all__ = [
     "AuditConfig",
     "BronzeConfig",
     "EventTime",
+    "Expectation",
     "PipelineConfig",
     "SilverConfig",
     "SourceConfig",

@@ -15,6 +15,7 @@ from pydantic import (
 
 from sluice.columns import PROCESSING_DATE, RESCUED_DATA
 from sluice.config.block import Block, Name
+from sluice.config.expressions import check_expression
 from sluice.config.silver import SilverConfig
 from sluice.formats.registry import FORMATS, name_formats, spell_format
 from sluice.paths import join, normalize, normalize_tables
@@ -27,6 +28,14 @@ def _require_format(name: str) -> str:
         message = f"expected a format that is built, {name_formats()}"
         raise ValueError(message)
     return spelled
+
+
+def _require_expression(sql: str) -> str:
+    check_expression(sql)
+    return sql
+
+
+Expression = Annotated[str, AfterValidator(_require_expression)]
 
 
 class SourceConfig(Block):
@@ -59,6 +68,13 @@ def _option_text(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
+class Expectation(Block):
+    """What holds for a good row, and what becomes of one for which it is not true."""
+
+    expect: Expression
+    on_violation: Literal["warn", "quarantine", "fail"] = "warn"
+
+
 class BronzeConfig(Block):
     """The bronze table: source, destination, and what to do with bad input."""
 
@@ -68,6 +84,7 @@ class BronzeConfig(Block):
     partition_by: list[str] = Field(default=[PROCESSING_DATE])
     bad_files: Literal["fail", "quarantine"] = "quarantine"
     unique_key: list[str] = Field(default_factory=list)
+    expectations: dict[Name, Expectation] = Field(default_factory=dict)
 
 
 class AuditConfig(Block):
@@ -141,6 +158,11 @@ class PipelineConfig(Block):
         return self._location(self.bronze.table, "bronze", self.name)
 
     @property
+    def quarantine_location(self) -> str:
+        """The Delta table of rows that violate a rule of ``quarantine``."""
+        return f"{self.bronze_location}_quarantine"
+
+    @property
     def bronze_checkpoint_location(self) -> str:
         """The checkpoint of the bronze query."""
         given = self.bronze.checkpoint
@@ -169,6 +191,8 @@ class PipelineConfig(Block):
             self.bronze_checkpoint_location,
             self.bronze_location,
             LandedFiles(self.schema_location),
+            quarantine=self.quarantine_location,
+            has_rules=bool(self.bronze.expectations),
         )
         return [bronze, *map(self.silver_query, self.silver)]
 
@@ -200,6 +224,7 @@ class PipelineConfig(Block):
         return [
             self.landing_location,
             self.bronze_location,
+            self.quarantine_location,
             self.bronze_checkpoint_location,
             *silver,
         ]

@@ -1,17 +1,18 @@
 """Keep every micro-batch: Spark forgets after 100, Delta's log after 30 days.
 
-Two append-only tables, ``ops/batches`` and ``ops/batch_files``. A batch goes in when it
+Append-only tables, ``ops/batches``, ``ops/batch_files`` and, of pipelines with rules on
+rows, ``ops/rules``. A batch goes in when it
 is done: committed, or overtaken by a later one. Each append carries the batch id up to
 which it archives as a Delta transaction, so of two archivers the second is refused and
-no batch comes twice. The two tables advance on their own: a kill between the appends
-leaves one behind, and the next call mends it.
+no batch comes twice. The tables advance on their own: a kill between the appends
+leaves some behind, and the next call mends it.
 """
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -21,7 +22,7 @@ from deltalake import DeltaTable, Transaction
 from deltalake.exceptions import TableNotFoundError
 
 from sluice.checkpoint import CheckpointFacts, read_checkpoint
-from sluice.delta.log import TableCommit, read_commits
+from sluice.delta.log import AddedFile, TableCommit, open_table, read_commits
 from sluice.delta.tables import commit_until_won, equal
 from sluice.history.batch import Batch, Offsets, commits_by_batch, describe_batches
 from sluice.history.rows import count_added_rows
@@ -31,6 +32,13 @@ from sluice.history.tables import (
     append_archived,
     open_or_create,
     read_rows,
+)
+from sluice.history.violations import (
+    RULES_SCHEMA,
+    TABLE,
+    count_violations,
+    has_violations,
+    newest_quarantined,
 )
 from sluice.ledger.ledger import Ledger
 from sluice.model import BatchKind, SeqRange
@@ -80,6 +88,23 @@ class QueryHistory:
         """The application id under which this query's batches are archived."""
         return f"sluice-history-{self.pipeline.name}-{self.query.name}-{self.query_id}"
 
+    @cached_property
+    def quarantined(self) -> Mapping[int, TableCommit]:
+        """The commits to the table of rows in quarantine that may not be archived yet.
+
+        They are by batch; ``ops/rules`` is archived last, and names the newest known.
+        """
+        location = self.query.quarantine
+        if location is None or open_table(location) is None:
+            return {}
+        after = newest_quarantined(self.pipeline, self.query_id)
+        return commits_by_batch(read_commits(location, after=after), self.query_id)
+
+    def added_to_quarantine(self, batch_id: int) -> Sequence[AddedFile]:
+        """Return the data files in which rows of a batch went to quarantine."""
+        commit = self.quarantined.get(batch_id)
+        return commit.added if commit else ()
+
 
 def archive_history(pipeline: Pipeline, *, batches: DeltaTable | None = None) -> None:
     """Append every batch that is done and not archived yet, for all queries.
@@ -100,7 +125,10 @@ def archive_history(pipeline: Pipeline, *, batches: DeltaTable | None = None) ->
         history = QueryHistory(pipeline, query, checkpoint)
         _archive(history, "batches", BATCHES_SCHEMA, _batch_rows, opened=batches)
         if isinstance(query.source, LandedFiles):
-            _archive(history, "batch_files", BATCH_FILES_SCHEMA, _file_rows)
+            found = _archive(history, "batch_files", BATCH_FILES_SCHEMA, _file_rows)
+            # Without rules, now or before, a run with nothing new opens no table more.
+            if query.has_rules or (found and has_violations(query)):
+                _archive(history, TABLE, RULES_SCHEMA, _rule_rows)
 
 
 def find_done(history: QueryHistory, *, after: int) -> list[Done]:
@@ -155,6 +183,7 @@ def file_rows(history: QueryHistory, done: Done) -> Iterator[Row]:
         else None
     )
     dropped = _dropped(history, batch)
+    set_aside = _set_aside(history, batch)
     newest = {file.path: file.seq for file in files}
     seqs: list[tuple[str, int | None]] = [(file.path, file.seq) for file in files]
     seqs += (
@@ -171,10 +200,22 @@ def file_rows(history: QueryHistory, done: Done) -> Iterator[Row]:
             "rows": counts.rows[path] * was_read if counts else None,
             "rescued_rows": counts.rescued[path] * was_read if counts else None,
             "dropped_records": None if seq is None else dropped[seq],
+            "quarantined_rows": None
+            if set_aside is None
+            else set_aside[path] * was_read,
             "table_version": batch.table_version,
             "ledger_id": batch.ledger_id,
             "committed_at": batch.committed_at,
         }
+
+
+def _set_aside(history: QueryHistory, batch: Batch) -> Counter[str] | None:
+    """Count by path the rows that went to quarantine, None where they are gone."""
+    added = history.added_to_quarantine(batch.batch_id)
+    if not added or history.query.quarantine is None:
+        return Counter()
+    counts = count_added_rows(history.query.quarantine, added)
+    return counts.rows if counts else None
 
 
 def _dropped(history: QueryHistory, batch: Batch) -> Counter[int]:
@@ -194,7 +235,8 @@ def _archive(
     make_rows: Callable[[QueryHistory, Sequence[Done]], list[Row]],
     *,
     opened: DeltaTable | None = None,
-) -> None:
+) -> bool:
+    """Append what is done to a table; return True if there was anything."""
     location = history.pipeline.ops_location(name)
     # One that is older than another archiver's append refuses ours.
     at_first = [opened] if opened else []
@@ -203,12 +245,12 @@ def _archive(
         table = at_first.pop() if at_first else open_or_create(location, schema)
         done = find_done(history, after=_archived_up_to(table, history.archive_id))
         if not done:
-            return True
+            return False
         rows = make_rows(history, done)
         transaction = Transaction(history.archive_id, done[-1].batch.batch_id)
         return append_archived(table, schema, rows, transaction) or None
 
-    commit_until_won(f"archive {location!r}", attempt)
+    return commit_until_won(f"archive {location!r}", attempt)
 
 
 def _archived_up_to(table: DeltaTable, archive_id: str) -> int:
@@ -262,3 +304,39 @@ def _batch_row(pipeline: str, batch: Batch) -> Row:
 
 def _file_rows(history: QueryHistory, done: Sequence[Done]) -> list[Row]:
     return [row for each in done for row in file_rows(history, each)]
+
+
+def _rule_rows(history: QueryHistory, done: Sequence[Done]) -> list[Row]:
+    return [row for each in done for row in _violations(history, each)]
+
+
+def _violations(history: QueryHistory, done: Done) -> Iterator[Row]:
+    batch, quarantine = done.batch, history.query.quarantine
+    if done.commit:
+        counts = count_violations(history.query.table, done.commit.added)
+        yield from _rows_of(history, batch, counts, None)
+    set_aside = history.quarantined.get(batch.batch_id)
+    if set_aside and quarantine and batch.is_done:
+        counts = count_violations(quarantine, set_aside.added)
+        yield from _rows_of(history, batch, counts, set_aside.version)
+
+
+def _rows_of(
+    history: QueryHistory,
+    batch: Batch,
+    counts: Mapping[tuple[str, str], int],
+    quarantine_version: int | None,
+) -> Iterator[Row]:
+    for (path, rule), rows in counts.items():
+        yield {
+            "pipeline": history.pipeline.name,
+            "query_id": batch.query_id,
+            "batch_id": batch.batch_id,
+            "run_id": batch.run_id,
+            "path": path,
+            "rule": rule,
+            "rows": rows,
+            "table_version": batch.table_version,
+            "quarantine_version": quarantine_version,
+            "committed_at": batch.committed_at,
+        }

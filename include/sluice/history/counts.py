@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def count_batches(pipeline: Pipeline, *, after: int) -> dict[str, int]:
     """Return how many batches, files, rows and rescued rows came above batch ``after``.
 
-    Where records were dropped, their number is there too.
+    Where records were dropped, or rows went to quarantine, their number is there too.
     ``-1`` counts from the first batch of the bronze checkpoint that is there now.
     """
     checkpoint = read_checkpoint(pipeline.queries[0].checkpoint)
@@ -24,17 +24,17 @@ def count_batches(pipeline: Pipeline, *, after: int) -> dict[str, int]:
         return {"batches": 0, "files": 0, "rows": 0, "rescued_rows": 0}
     mine = equal(pipeline=pipeline.name, query_id=checkpoint.query_id)
     where = f"{mine} and batch_id > {after}"
-    counted = ["rows", "rescued_rows", "dropped_records"]
+    counted = ["rows", "rescued_rows", "dropped_records", "quarantined_rows"]
     batches = read_rows(pipeline.ops_location("batches"), where, ["batch_id"])
     location = pipeline.ops_location("batch_files")
     files = read_rows(location, where, _known(location, counted))
-    dropped = _total(files, "dropped_records")
+    seldom = {name: _total(files, name) for name in counted[2:]}
     return {
         "batches": len(batches),
         "files": len(files),
         "rows": _total(files, "rows"),
         "rescued_rows": _total(files, "rescued_rows"),
-        **({"dropped_records": dropped} if dropped else {}),
+        **{name: count for name, count in seldom.items() if count},
     }
 
 

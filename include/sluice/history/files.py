@@ -84,6 +84,7 @@ class FileRow:
     rows: int | None = None
     rescued_rows: int | None = None
     dropped_records: int | None = None
+    quarantined_rows: int | None = None
     error: str | None = None
     etag: str | None = None
     discovered_at: datetime | None = None

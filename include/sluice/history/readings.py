@@ -37,6 +37,7 @@ READINGS_SCHEMA = pa.schema(
         ("rows", pa.int64()),
         ("rescued_rows", pa.int64()),
         ("dropped_records", pa.int64()),
+        ("quarantined_rows", pa.int64()),
     ]
 )
 # Tables of earlier releases lack these; what was read by one without the ledger's id is
@@ -45,6 +46,7 @@ _ADDED = {
     "ledger_id": "string",
     "committed_at": "timestamp",
     "dropped_records": "bigint",
+    "quarantined_rows": "bigint",
 }
 
 

@@ -19,6 +19,7 @@ import msgspec
 
 from sluice import storage
 from sluice.delta.log import TableCommit, open_table, read_commits
+from sluice.history.violations import keep_replayed
 from sluice.intervals import Interval, WindowGrid
 from sluice.ledger.events import EventKind, LedgerEvent, Replayed
 from sluice.ledger.ledger import Ledger
@@ -32,24 +33,33 @@ _LOG = logging.getLogger(__name__)
 STEP = "replay"
 LATE_ROWS = "late rows"
 _FILES = "bronze"
+# No silver table has such a name.
+_SET_ASIDE = "_quarantine"
 # A replay that has not committed after so long was killed before it could.
 _GIVEN_UP_AFTER = timedelta(days=7)
 
 
 class FileRows(msgspec.Struct, frozen=True, kw_only=True):
-    """The rows that a replay read from one file, and how many records it dropped."""
+    """The rows that a replay read from one file, and how many records it dropped.
+
+    ``violations`` has each rule on rows, and how many of the rows violate it. Those in
+    ``quarantined_rows`` go to quarantine and are no ``rows``.
+    """
 
     seq: int
     path: str
     rows: int
     rescued_rows: int
     dropped_records: int = 0
+    violations: dict[str, int] = {}
+    quarantined_rows: int = 0
 
 
 class ReplayedFiles(msgspec.Struct, frozen=True, kw_only=True):
     """The files whose rows a replay replaces in a version above ``after_version``.
 
-    A run that is tried again under its old ``run_id`` is another replay.
+    A run that is tried again under its old ``run_id`` is another replay. One that
+    ``sets_aside`` replaces rows in quarantine as well, by those that it has kept.
     """
 
     replay_id: str
@@ -57,6 +67,7 @@ class ReplayedFiles(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
     after_version: int
     files: tuple[FileRows, ...]
+    sets_aside: bool = False
 
 
 class TouchedWindows(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,6 +97,8 @@ def begin_replay(
     Called again before another attempt to commit, it replaces what was written.
     """
     _put(config, _FILES, replay)
+    if replay.sets_aside:
+        _put(config, _SET_ASIDE, replay)
     for silver, spans in touched.items():
         windows = TouchedWindows(
             replay_id=replay.replay_id,
@@ -104,6 +117,7 @@ def abandon_replay(config: PipelineConfig, replay_id: str) -> None:
     """Forget a replay that did not commit and never will."""
     for part in (_FILES, *(silver.name for silver in config.silver)):
         storage.delete(_root(config), _key(part, replay_id))
+    discard_set_aside(config, replay_id)
 
 
 def finish_replays(config: PipelineConfig) -> list[ReplayedFiles]:
@@ -119,9 +133,45 @@ def finish_replays(config: PipelineConfig) -> list[ReplayedFiles]:
         if commit is None or ledger is None:
             continue
         ledger.append_events(_events(replay, commit))
+        keep_replayed(
+            config,
+            {file.path: file.violations for file in replay.files},
+            replay_id=replay.replay_id,
+            run_id=replay.run_id,
+            table_version=commit.version,
+            committed_at=commit.committed_at,
+        )
         storage.delete(_root(config), _key(_FILES, replay.replay_id))
         finished.append(replay)
     return finished
+
+
+def rows_set_aside(config: PipelineConfig, replay_id: str) -> str:
+    """Return where the rows of a replay wait that go to quarantine, as Parquet."""
+    return join(_root(config), "_rows", replay_id)
+
+
+def list_unrecorded(config: PipelineConfig) -> list[ReplayedFiles]:
+    """Return the committed replays that the ledger does not know of yet."""
+    return _committed(config, _FILES)
+
+
+def list_set_aside(config: PipelineConfig) -> list[ReplayedFiles]:
+    """Return the committed replays whose rows in quarantine are not replaced yet."""
+    return _committed(config, _SET_ASIDE)
+
+
+def _committed(config: PipelineConfig, part: str) -> list[ReplayedFiles]:
+    found = _read_parts(config, part, ReplayedFiles)
+    return [each for each in found if _commit_of(config, each) is not None]
+
+
+def discard_set_aside(config: PipelineConfig, replay_id: str) -> None:
+    """Forget the rows of a replay that are in quarantine, or never will be."""
+    storage.delete(_root(config), _key(_SET_ASIDE, replay_id))
+    rows = rows_set_aside(config, replay_id)
+    for key in storage.list_keys(rows):
+        storage.delete(rows, key)
 
 
 def list_touched(config: PipelineConfig, silver: str) -> list[TouchedWindows]:
@@ -219,6 +269,7 @@ def _events(replay: ReplayedFiles, commit: TableCommit) -> list[LedgerEvent]:
                 rows=file.rows,
                 rescued_rows=file.rescued_rows,
                 dropped_records=file.dropped_records,
+                quarantined_rows=file.quarantined_rows,
             ).detail,
             run_id=replay.run_id,
             at=commit.committed_at,

@@ -76,14 +76,14 @@ def count_added_rows(
             with filesystem.open_input_file(relative) as stream:
                 data = pq.ParquetFile(stream)
                 if names[SOURCE_FILE] not in data.schema_arrow.names:
-                    names |= _names_in_files(table_location)
+                    names |= names_in_files(table_location)
                 _count_file(data, counts, names, file.path)
         except FileNotFoundError:  # compacted and vacuumed since
             return None
     return counts
 
 
-def _names_in_files(table_location: str) -> dict[str, str]:
+def names_in_files(table_location: str) -> dict[str, str]:
     """Return what data files call columns: with column mapping by other names."""
     table = open_table(table_location)
     fields = table.schema().fields if table else []
@@ -103,7 +103,7 @@ def _count_file(
             {"path": path, "columns": found},
         )
     for group in range(file.num_row_groups):
-        rescue = _may_hold(file, group, rescued)
+        rescue = may_hold(file, group, rescued)
         columns = [source, rescued] if rescue else [source]
         rows = file.read_row_group(group, columns=columns)
         _tally(counts.rows, rows[source])
@@ -117,7 +117,7 @@ def _tally(counts: Counter[str], paths: pa.ChunkedArray) -> None:
         counts[entry["values"]] += entry["counts"]
 
 
-def _may_hold(file: pq.ParquetFile, group: int, name: str) -> bool:
+def may_hold(file: pq.ParquetFile, group: int, name: str) -> bool:
     """Return True unless a footer says that a column holds nothing but nulls."""
     if name not in file.schema_arrow.names:
         return False

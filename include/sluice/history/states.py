@@ -30,6 +30,7 @@ FILE_STATES_SCHEMA = pa.schema(
         ("rows", pa.int64()),
         ("rescued_rows", pa.int64()),
         ("dropped_records", pa.int64()),
+        ("quarantined_rows", pa.int64()),
         ("error", pa.string()),
         ("etag", pa.string()),
         ("discovered_at", _TIMESTAMP),
@@ -46,7 +47,13 @@ _LEFT_OUT = {
     LeftOut.REPLACED: FileState.REPLACED,
 }
 _STATES = list(FileState)
-_COUNTED = ("table_version", "rows", "rescued_rows", "dropped_records")
+_COUNTED = (
+    "table_version",
+    "rows",
+    "rescued_rows",
+    "dropped_records",
+    "quarantined_rows",
+)
 Seqs = npt.NDArray[np.int64]
 Codes = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]

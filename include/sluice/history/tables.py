@@ -41,6 +41,7 @@ BATCH_FILES_SCHEMA = pa.schema(
         pa.field("rows", pa.int64()),
         pa.field("rescued_rows", pa.int64()),
         pa.field("dropped_records", pa.int64()),
+        pa.field("quarantined_rows", pa.int64()),
         pa.field("table_version", pa.int64()),
         pa.field("ledger_id", pa.string()),
         pa.field("committed_at", _TIMESTAMP),

@@ -76,13 +76,15 @@ class Archived(_Detail, frozen=True, kw_only=True):
 class Replayed(_Detail, frozen=True, kw_only=True):
     """The rows that a replay read from a file, and the table version that has them.
 
-    Of the file's records it dropped some that are malformed.
+    Of the file's records it dropped some that are malformed, and of its rows some went
+    to quarantine.
     """
 
     table_version: int
     rows: int
     rescued_rows: int
     dropped_records: int = 0
+    quarantined_rows: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

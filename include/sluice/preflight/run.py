@@ -13,7 +13,7 @@ from sluice.delta.log import open_table, read_commits
 from sluice.discovery.moved import require_same_path
 from sluice.discovery.run import Discovery, discover
 from sluice.history import archive_history
-from sluice.history.replays import finish_replays, has_closed
+from sluice.history.replays import finish_replays, has_closed, list_set_aside
 from sluice.ledger.damage import damage_named, ledger_root
 from sluice.ledger.ledger import Ledger
 from sluice.options.configured import source_options
@@ -87,7 +87,7 @@ def _look(
     return Preflight(
         new_files=len(waiting),
         new_bytes=sum(file.size for file in waiting),
-        bronze_has_work=bool(waiting) or unfinished,
+        bronze_has_work=bool(waiting) or unfinished or bool(list_set_aside(config)),
         silver_has_work=any(
             _silver_has_work(config, each, facts)
             for each, facts in zip(config.silver, silver, strict=True)

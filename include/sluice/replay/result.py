@@ -18,7 +18,7 @@ Starts = Mapping[str, frozenset[datetime]]
 class ReplayedFile:
     """One file with its rows in the table before and after.
 
-    ``rescued_rows`` and ``dropped_records`` are those after it.
+    ``rescued_rows``, ``dropped_records`` and ``quarantined_rows`` are those after it.
     """
 
     seq: int
@@ -27,6 +27,7 @@ class ReplayedFile:
     rows_in: int
     rescued_rows: int
     dropped_records: int = 0
+    quarantined_rows: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +76,7 @@ def describe_files(
             rows_in=file.rows,
             rescued_rows=file.rescued_rows,
             dropped_records=file.dropped_records,
+            quarantined_rows=file.quarantined_rows,
         )
         for file in files
     )

@@ -10,9 +10,9 @@ from functools import reduce
 from operator import and_, or_
 from typing import TYPE_CHECKING, Any
 
-from delta.tables import DeltaTable
 from pyspark.sql import functions as F  # noqa: N812 - its usual name
 
+from sluice.bronze.replace import FILE, replace_by_file
 from sluice.columns import PROCESSING_TIME, RESCUED_DATA, SOURCE_FILE
 from sluice.delta.log import open_table
 from sluice.errors import Condition, FatalError
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
     from sluice.config import PipelineConfig
 
-_KEY = "_replayed_file"
-_IS_KEY = "_is_replayed_file"
 # Beyond this many partitions the condition costs more than it saves.
 _MAX_PARTITIONS = 100
 
@@ -116,26 +114,10 @@ def replace_rows(
     """Take out the rows of ``paths`` and put in ``rows``, in one commit.
 
     Only the partitions that have such rows are read, so whatever is appended to others
-    meanwhile is no conflict. A MERGE, because a condition that lists thousands of paths
-    takes longer to analyse than the table to write, and ends up in the log.
+    meanwhile is no conflict.
     """
-    keys = _paths(spark, paths, _KEY).withColumn(_IS_KEY, F.expr("true"))
-    # No row has the key of another, or a shuffle would put them all in one place.
-    number = F.concat(F.lit("\0"), F.monotonically_increasing_id().cast("string"))
-    source = rows.withColumn(_KEY, number).unionByName(keys, allowMissingColumns=True)
-    is_outgoing = F.col(f"t.{SOURCE_FILE}") == F.col(f"s.{_KEY}")
-    merge = (
-        DeltaTable.forPath(spark, config.bronze_location)
-        .alias("t")
-        .merge(source.alias("s"), _in_partitions(outgoing) & is_outgoing)
-        .withSchemaEvolution()
-        .whenMatchedDelete()
-        .whenNotMatchedInsert(
-            F.col(f"s.{_IS_KEY}").isNull(),
-            {f"`{name}`": F.col(f"s.`{name}`") for name in rows.columns},
-        )
-    )
-    merge.execute()
+    keys = _paths(spark, paths, FILE)
+    replace_by_file(config.bronze_location, rows, keys, where=_in_partitions(outgoing))
 
 
 def _in_partitions(outgoing: Outgoing) -> Column:

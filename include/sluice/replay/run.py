@@ -8,28 +8,35 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from sluice.bronze.again import (
+    count_dropped_again,
+    discard_notes,
+    open_notes,
+    read_files,
+)
+from sluice.bronze.settle import keep_set_aside, settle_quarantine
+from sluice.bronze.split import in_bronze, in_quarantine
+from sluice.bronze.types import require_same_types
+from sluice.bronze.violated import explained
 from sluice.config import PipelineConfig
+from sluice.delta.log import open_table
 from sluice.errors import SluiceError
 from sluice.history import archive_history, record_step
 from sluice.history.replays import STEP, FileRows, ReplayedFiles, finish_replays
 from sluice.history.rows import RowCounts
 from sluice.ledger.ledger import Ledger
 from sluice.model import LedgerFile, StepSummary
+from sluice.quality.count import count_violations
+from sluice.quality.judge import judge
 from sluice.replay.commit import Replacement, commit_rows
 from sluice.replay.files import ChosenFiles, choose_files, nothing_left_error
-from sluice.replay.read import (
-    count_dropped_again,
-    discard_notes,
-    open_notes,
-    read_files,
-)
 from sluice.replay.result import (
     ReplayResult,
     Starts,
@@ -52,13 +59,19 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class _Incoming:
-    """The rows that the files hold now, kept: parsing them is the longest part."""
+    """The rows that the files hold now, kept: parsing them is the longest part.
+
+    ``rows`` go to bronze, ``bad`` to quarantine, as many as ``quarantined`` of a file.
+    """
 
     rows: DataFrame
+    bad: DataFrame
+    quarantined: Counter[str]
     counts: RowCounts
     starts: Starts
     chosen: ChosenFiles
     dropped: Counter[int]
+    violations: Mapping[str, Mapping[str, int]]
 
     @property
     def files(self) -> tuple[LedgerFile, ...]:
@@ -75,6 +88,8 @@ class _Incoming:
                 rows=self.counts.rows[file.path],
                 rescued_rows=self.counts.rescued[file.path],
                 dropped_records=self.dropped[file.seq],
+                violations=dict(self.violations[file.path]),
+                quarantined_rows=self.quarantined[file.path],
             )
             for file in self.files
         )
@@ -107,6 +122,7 @@ def run_replay(
     # Of its own, for what a commit says of itself is a setting of the session.
     conf = storage_conf(config.locations)
     spark = spark_session(f"{config.name}_replay", **conf).newSession()
+    settle_quarantine(spark, config)
     with _incoming(spark, config, chosen, replay_id) as incoming:
         paths = [file.path for file in incoming.files]
         outgoing = read_outgoing(spark, config, paths)
@@ -119,10 +135,14 @@ def run_replay(
             at=started,
             after_version=outgoing.version,
             files=incoming.by_file,
+            sets_aside=_sets_aside(config, incoming),
         )
+        if replay.sets_aside:
+            keep_set_aside(config, replay_id, incoming.bad)
         todo = Replacement(spark, config, incoming.rows, incoming.starts, replay)
         commit, outgoing = commit_rows(todo, outgoing)
     result = _describe(config, run_id, incoming, outgoing)
+    settle_quarantine(spark, config)
     notes = _follow(config, run_id)
     result = replace(result, table_version=commit.version, notes=notes)
     summary = StepSummary(STEP, run_id, result.counts, result.notes)
@@ -137,12 +157,25 @@ def _incoming(
     """Read the files, without those that turn out to be unreadable."""
     notes, started = open_notes(config, replay_id), datetime.now(UTC)
     try:
-        rows, counts, chosen = _read(spark, config, chosen, notes, started)
+        rows, chosen = _read(spark, config, chosen, notes, started)
         dropped = count_dropped_again(notes)
     finally:
         discard_notes(notes)
     try:
-        yield _Incoming(rows, counts, window_starts(rows, config), chosen, dropped)
+        paths = [file.path for file in chosen.files]
+        rules = config.bronze.expectations
+        good, bad = in_bronze(rows, rules), in_quarantine(rows, rules, None, None)
+        require_same_types(bad.schema, config.quarantine_location)
+        yield _Incoming(
+            rows=good,
+            bad=bad,
+            quarantined=count_by_file(bad).rows,
+            counts=count_by_file(good),
+            starts=window_starts(good, config),
+            chosen=chosen,
+            dropped=dropped,
+            violations=count_violations(rows, config, paths),
+        )
     finally:
         rows.unpersist()
 
@@ -153,20 +186,27 @@ def _read(
     chosen: ChosenFiles,
     notes: Ledger,
     started: datetime,
-) -> tuple[DataFrame, RowCounts, ChosenFiles]:
+) -> tuple[DataFrame, ChosenFiles]:
     while True:
         read = read_files(spark, config, chosen.files, notes, started=started)
-        rows = read.persist()
+        rows = judge(read, config.bronze.expectations).persist()
         try:
             with translated(config.bronze_location):
-                return rows, count_by_file(rows), chosen
-        except SluiceError:
+                rows.count()
+                return rows, chosen
+        except SluiceError as error:
             rows.unpersist()
             before, chosen = chosen, _without_unreadable(chosen, notes)
             if len(chosen.files) == len(before.files):
-                raise
+                raise explained(spark, config, error, chosen.files) from error
             if not chosen.files:
                 raise nothing_left_error(chosen.left_out) from None
+
+
+def _sets_aside(config: PipelineConfig, incoming: _Incoming) -> bool:
+    """Return True if rows of the files are in quarantine, or go there."""
+    is_there = open_table(config.quarantine_location) is not None
+    return is_there or incoming.quarantined.total() > 0
 
 
 def _without_unreadable(chosen: ChosenFiles, notes: Ledger) -> ChosenFiles:

@@ -77,9 +77,11 @@ def deletable(config: PipelineConfig) -> Iterator[str]:
 
 def _tables(config: PipelineConfig) -> Iterator[Resource]:
     begun = _being_deleted(config)
-    for query in config.queries:
-        is_table = "_delta_log" in _names(query.table) or query.table in begun
-        yield from _recognised("table", query.table, is_ours=is_table)
+    tables = [("table", query.table) for query in config.queries]
+    tables.insert(1, ("rows in quarantine", config.quarantine_location))
+    for kind, location in tables:
+        is_table = "_delta_log" in _names(location) or location in begun
+        yield from _recognised(kind, location, is_ours=is_table)
     for silver in config.silver:
         late = config.late_location(silver)
         if "_delta_log" in _names(late):

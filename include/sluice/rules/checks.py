@@ -16,6 +16,7 @@ from sluice.rules.facts import AuditFacts, LedgerFacts
 from sluice.rules.file_checks import Reading, check_files
 from sluice.rules.findings import Code, finding
 from sluice.rules.late_checks import check_late
+from sluice.rules.quarantine_checks import check_quarantine
 from sluice.rules.schema_checks import check_schema
 
 MAX_FINDINGS_PER_CODE = 50
@@ -80,6 +81,7 @@ def _check_bronze(facts: AuditFacts, ledger: LedgerFacts) -> Iterator[Finding]:
         reading = reading.explaining(seqs)
         yield range_finding
     yield from check_files(facts, ledger, reading)
+    yield from check_quarantine(facts, ledger, reading)
     yield from check_contents(facts)
     yield from check_schema(facts)
 

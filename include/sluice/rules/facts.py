@@ -21,7 +21,8 @@ class LandedFile:
     ``arrived`` is when it came under its name, which a copied time of its last change,
     ``modified``, hides; with ``minFileAge``, when it was old enough. The options on
     modification times have a file that is ``passed_over`` not be discovered. Of its
-    records some were ``dropped``, as the ledger says.
+    records some were ``dropped``, as the ledger says, and some rows were ``set_aside``,
+    in quarantine.
     """
 
     path: str
@@ -32,11 +33,13 @@ class LandedFile:
     error: str | None = None
     passed_over: bool = False
     dropped: int = 0
+    set_aside: int = 0
 
     @property
     def expected(self) -> int | None:
         """How many rows it must have in the table; None where that is unknown."""
-        return None if self.records is None else self.records - self.dropped
+        elsewhere = self.dropped + self.set_aside
+        return None if self.records is None else self.records - elsewhere
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,8 @@ class LedgerFacts:
     before the stream and are not read. Where it ``keeps_versions``, a path may have
     several rows; those in ``replaced`` were written over before they were read.
     ``written`` has the files that are in the table, ``dropped`` how many records of a
-    file are not, for they were malformed.
+    file are not, for they were malformed, and ``set_aside`` how many of its rows, which
+    violate a rule and went to the table of the quarantine.
     """
 
     ledger_id: str
@@ -74,6 +78,7 @@ class LedgerFacts:
     replaced: Mapping[int, str] = field(default_factory=dict)
     written: Mapping[int, Written] = field(default_factory=dict)
     dropped: Mapping[int, int] = field(default_factory=dict)
+    set_aside: Mapping[int, int] = field(default_factory=dict)
 
     @property
     def high_seq(self) -> int:
@@ -227,6 +232,9 @@ class AuditFacts:
     """The four sides of one pipeline, and its silver tables.
 
     Of the paths in ``table_rows``, those that are ``foreign`` came by another writer.
+    ``quarantine_rows`` are those of the table of rows in quarantine, of
+    which ``quarantine_damage`` says why it cannot be read. Those of the files in
+    ``unsettled`` are yet to be replaced, after a replay.
     There is no ``schema`` where none is inferred, or the table is not there.
     """
 
@@ -238,6 +246,9 @@ class AuditFacts:
     bronze: AuditedQuery
     table_rows: Mapping[str | None, int]
     foreign: frozenset[str | None] = frozenset()
+    quarantine_rows: Mapping[str | None, int] = field(default_factory=dict)
+    quarantine_damage: str | None = None
+    unsettled: frozenset[str] = frozenset()
     mostly_rescued: tuple[MostlyRescued, ...] = ()
     schema: SchemaFacts | None = None
     schema_damage: str | None = None

@@ -216,6 +216,13 @@ class Code(Enum):
         _NONE,
         Mend.CHECKPOINT,
     )
+    QUARANTINE_DIFFERS = Rule(
+        _ERROR,
+        "The quarantine has other rows of the file than micro-batches and replays put "
+        "there: another writer changed that table, or a replay was cut off.",
+        _REPLAY,
+        _LOST,
+    )
     RANGE_GAP = Rule(
         _ERROR,
         "The micro-batch ended before the next one began: no batch read the files "
@@ -281,6 +288,12 @@ class Code(Enum):
         "The table has fewer rows of the file than the file has records.",
         _REPLAY,
         _LOST,
+    )
+    ROWS_QUARANTINED = Rule(
+        _INFO,
+        "Rows violate a rule of 'on_violation: quarantine', so they are in the table "
+        "beside bronze. After the rule or the file is mended, a replay takes them in.",
+        "sluice rules {pipeline}",
     )
     ROWS_UNEXPECTED = Rule(
         _ERROR,

@@ -98,6 +98,7 @@ def test_file_has_the_promised_shape(pipeline: PipelineBuilder) -> None:
         "rows",
         "rescued_rows",
         "dropped_records",
+        "quarantined_rows",
         "error",
         "etag",
         "discovered_at",

@@ -78,22 +78,46 @@ def test_unknown_key_names_line_and_nearest(
     assert nearest in error.message
 
 
-@pytest.mark.parametrize(
-    ("text", "key"),
-    [
-        ("name: o\nalerts: {}\n", "alerts"),
-        ("name: o\nbronze: {expectations: {a: {sql: b > 0}}}\n", "bronze.expectations"),
-    ],
-)
-def test_key_that_does_nothing_yet_is_refused(
-    tmp_path: Path, text: str, key: str
-) -> None:
-    """A rule in the file that nothing checks would be relied on."""
-    error = refusal(tmp_path, text)
+def test_key_that_does_nothing_yet_is_refused(tmp_path: Path) -> None:
+    """What is in the file and nothing acts on would be relied on."""
+    error = refusal(tmp_path, "name: o\nalerts: {}\n")
 
     assert error.exit_code == 64
-    assert error.context["keys"] == [key]
-    assert f"orders.yaml:2: key {key!r} is not built yet; remove it" in error.message
+    assert error.context["keys"] == ["alerts"]
+    assert "orders.yaml:2: key 'alerts' is not built yet; remove it" in error.message
+
+
+RULES = "name: o\nbronze:\n  expectations:\n"
+
+
+@pytest.mark.parametrize(
+    ("rule", "key", "says"),
+    [
+        ("a: {expect: 'b >'}", "a.expect", "expected one SQL expression"),
+        ("a: {expect: 'rand() > b'}", "a.expect", "another value each time"),
+        ("a: {expect: b, on_violation: drop}", "a.on_violation", "'warn'"),
+        ("a: {}", "a.expect", "Field required"),
+        ("A b: {expect: b}", "A b.[key]", "should match pattern"),
+    ],
+)
+def test_rule_that_cannot_be_kept_is_refused(
+    tmp_path: Path, rule: str, key: str, says: str
+) -> None:
+    """With file and line, before anything runs."""
+    error = refusal(tmp_path, f"{RULES}    {rule}\n")
+
+    assert error.exit_code == 64
+    assert error.context["keys"] == [f"bronze.expectations.{key}"]
+    assert "orders.yaml:4: " in error.message
+    assert says in error.message
+
+
+def test_unknown_key_of_a_rule_names_the_nearest(tmp_path: Path) -> None:
+    """The rule's own name is any."""
+    error = refusal(tmp_path, f"{RULES}    a: {{expect: b, on_violatoin: warn}}\n")
+
+    assert error.context["keys"] == ["bronze.expectations.a.on_violatoin"]
+    assert "did you mean 'on_violation'?" in error.message
 
 
 def test_all_mistakes_are_reported_at_once(tmp_path: Path) -> None:

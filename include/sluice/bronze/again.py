@@ -1,4 +1,4 @@
-"""Read chosen files in one batch, by what the stream reads them with."""
+"""Read chosen files again in one batch, by what the stream reads them with."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def read_files(
     files: Sequence[LedgerFile],
     notes: Ledger,
     *,
-    started: datetime,
+    started: datetime | None,
 ) -> DataFrame:
     """Return the rows of ``files`` as bronze has them, in the schema of today.
 
@@ -50,6 +50,7 @@ def read_files(
     quarantine, it first keeps a record in ``notes``, which is not the ledger: there the
     file may be ingested long since. There it records the malformed records that it
     drops; where they are kept, it is in a folder named by when the replay ``started``.
+    What only looks, as no replay does, gives no such time and keeps none.
 
     Raises:
         UsageError: the table has a column in another type.
@@ -89,14 +90,14 @@ def count_dropped_again(notes: Ledger) -> Counter[int]:
 
 
 def _drop_book(
-    options: CloudFilesOptions, notes: Ledger, started: datetime
+    options: CloudFilesOptions, notes: Ledger, started: datetime | None
 ) -> DropBook | None:
     path, prefix = options.bad_records_path, notes.root.rpartition("/")[2]
     return DropBook.open(
         dropped_root(notes.root, _ALL),
         drops=options.drops_malformed,
         run_id=options.run_id,
-        bad_records=BadRecords.of(path, started, prefix) if path else None,
+        bad_records=BadRecords.of(path, started, prefix) if path and started else None,
     )
 
 

@@ -1,0 +1,62 @@
+"""What SQL a pipeline file may hold, as far as that can be said without Spark."""
+
+from __future__ import annotations
+
+# They call any Java method of the driver's and the tasks' class path.
+_FORBIDDEN = {"reflect", "java_method", "try_reflect"}
+# Another attempt at the same micro-batch would come to another result.
+_RANDOM = {
+    "monotonically_increasing_id",
+    "rand",
+    "randn",
+    "randstr",
+    "random",
+    "shuffle",
+    "spark_partition_id",
+    "uniform",
+    "uuid",
+}
+
+
+def check_expression(sql: str) -> None:
+    """Refuse what is no single expression over the columns of one row.
+
+    Spark analyses names and types later, when the columns are known.
+
+    Raises:
+        ValueError: it cannot be parsed, holds a query, or calls what is not allowed.
+    """
+    # A fifth of a second to import, which a file without expressions need not pay.
+    from sqlglot import exp, parse  # noqa: PLC0415
+    from sqlglot.errors import SqlglotError  # noqa: PLC0415
+
+    try:
+        found = parse(sql, dialect="spark")
+    except SqlglotError as error:
+        reason = str(error).split("\n", maxsplit=1)[0]
+        message = f"expected one SQL expression: {reason}"
+        raise ValueError(message) from None
+    tree = found[0] if len(found) == 1 else None
+    if not isinstance(tree, exp.Condition | exp.Paren) or tree.find(exp.Query):
+        message = "expected one SQL expression over the columns of a row, and no query"
+        raise ValueError(message)
+    called = {_name(each) for each in tree.find_all(exp.Func)}
+    if called & _FORBIDDEN:
+        message = f"{sorted(called & _FORBIDDEN)} may call any code; leave it out"
+        raise ValueError(message)
+    if called & _RANDOM:
+        message = (
+            f"{sorted(called & _RANDOM)} gives another value each time, and a "
+            "micro-batch that is repeated must come to the same; leave it out"
+        )
+        raise ValueError(message)
+
+
+def _name(function: object) -> str:
+    """Return what a function is called in SQL, in lower case."""
+    from sqlglot import exp  # noqa: PLC0415
+
+    if isinstance(function, exp.Anonymous):
+        return str(function.this).lower()
+    assert isinstance(function, exp.Func)
+    return function.sql_name().lower()
