@@ -1,25 +1,35 @@
-"""Aggregates in SQL: what Spark gives of a table and not of a stream."""
+"""SQL of silver tables: what Spark gives of a table and not of a stream."""
 
 from __future__ import annotations
+
+from sluice.config.expressions import check_expression
+
+
+def require_row_expression(sql: str) -> str:
+    """Return a condition on rows as it is.
+
+    Raises:
+        ValueError: it is no expression that ``check_expression`` lets pass.
+    """
+    check_expression(sql)
+    return sql
 
 
 def require_streaming(sql: str) -> str:
     """Return the aggregate as it is.
 
     Raises:
-        ValueError: no stream can compute it; the message says what to write instead.
+        ValueError: it is no expression that ``check_expression`` lets pass, or no
+            stream can compute it; the message says what to write instead.
     """
-    # Only a pipeline with silver tables pays for the import.
+    check_expression(sql)
+    # A fifth of a second to import, which a file without expressions need not pay.
     from sqlglot import exp, parse_one  # noqa: PLC0415
-    from sqlglot.errors import SqlglotError  # noqa: PLC0415
 
-    try:
-        parsed = parse_one(sql, dialect="databricks")
-    except SqlglotError:
-        return sql  # Spark says what is wrong with it, before the query starts
+    parsed = parse_one(sql, dialect="spark")
     distinct = parsed.find(exp.Distinct)
     if distinct is not None:
-        inner = ", ".join(each.sql("databricks") for each in distinct.expressions)
+        inner = ", ".join(each.sql("spark") for each in distinct.expressions)
         message = (
             f"a stream cannot count distinct values exactly, got {sql!r}; write "
             f"'approx_count_distinct({inner})', or 'size(collect_set({inner}))' where "

@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from sluice.config.aggregates import require_streaming
+from sluice.config.aggregates import require_row_expression, require_streaming
 from sluice.config.block import Block, Duration, Name
 from sluice.config.moments import require_pattern, require_time_zone
 from sluice.intervals import WindowGrid
@@ -51,6 +51,7 @@ Patterns = Annotated[
     tuple[Pattern, ...], BeforeValidator(_as_list), Field(min_length=1)
 ]
 Aggregate = Annotated[str, AfterValidator(require_streaming)]
+Condition = Annotated[str, AfterValidator(require_row_expression)]
 TimeZone = Annotated[str, AfterValidator(require_time_zone)]
 
 
@@ -109,7 +110,7 @@ class SilverConfig(Block):
     event_time: EventTime
     watermark: Duration = "10 minutes"
     window: Window = Window()
-    where: str | None = None
+    where: Condition | None = None
     group_by: list[str] = Field(default_factory=list)
     aggregates: dict[str, Aggregate] = Field(min_length=1)
     output_mode: Annotated[str, AfterValidator(_require_output_mode)] = "append"

@@ -259,6 +259,11 @@ def test_time_zones_are_taken_by_name_and_by_offset(zone: str) -> None:
         ({"group_by": ["q"], "aggregates": {"Q": "count(*)"}}, "called 'Q'"),
         ({"aggregates": {"n": "count(distinct q)"}}, "'approx_count_distinct(q)'"),
         ({"aggregates": {"n": "sum(q) over ()"}}, "has no OVER"),
+        ({"aggregates": {"n": "count(*"}}, "expected one SQL expression"),
+        ({"aggregates": {"n": "(select 1)"}}, "no query"),
+        ({"aggregates": {"n": "reflect('a', 'b')"}}, "may call any code"),
+        ({"where": "x in (select y from t)"}, "no query"),
+        ({"where": "rand() < 0.5"}, "gives another value each time"),
         ({"window": {"type": "sliding"}}, "needs a slide"),
         ({"window": {"slide": "1 minute"}}, "say 'type: sliding'"),
         ({"window": {"type": "sliding", "slide": "6 minutes"}}, "no longer"),
@@ -290,3 +295,22 @@ def test_the_definition_has_what_windows_depend_on_and_no_more() -> None:
         defined(aggregates={"rows": "count(x)"}),
     ]
     assert len({defined(), *changed}) == 7
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "sum(x) FILTER (WHERE y > 1)",
+        "first(x, true)",
+        "max(struct(a, b)).b",
+        "collect_list(x)[0]",
+        "try_divide(sum(a), sum(b)) * 1.0",
+        "sum(CASE WHEN a THEN 1 ELSE 0 END)",
+        "NOT bool_and(a)",
+    ],
+)
+def test_usual_aggregates_are_taken(sql: str) -> None:
+    """As Spark writes them."""
+    aggregates = {"n": sql}
+
+    assert SilverConfig.model_validate(SILVER | {"aggregates": aggregates})
