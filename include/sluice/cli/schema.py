@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 class Action(StrEnum):
     """What may be done to a schema."""
 
+    DIFF = "diff"
     UNDO = "undo"
 
 
@@ -34,11 +35,17 @@ def schema(  # noqa: PLR0913 - one parameter an option
     pipeline: PipelineArgument,
     action: Annotated[
         Action | None,
-        typer.Argument(help="undo: give the schema the fields of an earlier version."),
+        typer.Argument(
+            help="diff: show what each version changed. undo: give the schema the "
+            "fields of an earlier version."
+        ),
     ] = None,
     *,
     number: Annotated[
-        int | None, typer.Option("--version", help="Show this version, not the newest.")
+        int | None,
+        typer.Option(
+            "--version", help="Show this version, not the newest; diff: its changes."
+        ),
     ] = None,
     to: Annotated[
         int | None,
@@ -54,6 +61,8 @@ def schema(  # noqa: PLR0913 - one parameter an option
 
     Version and file are those that gave a field its type.
 
+    With diff it shows what each version added, widened, undid or brought back.
+
     With undo its newest fields leave it: they are rescued from then on, and what their
     columns held is in the rescued data, by one commit. On a terminal it asks first.
     """
@@ -66,8 +75,9 @@ def schema(  # noqa: PLR0913 - one parameter an option
         )
     if action is Action.UNDO and number is None:
         undo(config, to=to, dry_run=dry_run, yes=yes, as_json=as_json)
-    elif action is None and not (to is not None or dry_run or yes):
-        _show(config, number, as_json=as_json)
+    elif action is not Action.UNDO and not (to is not None or dry_run or yes):
+        show = _show_changes if action is Action.DIFF else _show
+        show(config, number, as_json=as_json)
     else:
         raise UsageError(
             Condition.USAGE,
@@ -92,6 +102,22 @@ def _show(config: PipelineConfig, number: int | None, *, as_json: bool) -> None:
     undone = [".".join(path) for each in versions[-1:] for path in each.undone]
     if undone:
         print_line(f"undone, so rescued: {', '.join(undone)}")
+
+
+def _show_changes(config: PipelineConfig, number: int | None, *, as_json: bool) -> None:
+    # They load pyspark.
+    from sluice.schema.diff import list_changes  # noqa: PLC0415
+    from sluice.schema.kept import list_versions  # noqa: PLC0415
+
+    changes = [
+        asdict(each)
+        for each in list_changes(list_versions(config.schema_location))
+        if number in {None, each.version}
+    ]
+    if as_json:
+        print_json(changes)
+    else:
+        print_rows(f"Changes of the schema of {config.name}", changes)
 
 
 def _to_json(version: SchemaVersion) -> dict[str, object]:

@@ -113,8 +113,44 @@ def test_fields_that_were_undone_are_named(pipeline: str, sluice: Sluice) -> Non
     assert newest["undone"] == [["s", "b"], ["tags"]]
 
 
+def test_changes_of_each_version_are_shown(pipeline: str, sluice: Sluice) -> None:
+    """Added, wider, undone, back: each with the file that brought it."""
+    location = str(Path(pipeline).parent / "lake" / "schemas" / "orders")
+    wider = StructType().add("id", DecimalType(20, 0)).add(FIRST["s"])
+    back = StructType().add(wider["id"]).add(SECOND["s"]).add(SECOND["tags"])
+    tags = {"undone": (("tags",), ("s", "b"))}
+    for version in (
+        SchemaVersion(number=2, schema=SECOND, undone=()),
+        SchemaVersion(number=3, schema=wider, widened={"id": "/d.json"}, **tags),
+        SchemaVersion(number=4, schema=back, undone_to=1),
+    ):
+        keep_version(location, version)
+
+    changes = json.loads(sluice("schema", pipeline, "diff", "--json")[1])
+
+    assert [tuple(each.values()) for each in changes] == [
+        (1, "added", "s.b", "string", "/in/b.json"),
+        (1, "added", "tags", "array<string>", "/in/c.json"),
+        (3, "wider", "id", "bigint → decimal(20,0)", "/d.json"),
+        (3, "undone", "s.b", "string", None),
+        (3, "undone", "tags", "array<string>", None),
+        (4, "back", "s.b", "string", None),
+        (4, "back", "tags", "array<string>", None),
+    ]
+    shown = sluice("schema", pipeline, "diff", "--version", "1")[1]
+    assert ("/in/c.json" in shown, "/d.json" in shown) == (True, False)
+    assert "none" in sluice("schema", pipeline, "diff", "--version", "2")[1]
+
+
 @pytest.mark.parametrize(
-    "arguments", [["--to", "0"], ["--dry-run"], ["--yes"], ["undo", "--version", "0"]]
+    "arguments",
+    [
+        ["--to", "0"],
+        ["--dry-run"],
+        ["--yes"],
+        ["undo", "--version", "0"],
+        ["diff", "--to", "0"],
+    ],
 )
 def test_options_of_another_action_are_refused(
     pipeline: str, sluice: Sluice, arguments: list[str]
