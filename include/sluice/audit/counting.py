@@ -110,9 +110,15 @@ def count_records(path: str, source_format: _Named) -> int:
 
     Raises:
         OSError: the file cannot be read or decompressed.
-        ValueError: the file as a whole is not of its format.
+        ValueError: the file as a whole is not of its format, or its reader fails on it.
     """
-    return COUNTERS[source_format.name](path, source_format)
+    try:
+        return COUNTERS[source_format.name](path, source_format)
+    except (OSError, ValueError):
+        raise
+    except Exception as error:
+        # What libraries raise on bytes of others has no common type.
+        raise ValueError(f"{type(error).__name__}: {error}") from error
 
 
 def _count_json(path: str, options: _JsonOptions) -> int:

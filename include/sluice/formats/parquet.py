@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from itertools import accumulate
 
 import msgspec
 import pyarrow as pa
@@ -139,9 +140,7 @@ class ParquetFormat(Format):
             for name, field in called.items()
             if part.rescues or _is_wanted(field, columns)
         ]
-        for number in range(file.metadata.num_row_groups):
-            if not part.start <= _middle(file.metadata.row_group(number)) < part.end:
-                continue
+        for number in _groups_of(file.metadata, part):
             for batch in _batches(file, number, names):
                 self._require_calendar(batch, file.metadata.metadata or {})
                 mine = batch if self.case_sensitive else _renamed(batch, called)
@@ -248,17 +247,19 @@ def _require_distinct(names: Sequence[str]) -> None:
         raise BadFileError(f"it has two columns called {twice[0]!r}")
 
 
-def _middle(group: pq.RowGroupMetaData) -> int:
-    """Return where Spark takes the middle of a row group to be."""
-    if not group.num_columns:
-        return 0
-    first = group.column(0)
-    start = first.data_page_offset
-    if first.has_dictionary_page and 0 < first.dictionary_page_offset < start:
-        start = first.dictionary_page_offset
-    numbers = range(group.num_columns)
-    size = sum(group.column(number).total_compressed_size for number in numbers)
-    return int(start + size // 2)
+def _groups_of(facts: pq.FileMetaData, part: FileRange) -> Iterator[int]:
+    """Yield the numbers of the row groups that belong to a range of a file.
+
+    They are taken to be as long in the file as the footer says that they are in memory:
+    asking where one begins ends the process where its statistics are damaged.
+    """
+    count = facts.num_row_groups
+    sizes = [max(facts.row_group(each).total_byte_size, 1) for each in range(count)]
+    ends = list(accumulate(sizes))
+    for number, (size, end) in enumerate(zip(sizes, ends, strict=True)):
+        middle = (end - size // 2 - 1) * part.size // ends[-1]
+        if part.start <= middle < part.end:
+            yield number
 
 
 def _is_legacy(facts: dict[bytes, bytes]) -> tuple[bool, bool]:

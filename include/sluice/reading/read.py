@@ -116,27 +116,29 @@ def _groups(slices: Iterable[FileSlice], plan: ReadPlan) -> Iterator[list[FileSl
 def _read_together(group: Sequence[FileSlice], plan: ReadPlan) -> list[pa.Table] | None:
     """Return the rows of small files, None where they must be read one by one.
 
-    So they are where one is bad: it is found there again, and named.
+    So they are where one is bad, whatever it raises: it is found there again, and
+    named.
     """
     try:
-        contents = list(_contents(group, plan))
-        blocks, counts = plan.format.parse_together(
-            contents, plan.columns, rescues=plan.rescues
-        )
-        if sum(counts) != sum(block.num_rows for block in blocks):
-            return None
-    except (OSError, SluiceError):
+        return _rows_of_group(group, plan)
+    except Exception:  # noqa: BLE001 - read again one by one, where it is raised
+        return None
+
+
+def _rows_of_group(group: Sequence[FileSlice], plan: ReadPlan) -> list[pa.Table] | None:
+    contents = list(_contents(group, plan))
+    blocks, counts = plan.format.parse_together(
+        contents, plan.columns, rescues=plan.rescues
+    )
+    if sum(counts) != sum(block.num_rows for block in blocks):
         return None
     cut = cut_runs(blocks, map(Run, group, counts))
     with _sieve(plan) as sieve:
         sifted = [sieve.sift(block, mine) for block, mine in cut]
-        try:
-            for block, _ in sifted:
-                require_right(block, group[0].file.path, plan)
-            for each in group:
-                _require_unchanged(each, plan)
-        except (SluiceError, NewFieldsError):
-            return None
+        for block, _ in sifted:
+            require_right(block, group[0].file.path, plan)
+        for each in group:
+            _require_unchanged(each, plan)
         sieve.finish(group)
     return [to_rows(block, mine, plan) for block, mine in sifted]
 
@@ -219,11 +221,16 @@ def _read_sifted(each: FileSlice, plan: ReadPlan, sieve: Sieve) -> Iterator[pa.T
         # have one, and may be gone at the next attempt.
         if error.errno is not None:
             raise _unreadable_error(each, str(error)) from error
-        ignored = plan.ignores_corrupt
-        raise _refused_error(each, str(error), plan, ignored=ignored) from error
-    except (FatalError, NewFieldsError):
+        raise _corrupt_error(each, str(error), plan) from error
+    except (SluiceError, NewFieldsError):
         _require_unchanged(each, plan)
         raise
+    except Exception as error:
+        # What libraries raise on bytes of others has no common type, and one file must
+        # not keep its neighbours from the table.
+        _require_unchanged(each, plan)
+        reason = f"{type(error).__name__}: {error}"
+        raise _corrupt_error(each, reason, plan) from error
     _require_unchanged(each, plan)
 
 
@@ -274,7 +281,11 @@ def _require_unchanged(each: FileSlice, plan: ReadPlan) -> None:
         _record(each, changed, LeftOut.REPLACED, plan)
         raise _replaced_error(path, changed)
     if changed:
-        raise _refused_error(each, changed, plan, ignored=plan.ignores_corrupt)
+        raise _corrupt_error(each, changed, plan)
+
+
+def _corrupt_error(each: FileSlice, reason: str, plan: ReadPlan) -> FatalError:
+    return _refused_error(each, reason, plan, ignored=plan.ignores_corrupt)
 
 
 def _unreadable_error(each: FileSlice, reason: str) -> RetryableError:
