@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -16,11 +15,14 @@ from sluice.formats.json_variants import VARIANT
 from sluice.model import LedgerFile
 from sluice.options.options import CloudFilesOptions, parse_options
 from sluice.reading.new_fields import NewFieldsError
-from sluice.reading.plan import ReadPlan
+from sluice.reading.partition import FileSlice
+from sluice.reading.plan import NewFields, ReadPlan
+from sluice.reading.read import read_slices
 from sluice.schema.evolve import evolve
 from sluice.schema.infer import schema_of
 from sluice.schema.kept import SchemaVersion, keep_version, latest_number
 from sluice.schema.limits import count_fields
+from sluice.storage import modified_at
 
 
 @pytest.fixture
@@ -40,7 +42,20 @@ def land(options: CloudFilesOptions, record: object) -> LedgerFile:
     """Land a file of one record."""
     path = Path(options.path, "b.json")
     path.write_text(json.dumps(record))
-    return LedgerFile(2, str(path), path.stat().st_size, datetime.now(UTC))
+    found = path.stat()
+    modified = modified_at(found.st_mtime_ns)
+    return LedgerFile(2, str(path), found.st_size, modified)
+
+
+def adding(options: CloudFilesOptions) -> ReadPlan:
+    """Return how a query reads whose schema gets new fields."""
+    known = to_arrow_schema(schema_of(options), timezone="UTC")
+    return ReadPlan(
+        format=options.format,
+        output=pa.schema([*known, ("_rescued_data", pa.string())]),
+        new_fields=NewFields.ADDED,
+        limits=options.limits,
+    )
 
 
 def test_variant_is_one_field() -> None:
@@ -108,3 +123,39 @@ def test_wider_type_is_no_new_field(options: CloudFilesOptions) -> None:
     evolve(typed, plan, [file], found)
 
     assert latest_number(options.schema_location) == 1
+
+
+@pytest.mark.parametrize("mode", ["inferred", "new"])
+def test_long_name_is_no_column(options: CloudFilesOptions, mode: str) -> None:
+    """It is rescued, at any level; the longest that may be is one."""
+    given = {"max_columns": 99, "infer_column_types": True, "max_name_length": 255}
+    options = replace(options, **given)
+    short, long = "s" * 255, "l" * 256
+    record = {short: 1, long: 2, "o": {short: 1, long: 2}}
+    if mode == "inferred":
+        land(options, record)
+    else:
+        plan = adding(options)
+        file = land(options, record)
+        with pytest.raises(NewFieldsError) as caught:
+            list(read_slices([FileSlice(file, 0, file.size)], plan))
+        assert long not in [field.name for field in caught.value.fields]
+        evolve(options, plan, [file], caught.value)
+
+    fields = {field.name: field.dataType for field in schema_of(options)}
+
+    assert short in fields
+    assert long not in fields
+    assert fields["o"].names == [short]
+
+
+def test_file_of_nothing_but_long_names_brings_nothing(
+    options: CloudFilesOptions,
+) -> None:
+    """It is read at once, its fields rescued."""
+    plan = adding(options)
+    file = land(options, {"l" * 256: 2})
+
+    (batch,) = read_slices([FileSlice(file, 0, file.size)], plan)
+
+    assert "l" * 256 in batch["_rescued_data"][0].as_py()

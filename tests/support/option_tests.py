@@ -17,6 +17,14 @@ _INFERRED = "spark/test_json_options.py::test_schema_is_the_one_that_spark_infer
 _CASE = "unit/formats/test_names.py::test_case_of_a_name_may_not_count"
 _CASE_OF_HEADERS = "unit/formats/test_names.py::test_case_of_a_header_may_not_count"
 _PROOFS = {
+    "limits": {
+        "sluice.maxExpansion": "hostile/test_bombs.py::"
+        "test_content_beyond_the_expansion_is_a_bad_file",
+        "sluice.maxFileMemory": "hostile/test_bombs.py::test_memory_stays_bounded",
+        "sluice.maxInferredColumns": "hostile/test_columns.py::"
+        "test_inference_ends_at_the_limit",
+        "sluice.maxNameLength": "hostile/test_columns.py::test_long_name_is_no_column",
+    },
     "reading": {
         "path": f"{_OPTIONS}::test_path_and_format_are_required",
         "cloudFiles.format": f"{_OPTIONS}::test_format_is_read_in_any_case",
@@ -30,8 +38,6 @@ _PROOFS = {
         "test_bytes_per_trigger_cut_the_batches",
         "cloudFiles.inferColumnTypes": "spark/source/test_rows.py::"
         "test_inferred_types_on_request",
-        "sluice.maxInferredColumns": "hostile/test_columns.py::"
-        "test_inference_ends_at_the_limit",
         "cloudFiles.schemaHints": "unit/schema/test_hints.py::"
         "test_inferred_schema_is_kept_with_its_hints",
         "cloudFiles.partitionColumns": "spark/test_partition_columns.py::"

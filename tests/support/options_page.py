@@ -13,6 +13,7 @@ from pathlib import Path
 from sluice.formats.registry import FORMATS, format_class
 from sluice.options.clean import CLEANING
 from sluice.options.discovery import DISCOVERY
+from sluice.options.limits import LIMITS
 from sluice.options.refused import FILE_EVENTS
 from sluice.options.table import READING
 from sluice.values import Option
@@ -21,6 +22,7 @@ from support.option_tests import proof_of
 PAGE = Path(__file__).parents[2] / "docs/options.md"
 SECTIONS = {
     "reading": READING,
+    "limits": LIMITS,
     **{name: format_class(name).options for name in FORMATS},
     "discovery": DISCOVERY,
     "cleaning": CLEANING,

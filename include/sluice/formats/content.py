@@ -6,6 +6,7 @@ import codecs
 import gzip
 import io
 import logging
+import sys
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +18,7 @@ import pyarrow as pa
 
 from sluice import storage
 from sluice.formats.encodings import UTF8
+from sluice.formats.limits import LimitedContent
 from sluice.formats.streams import BadFileError
 
 CODECS = {
@@ -73,25 +75,32 @@ def may_be_plain(path: str) -> bool:
     return _ending(path) not in CODECS | REFUSED
 
 
-def open_content(location: str, *, is_utf8: bool = True) -> Content:
-    """Open a file of text and unpack it; ``is_utf8`` lets a byte-order mark decide.
+def open_content(
+    location: str, *, is_utf8: bool = True, most: int = sys.maxsize
+) -> Content:
+    """Open a file of text and unpack it, up to ``most`` bytes.
+
+    ``is_utf8`` lets a byte-order mark decide.
 
     Raises:
         BadFileError: it is no text, or packed in a way that is not read.
     """
     stream = _buffered(storage.open_input(location))
     try:
-        return _unpacked(stream, location, is_utf8=is_utf8)
+        return _unpacked(stream, location, is_utf8=is_utf8, most=most)
     except BaseException:
         stream.close()
         raise
 
 
-def _unpacked(stream: io.BufferedReader, path: str, *, is_utf8: bool) -> Content:
+def _unpacked(
+    stream: io.BufferedReader, path: str, *, is_utf8: bool, most: int
+) -> Content:
     head = stream.peek(_HEAD)
     codec = codec_of(head, path)
     if codec is not None:
-        stream = io.BufferedReader(_UNPACKED[codec](stream))
+        unpacked = LimitedContent(_UNPACKED[codec](stream), most)
+        stream = io.BufferedReader(unpacked)
         head = stream.peek(_HEAD)
         require_text(head)
     encoding = _first(_MARKS, head) if is_utf8 else None

@@ -20,6 +20,12 @@ from typing import Any
 from sluice.columns import CORRUPT_RECORD
 from sluice.errors import Condition, UsageError
 from sluice.formats.base import Format
+from sluice.formats.limits import (
+    DEFAULT_EXPANSION,
+    DEFAULT_MEMORY,
+    DEFAULT_NAME_LENGTH,
+    Limits,
+)
 from sluice.formats.registry import (
     default_format,
     format_class,
@@ -57,6 +63,9 @@ class CloudFilesOptions:
     max_bytes: int | None = None
     infer_column_types: bool = False
     max_columns: int = 5000
+    max_expansion: int = DEFAULT_EXPANSION
+    max_file_memory: int = DEFAULT_MEMORY
+    max_name_length: int = DEFAULT_NAME_LENGTH
     schema_hints: tuple[SchemaHint, ...] = ()
     partition_columns: tuple[str, ...] | None = None
     evolution_mode: EvolutionMode | None = None
@@ -94,6 +103,15 @@ class CloudFilesOptions:
         """Whether an inferred schema has the column of rescued data."""
         is_named = self.rescued_column is not None
         return is_named or self.evolution_mode is not EvolutionMode.NONE
+
+    @property
+    def limits(self) -> Limits:
+        """What one file may ask for."""
+        return Limits(
+            memory=self.max_file_memory,
+            expansion=self.max_expansion,
+            name_length=self.max_name_length,
+        )
 
     @property
     def evolves(self) -> bool:

@@ -14,6 +14,7 @@ from sluice.columns import CORRUPT_RECORD, RESCUED_DATA
 from sluice.options.clean import CLEANING
 from sluice.options.discovery import DISCOVERY
 from sluice.options.hints import parse_hints
+from sluice.options.limits import LIMITS
 from sluice.options.refused import FILE_EVENTS
 from sluice.paths import normalize, normalize_tables
 from sluice.values import (
@@ -107,14 +108,6 @@ READING = (
         "infers long, double, boolean, struct, array",
         parse=parse_flag,
         field="infer_column_types",
-    ),
-    Option(
-        name="sluice.maxInferredColumns",
-        default="5000",
-        meaning="most fields of a schema that files give, nested ones counted; with "
-        "more, inference and new fields end the stream, naming the file",
-        parse=parse_count,
-        field="max_columns",
     ),
     Option(
         name="cloudFiles.schemaHints",
@@ -262,4 +255,4 @@ READING = (
         field="discovered_up_to",
     ),
 )
-OPTIONS = (*READING, *DISCOVERY, *CLEANING, *FILE_EVENTS)
+OPTIONS = (*READING, *LIMITS, *DISCOVERY, *CLEANING, *FILE_EVENTS)

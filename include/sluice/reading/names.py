@@ -24,6 +24,13 @@ def plain_fields(fields: Iterable[pa.Field]) -> list[pa.Field]:
     return _chosen(fields, _plain)
 
 
+def short_fields(fields: Iterable[pa.Field], most: int) -> list[pa.Field]:
+    """Return fields at every level without those of more than ``most`` characters."""
+    return _chosen(
+        fields, lambda given: [each for each in given if len(each.name) <= most]
+    )
+
+
 def odd_names(fields: Iterable[pa.Field], *, inside: str = "") -> Iterator[str]:
     """Yield names that a table takes with column mapping alone; nested ones ``a.b``."""
     for field in fields:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Callable, Iterable, Iterator, Set
 from functools import partial, reduce
 
 import msgspec
@@ -12,7 +12,7 @@ import pyarrow.types as pt
 from sluice.formats.base import ParsedBlock
 from sluice.formats.json_infer import Rules, decode_records, infer_schema
 from sluice.formats.json_variants import is_variant
-from sluice.reading.names import children, plain_fields
+from sluice.reading.names import children
 
 
 class NewFieldsError(Exception):
@@ -129,12 +129,12 @@ def first_new(
     *,
     taken: Set[str],
     typed: bool,
-    odd: bool = True,
+    choose: Callable[[Iterable[pa.Field]], Iterable[pa.Field]] = iter,
 ) -> list[pa.Field] | None:
     """Return ``columns`` with what the first record adds that adds any, else None.
 
-    Only what was rescued can be new. ``typed`` says if types are inferred, ``odd``
-    if a name may be one that a table takes with column mapping alone.
+    Only what was rescued can be new. ``typed`` says if types are inferred,
+    ``choose`` which fields may be columns.
     """
     nested = {field.name for field in columns if children(field.type)}
     rules = Rules(typed=typed)
@@ -149,7 +149,7 @@ def first_new(
             continue
         text = msgspec.json.encode(fields)
         found = infer_schema(decode_records([text], rules), rules)
-        grown = add_fields(columns, found if odd else plain_fields(found), taken=taken)
+        grown = add_fields(columns, choose(found), taken=taken)
         if grown != list(columns):
             return grown
     return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
@@ -9,10 +10,11 @@ import pyarrow as pa
 
 from sluice.columns import CORRUPT_RECORD, METADATA, RESCUED_DATA
 from sluice.formats.base import Format
+from sluice.formats.limits import Limits
 from sluice.ledger.ledger import Ledger
 from sluice.reading.dropped import DropBook
 from sluice.reading.folders import folder_values
-from sluice.reading.names import odd_names
+from sluice.reading.names import odd_names, plain_fields, short_fields
 
 
 class NewFields(Enum):
@@ -44,6 +46,7 @@ class ReadPlan:
 
     format: Format
     output: pa.Schema
+    limits: Limits = field(default_factory=Limits)
     rescued_column: str = RESCUED_DATA
     corrupt_column: str = CORRUPT_RECORD
     new_fields: NewFields = NewFields.RESCUED
@@ -93,6 +96,11 @@ class ReadPlan:
         """
         adds = self.new_fields is NewFields.ADDED
         return not adds or any(odd_names(self.columns))
+
+    def columns_of(self, fields: Iterable[pa.Field]) -> list[pa.Field]:
+        """Return those of a file's fields, at every level, that may be columns."""
+        short = short_fields(fields, self.limits.name_length)
+        return short if self.takes_odd_names else plain_fields(short)
 
     def folder_values(self, path: str) -> dict[str, str | None]:
         """Return the text of each partition column that the path of a file has."""

@@ -13,6 +13,7 @@ from sluice import storage
 from sluice.errors import Condition, FatalError, RetryableError, SluiceError
 from sluice.formats.base import FileRange, ParsedBlock
 from sluice.formats.content import Content, open_content
+from sluice.formats.limits import bounded_memory
 from sluice.formats.streams import read_content
 from sluice.ledger.quarantine import LeftOut, QuarantinedFile
 from sluice.ledger.verify import what_changed
@@ -120,7 +121,8 @@ def _read_together(group: Sequence[FileSlice], plan: ReadPlan) -> list[pa.Table]
     named.
     """
     try:
-        return _rows_of_group(group, plan)
+        with bounded_memory(plan.limits):
+            return _rows_of_group(group, plan)
     except Exception:  # noqa: BLE001 - read again one by one, where it is raised
         return None
 
@@ -210,10 +212,11 @@ def _read_slice(each: FileSlice, plan: ReadPlan) -> Iterator[pa.Table]:
 def _read_sifted(each: FileSlice, plan: ReadPlan, sieve: Sieve) -> Iterator[pa.Table]:
     _require_unchanged(each, plan)
     try:
-        for parsed in parse_slice(each, plan):
-            kept, runs = sieve.sift(parsed, [Run(each, parsed.num_rows)])
-            require_right(kept, each.file.path, plan)
-            yield to_rows(kept, runs, plan)
+        with bounded_memory(plan.limits):
+            for parsed in parse_slice(each, plan):
+                kept, runs = sieve.sift(parsed, [Run(each, parsed.num_rows)])
+                require_right(kept, each.file.path, plan)
+                yield to_rows(kept, runs, plan)
     except OSError as error:
         # What changes while it is read fails in many ways; say which it was.
         _require_unchanged(each, plan)
@@ -229,8 +232,7 @@ def _read_sifted(each: FileSlice, plan: ReadPlan, sieve: Sieve) -> Iterator[pa.T
         # What libraries raise on bytes of others has no common type, and one file must
         # not keep its neighbours from the table.
         _require_unchanged(each, plan)
-        reason = f"{type(error).__name__}: {error}"
-        raise _corrupt_error(each, reason, plan) from error
+        raise _corrupt_error(each, _reason(error), plan) from error
     _require_unchanged(each, plan)
 
 
@@ -259,7 +261,8 @@ def parse_slice(each: FileSlice, plan: ReadPlan) -> Iterator[ParsedBlock]:
 
 def _open(each: FileSlice, plan: ReadPlan) -> Content:
     if plan.format.compressible:
-        return open_content(each.file.location, is_utf8=plan.format.is_utf8)
+        most = plan.limits.unpacked_bytes(each.file.size)
+        return open_content(each.file.location, is_utf8=plan.format.is_utf8, most=most)
     return Content(storage.open_input(each.file.location), is_plain=True)
 
 
@@ -282,6 +285,15 @@ def _require_unchanged(each: FileSlice, plan: ReadPlan) -> None:
         raise _replaced_error(path, changed)
     if changed:
         raise _corrupt_error(each, changed, plan)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, MemoryError):
+        return (
+            "it takes more memory than option 'sluice.maxFileMemory' allows, or than "
+            f"there is: {str(error) or 'none for Python'}"
+        )
+    return f"{type(error).__name__}: {error}"
 
 
 def _corrupt_error(each: FileSlice, reason: str, plan: ReadPlan) -> FatalError:

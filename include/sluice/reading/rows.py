@@ -66,7 +66,7 @@ def _require_known_fields(parsed: ParsedBlock, path: str, plan: ReadPlan) -> Non
         plan.columns,
         taken=plan.taken,
         typed=plan.infers_types,
-        odd=plan.takes_odd_names,
+        choose=plan.columns_of,
     )
     wider = first_wider(parsed, plan.columns, plan.format) if plan.widens else None
     if grown is None and wider is None:

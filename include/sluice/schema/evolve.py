@@ -14,7 +14,7 @@ from sluice.errors import Condition, RetryableError
 from sluice.formats.names import recased_fields
 from sluice.model import LedgerFile
 from sluice.options.options import CloudFilesOptions
-from sluice.reading.names import distinct_fields, plain_fields
+from sluice.reading.names import distinct_fields
 from sluice.reading.new_fields import NewFieldsError, add_fields, list_new, only_new
 from sluice.reading.plan import ReadPlan
 from sluice.reading.widening import list_widened, widen_fields
@@ -120,7 +120,7 @@ def _fields_by_file(
             fields = list(schema)
             if not options.format.case_sensitive:
                 fields = recased_fields(fields, plan.columns)
-            yield file.path, fields if plan.takes_odd_names else plain_fields(fields)
+            yield file.path, plan.columns_of(fields)
 
 
 def next_version(

@@ -18,7 +18,7 @@ from sluice.model import FileVersion, LedgerFile
 from sluice.options.globs import plain_root
 from sluice.options.options import CloudFilesOptions
 from sluice.reading.folders import infer_folder_columns
-from sluice.reading.names import dead_paths, distinct_fields, odd_names
+from sluice.reading.names import dead_paths, distinct_fields, odd_names, short_fields
 from sluice.reading.new_fields import add_fields, list_new
 from sluice.reading.widening import widen_fields
 from sluice.schema.hints import apply_hints
@@ -150,7 +150,11 @@ def infer_version(options: CloudFilesOptions) -> SchemaVersion:
     names = [each.name for each in folders]
     # As with Spark, a folder's value wins over a field of the same name.
     taken = {name.lower() for name in names}
-    own = distinct_fields(each for each in schema if each.name.lower() not in taken)
+    own = distinct_fields(
+        each
+        for each in short_fields(schema, options.max_name_length)
+        if each.name.lower() not in taken
+    )
     require_few(own, options, options.path)
     _warn_of_odd_names(own, sample, options)
     return SchemaVersion(

@@ -10,7 +10,6 @@ from functools import partial
 
 import pyarrow as pa
 
-from sluice.errors import SluiceError
 from sluice.model import LedgerFile
 from sluice.reading.partition import FileSlice
 from sluice.reading.plan import ReadPlan
@@ -55,7 +54,7 @@ def _widened_by(
     while True:
         try:
             wider = _first_wider(file, plan, columns, widen)
-        except (OSError, SluiceError) as error:
+        except Exception as error:  # noqa: BLE001 - libraries raise what they like
             # The task that reads it says what becomes of it.
             _LOG.warning("type widening passes over %r: %s", file.path, error)
             return columns

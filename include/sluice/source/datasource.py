@@ -340,6 +340,7 @@ def plan_reading(options: CloudFilesOptions, output: pa.Schema) -> ReadPlan:
     return ReadPlan(
         format=options.format,
         output=output,
+        limits=options.limits,
         rescued_column=options.rescued_column or RESCUED_DATA,
         corrupt_column=options.corrupt_column,
         new_fields=NewFields.REFUSED if refuses else NewFields.RESCUED,

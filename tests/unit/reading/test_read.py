@@ -214,9 +214,9 @@ def test_rewrite_that_breaks_the_reading_is_named(
     file = land(tmp_path, name, gzip.compress(LINES) if name == "a.gz" else LINES)
     opened = module.open_content
 
-    def late(path: str, *, is_utf8: bool) -> Content:
+    def late(path: str, **how: object) -> Content:
         rewritten(file, b'{"new": 1}' if name == "a" else LINES)
-        return opened(path, is_utf8=is_utf8)
+        return opened(path, **how)
 
     monkeypatch.setattr(module, "open_content", late)
 
