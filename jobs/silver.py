@@ -13,13 +13,16 @@ def silver(arguments: Namespace) -> ExitCode:
     """Run every silver step of one pipeline."""
     config = load_pipeline(arguments.pipeline)
     run_id, trigger = arguments.run_id, arguments.trigger
-    summaries = list(run_silver_tables(config, run_id=run_id, trigger=trigger))
+    drain = arguments.drain == "yes"
+    tables = run_silver_tables(config, run_id=run_id, trigger=trigger, drain=drain)
+    summaries = list(tables)
     report(*summaries)
     worked = any(each.counts["batches"] or each.stopped for each in summaries)
-    return ExitCode.DONE if worked else ExitCode.NOTHING_NEW
+    return ExitCode.DONE if worked or drain else ExitCode.NOTHING_NEW
 
 
 if __name__ == "__main__":
     parser = job_parser(__doc__)
     parser.add_argument("--trigger", default="available-now")
+    parser.add_argument("--drain", choices=("yes", "no"), default="no")
     sys.exit(run_job(parser, silver))

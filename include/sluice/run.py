@@ -31,17 +31,19 @@ class RunResult:
         return any(step.stopped for step in self.steps)
 
 
-def run_pipeline(
+def run_pipeline(  # noqa: PLR0913 - what a run can be asked for
     config: PipelineConfig,
     *,
     run_id: str,
     steps: Sequence[str] = STEPS,
     trigger: str = "available-now",
     options: Mapping[str, str] | None = None,
+    drain: bool = False,
 ) -> RunResult:
     """Run ``steps`` of a pipeline; with nothing new it ends before Spark starts.
 
-    An audit that is the only step asked for is made in any case.
+    An audit that is the only step asked for is made in any case. With ``drain`` silver
+    brings out its open windows, also if nothing is new.
 
     Raises:
         UsageError: a trigger that never ends is asked for with more than one step.
@@ -54,11 +56,11 @@ def run_pipeline(
     if list(steps) == ["audit"]:
         return RunResult(None, (), run_audit(config, run_id=run_id))
     found = preflight(config, run_id=run_id)
-    if not found.has_work and ends:
+    if not found.has_work and ends and not drain:
         # What was read long ago may have become old enough.
         cleaned = clean_landing(config, run_id=run_id)
         return RunResult(found, (cleaned,) if cleaned else (), None)
-    asked = _Asked(run_id, trigger, options or {})
+    asked = _Asked(run_id, trigger, options or {}, drain)
     done = tuple(_run_spark_steps(config, found, steps, asked))
     result = RunResult(found, done, None)
     if result.stopped or "audit" not in steps:
@@ -73,6 +75,7 @@ class _Asked:
     run_id: str
     trigger: str
     options: Mapping[str, str]
+    drain: bool
 
 
 def _run_spark_steps(
@@ -84,12 +87,20 @@ def _run_spark_steps(
     from sluice.silver.run import run_silver_tables  # noqa: PLC0415
 
     if "bronze" in steps:
-        bronze = run_bronze(config, found=found, **vars(asked))
+        bronze = run_bronze(
+            config,
+            run_id=asked.run_id,
+            trigger=asked.trigger,
+            options=asked.options,
+            found=found,
+        )
         yield bronze
         if bronze.stopped:
             return
     if "silver" in steps:
-        yield from run_silver_tables(config, run_id=asked.run_id, trigger=asked.trigger)
+        yield from run_silver_tables(
+            config, run_id=asked.run_id, trigger=asked.trigger, drain=asked.drain
+        )
 
 
 def _standing_error(trigger: str, steps: Sequence[str]) -> UsageError:

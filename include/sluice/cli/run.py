@@ -27,12 +27,18 @@ TriggerOption = Annotated[
     str, typer.Option(help="available-now, once or processing-time=30s.")
 ]
 
+DrainOption = Annotated[
+    bool,
+    typer.Option("--drain", help="Bring out open windows: their input is complete."),
+]
+
 
 def run(
     pipeline: PipelineArgument,
     steps: StepsOption = _ALL_STEPS,
     trigger: TriggerOption = "available-now",
     *,
+    drain: DrainOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Run a pipeline in this process, without Airflow.
@@ -44,7 +50,9 @@ def run(
     run_id = f"cli-{datetime.now(UTC):%Y%m%dT%H%M%S.%f}"
     config = load_pipeline(pipeline)
     with listening():
-        result = run_pipeline(config, run_id=run_id, steps=asked, trigger=trigger)
+        result = run_pipeline(
+            config, run_id=run_id, steps=asked, trigger=trigger, drain=drain
+        )
     if as_json:
         print_json(_facts(result))
     elif not result.steps and result.audit is None:

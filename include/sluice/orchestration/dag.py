@@ -146,6 +146,12 @@ def _params() -> dict[str, Param]:
             title="Trigger",
             description="'once' takes everything in one micro-batch.",
         ),
+        "drain": Param(
+            False,  # noqa: FBT003 - Airflow's default of a flag
+            type="boolean",
+            title="Bring out open windows",
+            description="No more rows of theirs are to come; silver goes on after it.",
+        ),
         "backfill_from": Param(
             None,
             type=["null", "string"],
@@ -195,7 +201,8 @@ def _add_tasks(dag: DAG, config: PipelineConfig, path: Path, jobs: Path) -> None
     not_failed = TriggerRule.NONE_FAILED
     one_done = TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS
     bronze = submit(Step.BRONZE, bronze_options, done)
-    silver = submit(Step.SILVER, trigger, not_failed)
+    drain = {"--drain": "{{ 'yes' if params.drain else 'no' }}"}
+    silver = submit(Step.SILVER, trigger | drain, not_failed)
     backfill = submit(Step.BACKFILL, interval, done)
     audit = submit(Step.AUDIT, {}, one_done)
     preflight >> [bronze, silver, backfill] >> audit

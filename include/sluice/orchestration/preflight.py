@@ -90,7 +90,8 @@ class PreflightOperator(BaseBranchOperator):
             self.log.info(found.discovery.miss_rate)
         steps = plan_steps(
             bronze_has_work=found.bronze_has_work,
-            silver_has_work=found.silver_has_work,
+            silver_has_work=found.silver_has_work
+            or bool(context["params"].get("drain")),
         )
         if Step.BRONZE not in steps:  # which else cleans when it is done
             clean_landing(config, run_id=run_id)

@@ -93,17 +93,24 @@ def run_backfill(
 
 
 def interval_windows(
-    bronze: DataFrame, silver: SilverConfig, intervals: Sequence[Interval]
+    bronze: DataFrame,
+    silver: SilverConfig,
+    intervals: Sequence[Interval],
+    *,
+    counted: bool = True,
 ) -> DataFrame:
-    """Return the windows that start in ``intervals``; ``_rows`` counts their rows."""
+    """Return the windows that start in ``intervals``.
+
+    With ``counted`` the column ``_rows`` says of how many rows each is.
+    """
     duration = silver.window.grid.duration
     timed = with_event_time(bronze, silver)
     # Rows of windows that reach over a bound are kept until the windows are known.
     nearby = timed.where(_is_in(F.col(EVENT_TIME), intervals, beyond=duration))
-    counted = silver.model_copy(
-        update={"aggregates": {**silver.aggregates, _ROWS: "count(*)"}}
-    )
-    windows = aggregate_windows(nearby.drop(EVENT_TIME), counted)
+    if counted:
+        aggregates = {**silver.aggregates, _ROWS: "count(*)"}
+        silver = silver.model_copy(update={"aggregates": aggregates})
+    windows = aggregate_windows(nearby.drop(EVENT_TIME), silver)
     return windows.where(_is_in(F.col("window_start"), intervals))
 
 
@@ -128,7 +135,7 @@ def recompute(asked: Recomputation, closed: datetime) -> Recomputed:
     _LOG.info("%s %s: recomputing %s", asked.step, silver.name, intervals)
     with (
         translated(config.silver_location(silver)),
-        _cached(interval_windows(bronze, silver, intervals)) as windows,
+        cached(interval_windows(bronze, silver, intervals)) as windows,
     ):
         found = _count(windows, closed)
         first = min(interval.start for interval in intervals)
@@ -180,7 +187,8 @@ def _require_table(config: PipelineConfig, silver: SilverConfig) -> None:
 
 
 @contextmanager
-def _cached(rows: DataFrame) -> Iterator[DataFrame]:
+def cached(rows: DataFrame) -> Iterator[DataFrame]:
+    """Let the block read ``rows`` several times and compute them once."""
     kept = rows.persist()
     try:
         yield kept

@@ -33,12 +33,11 @@ def merge_windows(
 
     A window that is there already gets the new numbers, any other is added.
     """
-    keys = [*WINDOW_COLUMNS, *silver.group_by]
 
     def write(changed: DataFrame, batch_id: int) -> None:
         spark = changed.sparkSession
         create = DeltaTable.createIfNotExists(spark).location(location)
-        table = create.addColumns(changed.schema).execute()
+        create.addColumns(changed.schema).execute()
         transaction = {"txnAppId": query_id, "txnVersion": str(batch_id)}
         # Spark would compute them for the question and again for the MERGE.
         windows = changed.persist()
@@ -47,17 +46,20 @@ def merge_windows(
                 _append_nothing(windows, location, transaction)
             else:
                 with _settings(spark, transaction):
-                    _merge(table, windows, keys)
+                    merge_rows(windows, location, silver)
         finally:
             windows.unpersist()
 
     return write
 
 
-def _merge(table: DeltaTable, windows: DataFrame, keys: list[str]) -> None:
+def merge_rows(windows: DataFrame, location: str, silver: SilverConfig) -> None:
+    """Give windows that the table has new numbers, and add the others."""
+    keys = [*WINDOW_COLUMNS, *silver.group_by]
     same = [F.col(f"t.`{key}`").eqNullSafe(F.col(f"s.`{key}`")) for key in keys]
     (
-        table.alias("t")
+        DeltaTable.forPath(windows.sparkSession, location)
+        .alias("t")
         .merge(windows.alias("s"), reduce(and_, same))
         .whenMatchedUpdateAll()
         .whenNotMatchedInsertAll()

@@ -18,6 +18,7 @@ from sluice.errors import SluiceError
 from sluice.history import archive_history, record_step
 from sluice.model import StepSummary
 from sluice.rules.require import require_fit, require_nothing_begun
+from sluice.silver.drain import drain_windows, is_drained
 from sluice.silver.explain import explained
 from sluice.silver.late import COUNTED, Archived, archive_batches
 from sluice.silver.merge import merge_windows
@@ -42,11 +43,17 @@ _ALL = str(2**31 - 1)
 
 
 def run_silver_tables(
-    config: PipelineConfig, *, run_id: str, trigger: str = "available-now"
+    config: PipelineConfig,
+    *,
+    run_id: str,
+    trigger: str = "available-now",
+    drain: bool = False,
 ) -> Iterator[StepSummary]:
     """Run the silver tables one after the other, none after one asked to stop."""
     for silver in config.silver:
-        summary = run_silver(config, silver, run_id=run_id, trigger=trigger)
+        summary = run_silver(
+            config, silver, run_id=run_id, trigger=trigger, drain=drain
+        )
         yield summary
         if summary.stopped:
             return
@@ -58,8 +65,11 @@ def run_silver(
     *,
     run_id: str,
     trigger: str = "available-now",
+    drain: bool = False,
 ) -> StepSummary:
     """Aggregate what is new in bronze; append the windows that the watermark closed.
+
+    With ``drain`` the windows that are open come out as well.
 
     May be tried again at any time. The counts are those of the micro-batches that this
     call archives: after a crash the next call counts the crashed one's as well.
@@ -75,13 +85,18 @@ def run_silver(
         note = f"bronze {config.bronze_location!r} does not exist yet: nothing to do"
         summary = _summarize(silver, run_id, Archived(notes=(note,)), 0)
     else:
-        summary = _stream(config, silver, run_id, when)
+        summary = _stream(config, silver, run_id, when, drain=drain)
     record_step(config, summary, started=started, finished=datetime.now(UTC))
     return summary
 
 
 def _stream(
-    config: PipelineConfig, silver: SilverConfig, run_id: str, trigger: Trigger
+    config: PipelineConfig,
+    silver: SilverConfig,
+    run_id: str,
+    trigger: Trigger,
+    *,
+    drain: bool,
 ) -> StepSummary:
     """Hold the lease while the query runs, then archive and count what it did."""
     name, checkpoint = _name(config, silver), config.silver_checkpoint_location(silver)
@@ -91,11 +106,14 @@ def _stream(
         require_fit(config, [config.silver_query(silver)])
         clear_unplanned(checkpoint)
         spark = spark_session(name, **storage_conf(config.locations))
+        drained: dict[str, int] = {}
         check_columns(spark.read.format("delta").load(config.bronze_location), silver)
         keep_definition(checkpoint, silver.definition)
         try:
             with translated(config.silver_location(silver)):
                 archived, query = _run_query(spark, config, silver, trigger, hold)
+                if drain and not hold.stop_reason:
+                    drained = {"windows_drained": drain_windows(spark, config, silver)}
         except SluiceError as error:
             raise explained(spark, config, silver, error) from error
         _LOG.info("silver %s: archiving its history", silver.name)
@@ -105,7 +123,7 @@ def _stream(
     notes = tuple(note for note in (trigger.note, stopped) if note)
     windows_open = count_open_windows(query, spark, checkpoint) if query else None
     summary = _summarize(silver, run_id, Archived(notes=notes) + archived, windows_open)
-    return replace(summary, stopped=bool(stopped))
+    return replace(summary, stopped=bool(stopped), counts={**summary.counts, **drained})
 
 
 def stream_bronze(spark: SparkSession, config: PipelineConfig) -> DataFrame:
@@ -192,7 +210,7 @@ def start_silver(
         .queryName(_name(config, silver))
         .option("checkpointLocation", checkpoint)
     )
-    if silver.output_mode == "update":
+    if silver.output_mode == "update" or is_drained(config, silver):
         write = merge_windows(location, silver, _query_id(checkpoint))
         return apply_trigger(writer.foreachBatch(write), trigger).start()
     return apply_trigger(writer.format("delta"), trigger).start(location)

@@ -62,7 +62,7 @@ def test_a_micro_batch_that_fails_around_its_merge_is_in_the_table_once(
     lake.land("b.json", order("00:31:00"), order("00:01:00"))
     run_bronze(lake.config, run_id="run")
     before = DeltaTable(lake.silver_location).version()
-    original = merge._merge
+    original = merge.merge_rows
 
     def failing(*arguments: object) -> None:
         if is_behind:
@@ -71,7 +71,7 @@ def test_a_micro_batch_that_fails_around_its_merge_is_in_the_table_once(
         raise RuntimeError(message)
 
     with monkeypatch.context() as patch:
-        patch.setattr(merge, "_merge", failing)
+        patch.setattr(merge, "merge_rows", failing)
         with pytest.raises(SluiceError):
             run(lake)
     assert DeltaTable(lake.silver_location).version() == before + is_behind
