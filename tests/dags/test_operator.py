@@ -142,6 +142,16 @@ def test_command_line_reaches_spark_submit(tmp_path):
     assert arguments[-3:] == ["bronze.py", "--pipeline", "my orders"]
 
 
+def test_job_sees_no_secret_of_airflow(tmp_path, monkeypatch):
+    """What signs tokens and opens the database is for Airflow's own processes."""
+    monkeypatch.setenv("AIRFLOW__API_AUTH__JWT_SECRET", "hunter2")
+    given = tmp_path / "given"
+    body = f"import os; open({str(given)!r}, 'w').write(repr(dict(os.environ)))"
+    submit(script(tmp_path / "submit", body)).execute({})
+    assert "hunter2" not in given.read_text()
+    assert "JAVA_HOME" in given.read_text()
+
+
 def test_spark_is_set_up_for_the_locations(tmp_path, monkeypatch):
     """A job on S3 needs its jars when the JVM starts, and later is too late."""
     given = {"spark.jars": "/s3.jar"}

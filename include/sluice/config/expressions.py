@@ -44,8 +44,7 @@ def check_expression(sql: str) -> None:
         raise ValueError(message)
     called = {_name(each) for each in tree.find_all(exp.Func)}
     if called & _FORBIDDEN:
-        message = f"{sorted(called & _FORBIDDEN)} may call any code; leave it out"
-        raise ValueError(message)
+        raise _forbidden_error(called & _FORBIDDEN)
     if called & _RANDOM:
         message = (
             f"{sorted(called & _RANDOM)} gives another value each time, and a "
@@ -54,11 +53,16 @@ def check_expression(sql: str) -> None:
         raise ValueError(message)
 
 
+def _forbidden_error(called: set[str]) -> ValueError:
+    return ValueError(f"{sorted(called)} may call any code; leave it out")
+
+
 def _name(function: object) -> str:
     """Return what a function is called in SQL, in lower case."""
     from sqlglot import exp  # noqa: PLC0415
 
     if isinstance(function, exp.Anonymous):
-        return str(function.this).lower()
+        # Its name may be in backticks.
+        return str(function.name).lower()
     assert isinstance(function, exp.Func)
     return function.sql_name().lower()

@@ -20,6 +20,7 @@ from airflow.sdk.exceptions import (
 from sluice.control.processes import Mark, end_marked
 from sluice.control.submitter import submitter_environment
 from sluice.errors import ExitCode
+from sluice.orchestration.environment import withheld
 
 CONNECTION_EXAMPLE = '{"conn_type": "spark", "host": "local[*]"}'
 
@@ -42,7 +43,10 @@ class SluiceSubmitHook(SparkSubmitHook):
         from sluice.spark.session import properties_file, submit_environment  # noqa: PLC0415
 
         environment = submit_environment(self._connection["master"])
+        # On another machine a driver has nothing of this environment.
+        is_here = not (self._is_kubernetes or self._is_yarn)
         self._env_vars = {
+            **(withheld(os.environ) if is_here else {}),
             **environment,
             **(env_vars or {}),
             **self._mark.as_environment(),
