@@ -23,6 +23,8 @@ _DEFINING = {
     "aggregates",
     # Of windows that are open when it changes, those without new rows would be missing.
     "output_mode",
+    # Spark goes by the one with which the query began.
+    "state_store",
 }
 WINDOW_COLUMNS = ("window_start", "window_end")
 # What Delta takes in no name of a column, unless the table maps its columns.
@@ -114,6 +116,7 @@ class SilverConfig(Block):
     group_by: list[str] = Field(default_factory=list)
     aggregates: dict[str, Aggregate] = Field(min_length=1)
     output_mode: Annotated[str, AfterValidator(_require_output_mode)] = "append"
+    state_store: Literal["memory", "rocksdb"] = "memory"
     late_data: Literal["count", "quarantine", "repair"] = "count"
     deduplicate: Literal[False] = False
     table: str | None = None

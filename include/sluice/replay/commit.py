@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -26,10 +24,12 @@ from sluice.intervals import Interval
 from sluice.replay.result import Starts
 from sluice.replay.rows import Outgoing, read_outgoing, replace_rows
 from sluice.spark.failures import translated
+from sluice.spark.settings import applied
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
+_DELTA = "spark.databricks.delta"
 _LOG = logging.getLogger(__name__)
 _ROUNDS = 5
 
@@ -99,13 +99,14 @@ def _try(replacement: Replacement, outgoing: Outgoing) -> bool:
     Delta also passes over a commit whose number is taken, without an error.
     """
     config, replay = replacement.config, replacement.replay
-    metadata = {
-        "commitInfo.userMetadata": commit_metadata(config, replay),
-        "write.txnAppId": transaction_id(config),
-        "write.txnVersion": str(outgoing.number),
+    # A MERGE takes what its commit carries from settings.
+    carried = {
+        f"{_DELTA}.commitInfo.userMetadata": commit_metadata(config, replay),
+        f"{_DELTA}.write.txnAppId": transaction_id(config),
+        f"{_DELTA}.write.txnVersion": str(outgoing.number),
     }
     try:
-        with translated(config.bronze_location), _settings(replacement.spark, metadata):
+        with translated(config.bronze_location), applied(replacement.spark, carried):
             replace_rows(
                 replacement.spark, config, replacement.rows, replacement.paths, outgoing
             )
@@ -118,21 +119,6 @@ def _try(replacement: Replacement, outgoing: Outgoing) -> bool:
             abandon_replay(config, replay.replay_id)
         raise
     return True
-
-
-@contextmanager
-def _settings(spark: SparkSession, metadata: Mapping[str, str]) -> Iterator[None]:
-    """Have the commits of the block carry metadata; MERGE takes it from settings."""
-    names = {
-        f"spark.databricks.delta.{name}": value for name, value in metadata.items()
-    }
-    for name, value in names.items():
-        spark.conf.set(name, value)
-    try:
-        yield
-    finally:
-        for name in names:
-            spark.conf.unset(name)
 
 
 def _touched(replacement: Replacement, outgoing: Outgoing) -> dict[str, list[Interval]]:

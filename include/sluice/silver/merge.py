@@ -7,8 +7,7 @@ does not put older numbers back.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from functools import reduce
 from operator import and_
 from typing import TYPE_CHECKING
@@ -17,9 +16,10 @@ from delta.tables import DeltaTable
 from pyspark.sql import functions as F  # noqa: N812 - its usual name
 
 from sluice.config.silver import WINDOW_COLUMNS
+from sluice.spark.settings import applied
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import DataFrame
 
     from sluice.config import SilverConfig
 
@@ -45,7 +45,8 @@ def merge_windows(
             if windows.isEmpty():
                 _append_nothing(windows, location, transaction)
             else:
-                with _settings(spark, transaction):
+                names = {f"{_WRITE}.{key}": each for key, each in transaction.items()}
+                with applied(spark, names):
                     merge_rows(windows, location, silver)
         finally:
             windows.unpersist()
@@ -73,16 +74,3 @@ def _append_nothing(
     """Let the table know the micro-batch, which changed no window."""
     empty = windows.limit(0).write.format("delta").mode("append")
     empty.options(**transaction).save(location)
-
-
-@contextmanager
-def _settings(spark: SparkSession, transaction: Mapping[str, str]) -> Iterator[None]:
-    """Have the MERGE of the block carry a transaction, which it takes from settings."""
-    names = {f"{_WRITE}.{name}": value for name, value in transaction.items()}
-    for name, value in names.items():
-        spark.conf.set(name, value)
-    try:
-        yield
-    finally:
-        for name in names:
-            spark.conf.unset(name)

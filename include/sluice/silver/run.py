@@ -26,6 +26,7 @@ from sluice.silver.replayed import recompute_replayed
 from sluice.silver.transform import aggregate_windows, check_columns
 from sluice.spark.failures import translated
 from sluice.spark.session import spark_session, storage_conf
+from sluice.spark.settings import applied
 from sluice.spark.triggers import Trigger, apply_trigger, parse_trigger
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
     from pyspark.sql import DataFrame, SparkSession
     from pyspark.sql.streaming.query import StreamingQuery
+    from pyspark.sql.streaming.readwriter import DataStreamWriter
     from pyspark.sql.types import StructType
 
     from sluice.config import PipelineConfig, SilverConfig
@@ -40,6 +42,16 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 _ALL = str(2**31 - 1)
+_STATE = "spark.sql.streaming.stateStore"
+_PROVIDERS = "org.apache.spark.sql.execution.streaming.state"
+# Spark writes them into the checkpoint, and goes by that from then on.
+_STATE_STORES = {
+    "memory": {f"{_STATE}.providerClass": f"{_PROVIDERS}.HDFSBackedStateStoreProvider"},
+    "rocksdb": {
+        f"{_STATE}.providerClass": f"{_PROVIDERS}.RocksDBStateStoreProvider",
+        f"{_STATE}.rocksdb.changelogCheckpointing.enabled": "true",
+    },
+}
 
 
 def run_silver_tables(
@@ -203,13 +215,24 @@ def start_silver(
     """Start the query from the bronze table into the silver table."""
     windows = aggregate_windows(stream_bronze(spark, config), silver)
     fit_empty_table(spark, config, silver, windows.schema)
-    checkpoint = config.silver_checkpoint_location(silver)
-    location = config.silver_location(silver)
     writer = (
         windows.writeStream.outputMode(silver.output_mode)
         .queryName(_name(config, silver))
-        .option("checkpointLocation", checkpoint)
+        .option("checkpointLocation", config.silver_checkpoint_location(silver))
     )
+    with applied(spark, _STATE_STORES[silver.state_store]):
+        return _start(writer, config, silver, trigger)
+
+
+def _start(
+    writer: DataStreamWriter,
+    config: PipelineConfig,
+    silver: SilverConfig,
+    trigger: Trigger,
+) -> StreamingQuery:
+    """Start the query into Delta's sink, or into one that merges."""
+    checkpoint = config.silver_checkpoint_location(silver)
+    location = config.silver_location(silver)
     if silver.output_mode == "update" or is_drained(config, silver):
         write = merge_windows(location, silver, _query_id(checkpoint))
         return apply_trigger(writer.foreachBatch(write), trigger).start()

@@ -62,6 +62,7 @@ SILVERS = st.fixed_dictionaries(
         "window": WINDOWS,
         "output_mode": st.sampled_from(["append", "update"]),
         "late_data": st.sampled_from(["count", "repair"]),
+        "state_store": st.sampled_from(["memory", "rocksdb"]),
         "watermark": st.integers(0, 30).map(lambda minutes: f"{minutes} minutes"),
     }
 )
@@ -93,18 +94,22 @@ def test_silver_equals_a_query_over_bronze(tmp_path: Path, case: Case) -> None:
             slide=grid.slide,
         )
         assert late == seen.late_rows
+    run_silver(lake.config, lake.silver, run_id="drain", drain=True)
+    assert read_silver(lake.silver_location) == expected(lake, drained=True)
 
 
-def expected(lake: SilverLake) -> dict[Key, Values]:
+def expected(lake: SilverLake, *, drained: bool = False) -> dict[Key, Values]:
     """Return what the table must hold now."""
     grid = lake.silver.window.grid
     lengths = {"window": grid.duration, "slide": grid.slide}
     seen = expected_silver(lake.bronze_location, lake.checkpoint, **lengths)
+    until = closed_up_to(read_checkpoint(lake.checkpoint))
+    everything = snapshot_windows(lake.bronze_location, **lengths)
     closed = seen.windows
     if lake.silver.late_data == "repair":
-        until = closed_up_to(read_checkpoint(lake.checkpoint))
-        everything = snapshot_windows(lake.bronze_location, **lengths)
         closed = {key: row for key, row in everything.items() if key[1] <= until}
+    if drained:
+        return closed | {key: row for key, row in everything.items() if key[1] > until}
     return closed if lake.silver.output_mode == "append" else closed | seen.open_windows
 
 

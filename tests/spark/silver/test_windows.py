@@ -110,6 +110,21 @@ def test_a_filter_and_several_formats(tmp_path: Path) -> None:
     }
 
 
+def test_open_windows_may_be_kept_in_rocksdb(tmp_path: Path) -> None:
+    """The stream goes on from there, and its windows are counted there."""
+    lake = SilverLake.at(tmp_path, state_store="rocksdb")
+    lake.put(order("00:00:00"), order("00:30:00"))
+    run(lake)
+    lake.put(order("00:31:00"), order("01:00:00"))
+    second = run(lake)
+
+    expected = expected_silver(lake.bronze_location, lake.checkpoint)
+    assert read_silver(lake.silver_location) == expected.windows
+    assert second.counts["windows_open"] == len(expected.open_windows) == 1
+    assert run(lake).counts["windows_open"] == 1
+    assert list(Path(lake.checkpoint, "state").rglob("*.changelog"))
+
+
 def test_a_row_that_an_aggregate_cannot_take_is_named(tmp_path: Path) -> None:
     """By aggregate and file, of two aggregates and three files; bronze goes on."""
     share = {"n": "count(*)", "share": "sum(1 / total_amount)"}
