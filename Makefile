@@ -14,9 +14,9 @@ BOTH := -n 2 --dist loadfile --no-loadscope-reorder
 CODE := include $(wildcard jobs dags benchmarks)
 
 .DEFAULT_GOAL := help
-.PHONY: help packages setup ready run test test-fast test-long up down cluster cluster-down lint \
-	types fmt unit spark recovery dags e2e compose compose-env bench soak s3-jars wheel docs \
-	sample doctor lock ci clean
+.PHONY: help packages setup ready s3-server run test test-fast test-long up down cluster \
+	cluster-down lint types fmt unit spark recovery dags e2e compose compose-env bench soak \
+	s3-jars wheel docs sample doctor lock ci clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -31,10 +31,14 @@ run: setup ## land the next hour of sample orders and run the DAG; LAND=0, PIPEL
 	@$(VENV)/python -m sluice.local.airflow run --pipeline $(PIPELINE) \
 	  $(if $(LAND),--land $(LAND))
 
-# Java's classes are archived while mypy works: each of them keeps one core busy.
+# Set-up keeps one core busy for most of its time: mypy and Go work beside it.
 ready:
-	@$(MAKE) --no-print-directory --jobs 2 setup lint types
+	@$(MAKE) --no-print-directory --jobs 3 setup lint types $(ALSO)
 
+s3-server:
+	@$(PYTHON) tests/support/s3_build.py
+
+test: ALSO := s3-server
 test: ready ## lint, types and every test but the long ones
 	$(PYTEST) $(SHORT) $(BOTH) $(SLOWEST) $(SLUICE_TESTS)
 

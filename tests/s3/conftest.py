@@ -7,13 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from support.s3_server import (
-    S3Server,
-    built_server,
-    has_go,
-    install_jars,
-    running_server,
-)
+from support.s3_build import has_go
+from support.s3_server import S3Server, built_server, install_jars, running_server
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -17,11 +16,8 @@ from itertools import count
 from pathlib import Path
 
 from sluice.spark.setup.installation import share_folder
+from support.s3_build import VERSION, build_server
 
-VERSION = "v1.8.0"
-PACKAGE = f"github.com/versity/versitygw/cmd/versitygw@{VERSION}"
-# Nothing is optimised, and nothing added for debuggers: a third less work for Go.
-QUICK_BUILD = ("-gcflags=all=-N -l -dwarf=false", "-ldflags=-s -w")
 KEY, SECRET = "sluice-tests", "no-secret-at-all"
 START_SECONDS = 30.0
 
@@ -59,9 +55,7 @@ def built_server() -> Path:
     with alone(folder):
         if not program.is_file():
             with tempfile.TemporaryDirectory(dir=folder) as draft:
-                environment = os.environ | {"GOBIN": draft, "CGO_ENABLED": "0"}
-                command = ["go", "install", *QUICK_BUILD, PACKAGE]
-                subprocess.run(command, env=environment, check=True)
+                assert build_server(draft) == 0, "Go says above why it cannot"
                 Path(draft, "versitygw").replace(program)
     return program
 
@@ -72,11 +66,6 @@ def install_jars() -> None:
         subprocess.run(
             [sys.executable, "-m", "sluice.spark.setup.prepare", "s3"], check=True
         )
-
-
-def has_go() -> bool:
-    """Return True if the server can be built here."""
-    return shutil.which("go") is not None
 
 
 @contextmanager
