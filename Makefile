@@ -8,9 +8,10 @@ SLUICE_TESTS := $(wildcard $(FAST_TESTS) tests/model tests/spark tests/s3 tests/
 PYTEST := SPARK_LOCAL_IP=127.0.0.1 $(VENV)/python -m pytest
 SHORT := -m "not long"
 SLOWEST := --durations 40 --durations-min 5
-# Half of the tests wait for a JVM or for Airflow, so two at a time share the machine well.
+# Most tests wait for a JVM, a process or Airflow: two cores serve four at a time, in 8 GB.
 # The tests of a file share what it starts and the lakes that it makes.
-BOTH := -n 2 --dist loadfile --no-loadscope-reorder
+BESIDE ?= 4
+BESIDES := -n $(BESIDE) --dist loadfile --no-loadscope-reorder
 CODE := include $(wildcard jobs dags benchmarks)
 
 .DEFAULT_GOAL := help
@@ -40,10 +41,10 @@ s3-server:
 
 test: ALSO := s3-server
 test: ready ## lint, types and every test but the long ones
-	$(PYTEST) $(SHORT) $(BOTH) $(SLOWEST) $(SLUICE_TESTS)
+	$(PYTEST) $(SHORT) $(BESIDES) $(SLOWEST) $(SLUICE_TESTS)
 
 test-fast: ready ## lint, types and the tests without a JVM
-	$(PYTEST) $(SHORT) $(BOTH) $(FAST_TESTS)
+	$(PYTEST) $(SHORT) $(BESIDES) $(FAST_TESTS)
 
 test-long: setup ## the tests that are too long for `make test`
 	$(PYTEST) -m long --timeout 3600 $(SLUICE_TESTS)
