@@ -45,7 +45,11 @@ def test_all_windows_are_there_and_the_stream_goes_on(lake: SilverLake) -> None:
     assert read_silver(lake.silver_location) == expected.windows
 
 
-@pytest.mark.parametrize("is_behind", [False, True], ids=["before", "behind"])
+@pytest.mark.parametrize(
+    "is_behind",
+    [pytest.param(False, marks=pytest.mark.long), True],
+    ids=["before", "behind"],
+)
 def test_a_drain_that_is_cut_off_around_its_merge_doubles_nothing(
     lake: SilverLake, monkeypatch: pytest.MonkeyPatch, *, is_behind: bool
 ) -> None:

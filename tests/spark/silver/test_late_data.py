@@ -58,7 +58,13 @@ def cut_off(
             run(lake)
 
 
-@pytest.mark.parametrize("window", [{}, {"type": "sliding", "slide": "1 minute"}])
+@pytest.mark.parametrize(
+    "window",
+    [
+        pytest.param({}, marks=pytest.mark.long),
+        {"type": "sliding", "slide": "1 minute"},
+    ],
+)
 def test_repaired_windows_have_every_row_of_bronze(
     tmp_path: Path, window: dict[str, str]
 ) -> None:
@@ -74,6 +80,7 @@ def test_repaired_windows_have_every_row_of_bronze(
     assert DeltaTable(lake.silver_location).version() == version
 
 
+@pytest.mark.long
 def test_a_reader_of_the_table_sees_a_repair_in_its_change_feed(
     spark: SparkSession, tmp_path: Path
 ) -> None:

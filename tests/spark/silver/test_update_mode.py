@@ -50,7 +50,11 @@ def test_open_windows_are_there_at_once_and_change(lake: SilverLake) -> None:
     assert read_silver(lake.silver_location) == snapshot_windows(lake.bronze_location)
 
 
-@pytest.mark.parametrize("is_behind", [False, True], ids=["before", "behind"])
+@pytest.mark.parametrize(
+    "is_behind",
+    [pytest.param(False, marks=pytest.mark.long), True],
+    ids=["before", "behind"],
+)
 def test_a_micro_batch_that_fails_around_its_merge_is_in_the_table_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_behind: bool
 ) -> None:

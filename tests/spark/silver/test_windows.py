@@ -75,6 +75,7 @@ def test_a_row_from_the_future_is_put_aside_and_closes_nothing(tmp_path: Path) -
     }
 
 
+@pytest.mark.long
 def test_the_future_may_be_let_in(tmp_path: Path) -> None:
     """Bookings lie ahead; without a limit they are rows as any other."""
     lake = SilverLake.at(
