@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from pyspark.sql import SparkSession
 
 from sluice.audit import run_audit
 from sluice.bronze.run import run_bronze
@@ -174,3 +175,39 @@ def test_command_lists_each_rule(tmp_path: Path, sluice: Sluice) -> None:
     assert (removed["on_violation"], removed["rows"]) == ("removed", 2)
     assert [each["path"] for each in shown["counts"]] == [path]
     assert "on_violation" in sluice("rules", str(file))[1]
+
+
+ADD_CHECK = "ALTER TABLE {} ADD CONSTRAINT few CHECK (amount < 10)"
+CREATE_NOT_NULL = (
+    "CREATE TABLE {} (order_id string, amount double NOT NULL, _processing_date date) "
+    "USING delta PARTITIONED BY (_processing_date)"
+)
+
+
+@pytest.mark.parametrize(
+    ("statement", "name"),
+    [
+        (ADD_CHECK, "few"),
+        pytest.param(CREATE_NOT_NULL, "amount NOT NULL", marks=pytest.mark.long),
+    ],
+)
+def test_rows_that_the_table_itself_refuses_are_named(
+    spark: SparkSession, tmp_path: Path, statement: str, name: str
+) -> None:
+    """Delta names the constraint, and no file; which of them has the row is asked."""
+    config = configured(tmp_path)
+    if statement == CREATE_NOT_NULL:
+        spark.sql(statement.format(f"delta.`{config.bronze_location}`"))
+    land(config, "a.json", (1, "card"))
+    run_bronze(config, run_id="run-1")
+    if statement == ADD_CHECK:
+        spark.sql(statement.format(f"delta.`{config.bronze_location}`"))
+    land(config, "b.json", (2, "card"))
+    bad = land(config, "c.json", (3, "card"), (None, "card"), (40, "card"))
+
+    with pytest.raises(FatalError) as caught:
+        run_bronze(config, run_id="run-2")
+
+    assert caught.value.condition is Condition.QUERY_FAILED
+    assert caught.value.context == {"rules": [name], "paths": [bad]}
+    assert "write a rule of 'on_violation: quarantine'" in caught.value.message
