@@ -18,7 +18,7 @@ from pyspark.sql.streaming.readwriter import DataStreamWriter
 from sluice.bronze.properties import tables_that_take
 from sluice.bronze.settle import settle_quarantine
 from sluice.bronze.source import declared_schema, source_settings
-from sluice.bronze.split import must_split, write_split
+from sluice.bronze.split import known_query_id, must_split, write_split
 from sluice.bronze.transform import to_bronze
 from sluice.bronze.types import require_partitions, require_same_types
 from sluice.bronze.violated import explained
@@ -207,7 +207,8 @@ def _start_split(
     spark: SparkSession, config: PipelineConfig, rows: DataFrame, trigger: Trigger
 ) -> StreamingQuery:
     """Start the query with a sink of two tables, which Delta has not."""
-    writer = _written(rows, config).foreachBatch(partial(write_split, config=config))
+    write = partial(write_split, config=config, query_id=known_query_id(config))
+    writer = _written(rows, config).foreachBatch(write)
     with _taking(
         spark, config, rows, [config.bronze_location, config.quarantine_location]
     ):

@@ -23,13 +23,10 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 
-def write_split(batch: DataFrame, batch_id: int, *, config: PipelineConfig) -> None:
-    """Write the rows of a micro-batch, unless bronze has them; each is read once.
-
-    Raises:
-        FatalError: the checkpoint is gone.
-    """
-    query_id = _query_id(config)
+def write_split(
+    batch: DataFrame, batch_id: int, *, config: PipelineConfig, query_id: str
+) -> None:
+    """Write the rows of a micro-batch, unless bronze has them; each is read once."""
     written = latest_transaction(config.bronze_location, query_id)
     if written is not None and written >= batch_id:
         return
@@ -132,12 +129,17 @@ def _judged_by(rules: Rules) -> JudgedBy:
     )
 
 
-def _query_id(config: PipelineConfig) -> str:
+def known_query_id(config: PipelineConfig) -> str:
+    """Return the id under which the query commits; it has it before it starts.
+
+    Raises:
+        FatalError: it has none.
+    """
     checkpoint = read_checkpoint(config.bronze_checkpoint_location)
     if checkpoint is None or checkpoint.query_id is None:
         raise FatalError(
             Condition.CHECKPOINT_LOST,
-            f"checkpoint {config.bronze_checkpoint_location!r} is gone while its query "
-            f"runs; stop it, and see 'sluice audit {config.called}'",
+            f"checkpoint {config.bronze_checkpoint_location!r} has no query id, which "
+            "the preflight gives it: it is gone since; run again",
         )
     return checkpoint.query_id

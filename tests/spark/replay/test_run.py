@@ -183,6 +183,7 @@ def test_a_dry_run_changes_nothing(
             "rows_in": 1,
             "rescued_rows": 0,
             "dropped_records": 0,
+            "quarantined_rows": 0,
         }
     ]
     assert printed["windows"] == [{"table": "windows", "windows": 1, "windows_open": 1}]
