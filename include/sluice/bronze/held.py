@@ -65,7 +65,7 @@ class HeldFields:
     def has_value(self, path: FieldPath) -> Column:
         """Return the condition that a row has a value there."""
         name, *rest = path
-        return _has_value(_column(name), self.schema[name].dataType, rest)
+        return _has_value(column_of(name), self.schema[name].dataType, rest)
 
     @property
     def has_any(self) -> Column:
@@ -127,7 +127,9 @@ def move_values(
     table = open_table(location)
     before = table.version() if table else -1
     spark.conf.set(_METADATA, commit_metadata(config, run_id))
-    values = _moved(config, held)
+    values: dict[str, str | Column] = {
+        _quoted(name): each for name, each in moved_columns(config, held).items()
+    }
 
     def attempt() -> bool | None:
         try:
@@ -144,19 +146,19 @@ def move_values(
     return find_commit(config, run_id, after=before)
 
 
-def _moved(config: PipelineConfig, held: HeldFields) -> dict[str, str | Column]:
-    """Return the columns of a row whose values are moved."""
+def moved_columns(config: PipelineConfig, held: HeldFields) -> dict[str, Column]:
+    """Return by name the columns of a row whose values are moved."""
     kept = held.kept_types()
     returning = Returning(source_options(config).format, kept)
-    columns = F.struct(*(_column(name) for name in kept))
-    rescued = _rescue(returning)(columns, _column(RESCUED_DATA), _column(SOURCE_FILE))
-    moved: dict[str, str | Column] = {_quoted(RESCUED_DATA): rescued}
+    columns = F.struct(*map(column_of, kept))
+    others = map(column_of, (RESCUED_DATA, SOURCE_FILE))
+    moved = {RESCUED_DATA: _rescue(returning)(columns, *others)}
     for name, left in kept.items():
         kind = held.schema[name].dataType
-        moved[_quoted(name)] = (
+        moved[name] = (
             F.lit(None).cast(kind)
             if left is None
-            else _empty(kind, left)(_column(name))
+            else _empty(kind, left)(column_of(name))
         )
     return moved
 
@@ -189,7 +191,8 @@ def _has_value(column: Column, kind: DataType, path: Sequence[str]) -> Column:
     return _has_value(column.getField(name), inner, rest)
 
 
-def _column(name: str) -> Column:
+def column_of(name: str) -> Column:
+    """Return the column of a name, whatever characters that has."""
     return F.col(_quoted(name))
 
 

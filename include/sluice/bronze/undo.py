@@ -18,6 +18,7 @@ from pyspark.sql.pandas.types import from_arrow_schema, to_arrow_schema
 from pyspark.sql.types import StructType
 
 from sluice.bronze.held import HeldFields, HeldValues, count_held, move_values
+from sluice.bronze.movable import why_immovable
 from sluice.config import PipelineConfig
 from sluice.control.hold import hold_lease
 from sluice.delta.log import open_table
@@ -91,7 +92,8 @@ def run_undo(
     and else changes nothing.
 
     Raises:
-        UsageError: there is no such version, or the pipeline file names a field.
+        UsageError: there is no such version, the pipeline file names a field, or the
+            table would not take the rows.
         RetryableError: a query of the pipeline runs, or another process was faster.
         FatalError: checkpoint, ledger and table do not belong together.
     """
@@ -109,6 +111,8 @@ def run_undo(
     if bronze is not None:
         _refuse_used(config, bronze, held)
     values = count_held(bronze, held) if bronze else HeldValues(by_field={})
+    if bronze is not None and values.rows:
+        _refuse_immovable(config, bronze, held)
     result = _describe(run_id, versions, undo, values)
     if result.is_nothing or not confirmed(result):
         return result
@@ -191,13 +195,22 @@ def _refuse_used(config: PipelineConfig, bronze: DataFrame, held: HeldFields) ->
             raise _named_error(config, names, reason) from error
 
 
+def _refuse_immovable(
+    config: PipelineConfig, bronze: DataFrame, held: HeldFields
+) -> None:
+    """Refuse where the table would not take the rows without their values."""
+    found = why_immovable(config, bronze, held)
+    if found is not None:
+        raise _named_error(config, *found)
+
+
 def _named_error(
     config: PipelineConfig, names: Sequence[str], reason: str
 ) -> UsageError:
     return UsageError(
         Condition.USAGE,
         f"undo: fields {names} cannot be taken out of the schema of {config.name!r}, "
-        f"for {reason}; correct the pipeline file, or undo to another version",
+        f"for {reason}; correct pipeline file or table, or undo to another version",
         {"fields": names},
     )
 
