@@ -14,6 +14,7 @@ import re
 import sys
 import zlib
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO, Protocol, cast
@@ -81,6 +82,7 @@ class _CsvOptions(Protocol):
     multi_line: bool
     skip_rows: int
     trims_start: bool
+    max_content_bytes: int
 
 
 class _JsonOptions(Protocol):
@@ -104,6 +106,10 @@ class _JsonOptions(Protocol):
     def comments(self) -> bool:
         """Whether comments may be between tokens."""
 
+    @property
+    def max_content_bytes(self) -> int:
+        """The most bytes of a line, or of a document."""
+
 
 def count_records(path: str, source_format: _Named) -> int:
     """Count the records of one file in ``source_format``.
@@ -123,10 +129,12 @@ def count_records(path: str, source_format: _Named) -> int:
 
 def _count_json(path: str, options: _JsonOptions) -> int:
     """Count what is not blank: lines or a document, and of arrays the elements."""
-    with _open(path, options.encoding) as stream:
-        plain = options.encoding == "utf-8" and options.line_sep is None
-        if plain and not options.multi_line:
-            return _count_lines(stream, options)
+    plain = options.encoding == "utf-8" and options.line_sep is None
+    by_line = plain and not options.multi_line
+    bound = _Bound(options.max_content_bytes, by_line=by_line)
+    with _open(path, options.encoding, bound) as stream:
+        if by_line:
+            return sum(_count_objects(line, options) for line in _whole_lines(stream))
         content = stream.read()
     if options.encoding != "utf-8":
         content = content.decode(options.encoding, "replace").encode()
@@ -137,14 +145,22 @@ def _count_json(path: str, options: _JsonOptions) -> int:
     return sum(_count_objects(line, options) for line in lines)
 
 
-def _count_lines(stream: BinaryIO, options: _JsonOptions) -> int:
-    count, rest = 0, b""
+def _whole_lines(stream: BinaryIO) -> Iterator[bytes]:
+    """Yield lines with what ends them; a long one is put together once."""
+    begun: list[bytes] = []
     while block := stream.read(_BLOCK_BYTES):
-        lines = (rest + block).splitlines(keepends=True)
-        # The last line may go on in the next block, as may a line end of two bytes.
-        rest = lines.pop()
-        count += sum(_count_objects(line, options) for line in lines)
-    return count + _count_objects(rest, options)
+        first, *others = block.splitlines(keepends=True)
+        # A line end of two bytes may go on in this block.
+        if begun and begun[-1].endswith(b"\n" if first == b"\n" else (b"\n", b"\r")):
+            yield b"".join(begun)
+            begun = []
+        begun.append(first)
+        if others:
+            yield b"".join(begun)
+            yield from others[:-1]
+            begun = [others[-1]]
+    if begun:
+        yield b"".join(begun)
 
 
 def _count_objects(text: bytes, options: _JsonOptions) -> int:
@@ -167,11 +183,7 @@ def _count_objects(text: bytes, options: _JsonOptions) -> int:
 
 def _count_elements(array: str, options: _JsonOptions) -> int:
     """Count what the commas of an array separate; 1 where it does not end as one."""
-    strings = _DOUBLE + (f"|{_SINGLE}" if options.single_quotes else "")
-    hidden = f"({strings})" + (f"|{_COMMENT}" if options.comments else "")
-    bare = re.sub(
-        hidden, lambda found: "0" if found[1] else " ", array, flags=re.DOTALL
-    )
+    bare = _bare(array, options)
     depth = commas = 0
     for mark in re.finditer(_MARK, bare):
         depth += (mark[0] in "[{") - (mark[0] in "]}")
@@ -187,12 +199,38 @@ def _count_elements(array: str, options: _JsonOptions) -> int:
     return 1
 
 
+def _bare(text: str, options: _JsonOptions) -> str:
+    """Return text with ``0`` for each string, and space for each comment.
+
+    What has no end is looked for once: no later one of its kind has an end either.
+    """
+    hidden = {'"': _DOUBLE} | ({"'": _SINGLE} if options.single_quotes else {})
+    if options.comments:
+        hidden |= {"/*": r"/\*.*?\*/", "//": r"//[^\r\n]*+"}
+    pieces, position = [], 0
+    begins = re.compile("|".join(map(re.escape, hidden)))
+    ends = {each: re.compile(form, re.DOTALL) for each, form in hidden.items()}
+    while begin := begins.search(text, position):
+        kind = begin[0]
+        found = ends[kind].match(text, begin.start()) if kind in ends else None
+        pieces.append(text[position : begin.start()])
+        if found is None:
+            ends.pop(kind, None)
+            pieces.append(text[begin.start()])
+            position = begin.start() + 1
+        else:
+            pieces.append(" " if kind.startswith("/") else "0")
+            position = found.end()
+    return "".join([*pieces, text[position:]])
+
+
 def _count_csv(path: str, options: _CsvOptions) -> int:
     """Count the lines that are neither blank nor comments, or the records of quotes."""
     encoding = "utf-8-sig" if options.encoding == "utf-8" else options.encoding
     # In quotes a line end is part of the record, elsewhere it is any of three.
     ends = "" if options.multi_line else None
-    with _open(path, options.encoding) as stream:
+    bound = _Bound(options.max_content_bytes, by_line=not options.multi_line)
+    with _open(path, options.encoding, bound) as stream:
         text = io.TextIOWrapper(stream, encoding, "replace", newline=ends)
         lines = islice(text, options.skip_rows, None)
         records = _records(lines, options) if options.multi_line else _lines(lines)
@@ -231,9 +269,9 @@ def _count_text(path: str, options: _TextOptions) -> int:
     """Count what ends a line, and a last line without an end."""
     if options.whole_text:
         return _count_file(path, options)
-    end = re.compile(rb"\r\n?|\n")
+    end, longest = re.compile(rb"\r\n?|\n"), 2
     if options.line_sep is not None:
-        end = re.compile(re.escape(options.line_sep))
+        end, longest = re.compile(re.escape(options.line_sep)), len(options.line_sep)
     count, rest = 0, b""
     with _open(path) as stream:
         if stream.peek(len(_BOM)).startswith(_BOM):
@@ -243,7 +281,8 @@ def _count_text(path: str, options: _TextOptions) -> int:
             # An end may go on in the next block, and be one of two bytes.
             ends = [each for each in end.finditer(text) if each.end() < len(text)]
             count += len(ends)
-            rest = text[ends[-1].end() :] if ends else text
+            # No more of a line than may be part of its end.
+            rest = text[ends[-1].end() if ends else 0 :][-longest:]
     return count + bool(rest)
 
 
@@ -259,7 +298,46 @@ def _count_file(path: str, _options: object) -> int:
         return int(stream.size() > 0)
 
 
-def _open(path: str, encoding: str = "utf-8") -> io.BufferedReader:
+@dataclass(frozen=True)
+class _Bound:
+    """The most bytes that a file holds, or ``by_line`` one of its lines."""
+
+    most: int
+    by_line: bool
+
+
+class _Bounded(io.RawIOBase):
+    """A stream that ends with an error where a reader would need more than it may."""
+
+    def __init__(self, stream: BinaryIO, bound: _Bound) -> None:
+        self._stream, self._bound = stream, bound
+        self._size = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        size = self._stream.readinto(buffer)  # type: ignore[attr-defined]
+        if self._size <= self._bound.most:
+            end = bytes(buffer[:size]).rfind(b"\n") if self._bound.by_line else -1
+            self._size = size - end - 1 if end >= 0 else self._size + size
+        if self._size > self._bound.most:
+            raise ValueError(
+                f"more than {self._bound.most} bytes of it would be in memory at once"
+            )
+        return int(size)
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()
+
+
+_UNBOUND = _Bound(sys.maxsize, by_line=False)
+
+
+def _open(
+    path: str, encoding: str = "utf-8", bound: _Bound = _UNBOUND
+) -> io.BufferedReader:
     """Open what a file of text holds: unpacked, and UTF-16 with a mark as UTF-8."""
     stream = io.BufferedReader(_open_as_it_is(path))
     head = stream.peek(10)
@@ -267,6 +345,7 @@ def _open(path: str, encoding: str = "utf-8") -> io.BufferedReader:
     codec = next((name for form, name in _CONTENTS if form.match(head)), named)
     if codec is not None:
         stream = io.BufferedReader(_unpacked(stream, codec))
+    stream = io.BufferedReader(_Bounded(stream, bound))
     return _as_utf8(stream) if encoding == "utf-8" else stream
 
 

@@ -9,6 +9,7 @@ which that parser has to accept, and each value keeps the text that the file has
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache, partial
 
@@ -19,7 +20,9 @@ _VALUE = msgspec.json.Decoder(msgspec.Raw)
 _WORD = rb"[+-]?(?:NaN|Inf(?:inity)?|INF)\b"
 _NAME = rb"[\w$@#*+\-\x80-\xff]+(?=(?:%b)*+:)"
 _SPACE = rb"[ \t\r\n]++"
-_COMMENT = rb"/\*.*?\*/|//[^\r\n]*+"
+_LINE_COMMENT = rb"//[^\r\n]*+"
+_COMMENT = rb"/\*.*?\*/|" + _LINE_COMMENT
+_BEGINNINGS = (b'"', b"'", b"/")
 _DOUBLE = rb'"(?:[^"\\]|\\.)*+"'
 _SINGLE = rb"'(?:[^'\\]|\\.)*+'"
 _NEVER = rb"(?!)"
@@ -77,7 +80,7 @@ def cut(text: bytes, leniency: Leniency) -> Parts:
     """Cut the object or the array that ``text`` begins with; it may be malformed."""
     cutter = _Cutter(text)
     plain = []
-    for token in _tokens(leniency).finditer(text):
+    for token in _scan(text, leniency):
         plain.append(_written(token, leniency, exact=False))
         if token.lastgroup != "space" and cutter.take(token):
             rest = _passed(text[token.end() :], leniency)
@@ -181,7 +184,7 @@ def strict_json(text: bytes, leniency: Leniency) -> bytes:
         msgspec.DecodeError: JSON cannot hold it, such as half a surrogate pair.
         UnicodeDecodeError: it is not UTF-8.
     """
-    tokens = _tokens(leniency).finditer(text)
+    tokens = _scan(text, leniency)
     strict = b"".join(_written(token, leniency, exact=True) for token in tokens)
     strict.decode()
     return bytes(_VALUE.decode(strict))
@@ -203,16 +206,47 @@ def _passed(text: bytes, leniency: Leniency) -> bytes:
     return text[match.end() if match else 0 :]
 
 
-def _space(leniency: Leniency) -> bytes:
-    return rb"%b|%b" % (_SPACE, _COMMENT) if leniency.comments else _SPACE
+def _scan(text: bytes, leniency: Leniency) -> Iterator[re.Match[bytes]]:
+    """Yield the tokens of ``text`` in linear time.
+
+    Where a string or a comment has no end, no later one of its kind has: an escape is
+    one from wherever it is looked at. So each kind is looked for in vain but once.
+    """
+    position, without = 0, b""
+    while position < len(text):
+        for token in _tokens(leniency, without).finditer(text, position):
+            yield token
+            position = token.end()
+            opened = _opened(token, text)
+            if opened and opened not in without:
+                without += opened
+                break
+
+
+def _opened(token: re.Match[bytes], text: bytes) -> bytes:
+    """Return what a token begins that has no end: a quote, ``/`` for a comment."""
+    if token.lastgroup != "other" or token[0] not in _BEGINNINGS:
+        return b""
+    is_comment = token[0] == b"/"
+    return (
+        b"" if is_comment and text[token.end() : token.end() + 1] != b"*" else token[0]
+    )
+
+
+def _space(leniency: Leniency, without: bytes = b"") -> bytes:
+    if not leniency.comments:
+        return _SPACE
+    return rb"%b|%b" % (_SPACE, _LINE_COMMENT if b"/" in without else _COMMENT)
 
 
 @lru_cache
-def _tokens(leniency: Leniency) -> re.Pattern[bytes]:
-    space = _space(leniency)
+def _tokens(leniency: Leniency, without: bytes = b"") -> re.Pattern[bytes]:
+    space = _space(leniency, without)
+    strings = [_DOUBLE, *([_SINGLE] if leniency.single_quotes else [])]
     kinds = {
         b"space": space,
-        b"string": _DOUBLE + (b"|" + _SINGLE if leniency.single_quotes else b""),
+        b"string": b"|".join(each for each in strings if each[:1] not in without)
+        or _NEVER,
         b"name": _NAME % space if leniency.unquoted_names else _NEVER,
         b"opening": rb"[\[{]",
         b"closing": rb"[\]}]",

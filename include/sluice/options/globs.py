@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 
 from sluice.paths import normalize
 
@@ -154,12 +155,22 @@ def _compile(patterns: Iterable[str], star: str) -> re.Pattern[str]:
 
 
 def _translate(pattern: str, star: str) -> str:
-    """Return the regular expression of a glob without alternatives."""
-    out, position = [], 0
+    """Return the regular expression of a glob without alternatives.
+
+    A ``*`` before another one takes as little as it can and never more: what it leaves
+    the other one takes. So a name that does not fit costs no more than its length.
+    """
+    out, position, stars = [""], 0, []
     while position < len(pattern):
         taken, text = _token(pattern, position, star)
+        if text == star:
+            stars.append(len(out))
         out.append(text)
         position += taken
+    for begin, end in pairwise(stars):
+        lazy = f"{star}?" if star.endswith("*") else f"{star[:-1]}?)"
+        out[begin] = f"(?>{lazy}"
+        out[end - 1] += ")"
     return "".join(out)
 
 
