@@ -13,6 +13,9 @@ PROGRAM = """
 import signal, sys, time
 from sluice.control import signals
 
+# A shell lets what it runs in the background ignore Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 def foreign(number, frame):
     print("foreign handler", flush=True)
 
