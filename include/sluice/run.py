@@ -51,6 +51,8 @@ def run_pipeline(  # noqa: PLR0913 - what a run can be asked for
             that was asked to stop.
     """
     ends = parse_trigger(trigger).ends_by_itself
+    if drain and (not ends or "silver" not in steps):
+        raise _drain_error(trigger, steps)
     if not ends and len(steps) > 1:
         raise _standing_error(trigger, steps)
     if list(steps) == ["audit"]:
@@ -101,6 +103,14 @@ def _run_spark_steps(
         yield from run_silver_tables(
             config, run_id=asked.run_id, trigger=asked.trigger, drain=asked.drain
         )
+
+
+def _drain_error(trigger: str, steps: Sequence[str]) -> UsageError:
+    return UsageError(
+        Condition.USAGE,
+        f"draining is what silver does at the end of a run: trigger {trigger!r} with "
+        f"steps {list(steps)} does not come to that; use 'available-now' and 'silver'",
+    )
 
 
 def _standing_error(trigger: str, steps: Sequence[str]) -> UsageError:

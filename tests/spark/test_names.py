@@ -10,10 +10,10 @@ from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
 from sluice.audit.run import run_audit
-from sluice.bronze.properties import MAPPING
 from sluice.bronze.run import run_bronze
 from sluice.replay.run import run_replay
 from sluice.replay.select import Selection
+from sluice.schema.properties import MAPPING
 from sluice.silver.run import run_silver_tables
 from support.delta_rows import read_delta
 from support.lakes import Lake, order

@@ -15,7 +15,6 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 from pyspark.sql.streaming.readwriter import DataStreamWriter
 
-from sluice.bronze.properties import tables_that_take
 from sluice.bronze.settle import settle_quarantine
 from sluice.bronze.source import declared_schema, source_settings
 from sluice.bronze.split import known_query_id, must_split, write_split
@@ -40,6 +39,7 @@ from sluice.preflight.run import Preflight, preflight
 from sluice.quality.judge import judge, require_analysed
 from sluice.rules.require import require_nothing_begun
 from sluice.schema.kept import latest_number, list_versions
+from sluice.schema.properties import tables_that_take
 from sluice.spark.failures import all_causes, delta_error, own_error
 from sluice.spark.restarts import is_schema_change
 from sluice.spark.session import spark_session, storage_conf

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F  # noqa: N812 - its usual name
 
-from sluice.bronze.properties import tables_that_take
 from sluice.bronze.replace import FILE, replace_by_file
 from sluice.delta.log import open_table
 from sluice.delta.tables import commit_until_won
@@ -21,6 +20,7 @@ from sluice.history.replays import (
     rows_set_aside,
 )
 from sluice.options.configured import source_options
+from sluice.schema.properties import tables_that_take
 from sluice.spark.failures import translated
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""How a query was defined when it began: kept in its checkpoint, beside its state.
+"""How a query was defined when it began: kept beside its checkpoint.
 
 State and emitted windows are of that definition. Spark compares none of it: with other
 windows or groups it goes on, and fills one table with both.
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from sluice import storage
 from sluice.errors import Condition, FatalError
-from sluice.paths import join
+from sluice.paths import control_location, join
 
 KEY = "definition.json"
 
@@ -22,14 +22,14 @@ def read_definition(checkpoint: str) -> str | None:
     Raises:
         FatalError: it is damaged.
     """
-    content = storage.read(checkpoint, KEY)
+    content = storage.read(control_location(checkpoint), KEY)
     if content is None:
         return None
     try:
         text = content.decode("utf-8")
         json.loads(text)
     except ValueError as error:
-        location = join(checkpoint, KEY)
+        location = join(control_location(checkpoint), KEY)
         raise FatalError(
             Condition.CHECKPOINT_UNREADABLE,
             f"file {location!r} is damaged: {error}; restore it from a backup of the "
@@ -40,8 +40,15 @@ def read_definition(checkpoint: str) -> str | None:
 
 
 def keep_definition(checkpoint: str, definition: str) -> None:
-    """Keep the definition of a query that begins; one that is there stays."""
-    storage.put_if_absent(checkpoint, KEY, definition.encode("utf-8"))
+    """Keep the definition of a query that begins; once it has begun, the first stays.
+
+    The caller holds the lease.
+    """
+    root, content = control_location(checkpoint), definition.encode("utf-8")
+    if storage.has_keys(checkpoint, "offsets"):
+        storage.put_if_absent(root, KEY, content)
+    else:
+        storage.put(root, KEY, content)
 
 
 def compare(kept: str, now: str) -> list[str]:

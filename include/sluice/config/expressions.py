@@ -37,10 +37,14 @@ def check_expression(sql: str) -> None:
         message = f"expected one SQL expression: {reason}"
         raise ValueError(message) from None
     tree = found[0] if len(found) == 1 else None
-    # The last two are `sum(x) FILTER (WHERE y)` and `first(x, true)`.
-    kinds = (exp.Condition, exp.Paren, exp.Filter, exp.IgnoreNulls)
+    # Such as `sum(x) FILTER (WHERE y)` and `first(x, true)`.
+    nulls = exp.IgnoreNulls | exp.RespectNulls
+    kinds = exp.Condition | exp.Paren | exp.Filter | exp.WithinGroup | nulls
     if not isinstance(tree, kinds) or tree.find(exp.Query):
-        message = "expected one SQL expression over the columns of a row, and no query"
+        message = (
+            "expected one SQL expression over the columns of a row, without AS, and "
+            "no query"
+        )
         raise ValueError(message)
     called = {_name(each) for each in tree.find_all(exp.Func)}
     if called & _FORBIDDEN:

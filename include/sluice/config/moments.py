@@ -13,6 +13,7 @@ _MOST = "G4 y6 M4 L4 d2 D3 a1 h2 K2 k2 H2 m2 s2 S9 V2 z4 O4 X5 x5 Z5"
 _LETTERS = {each[0]: int(each[1]) for each in _MOST.split()}
 _HOURS = "HkhK"
 _QUOTED = re.compile(r"'[^']*'")
+_OPTIONAL = re.compile(r"\[[^\[\]]*\]")
 _RUN = re.compile(r"([A-Za-z])\1*")
 _OFFSET = re.compile(r"Z|(?:UTC|GMT|UT)?[+-]\d{1,2}(?::\d\d(?::\d\d)?)?")
 
@@ -58,6 +59,8 @@ def _mistakes(pattern: str) -> Iterator[str]:
             yield f"{run!r} is a year of weeks, years are 'yyyy'"
         if len(run) > _LETTERS.get(run[0], 0):
             yield f"{run!r} is no field that Spark reads"
+    if any(names_zone(part) for part in _OPTIONAL.findall(_QUOTED.sub(" ", pattern))):
+        yield "a zone in brackets may be missing; give two formats, one without it"
     yield from _confused(fields)
     if "y" not in fields:
         yield "the year is missing, 'yyyy'"

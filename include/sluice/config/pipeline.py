@@ -14,8 +14,8 @@ from pydantic import (
 )
 
 from sluice.columns import PROCESSING_DATE, RESCUED_DATA
+from sluice.config.aggregates import require_row_expression
 from sluice.config.block import Block, Name
-from sluice.config.expressions import check_expression
 from sluice.config.silver import SilverConfig
 from sluice.formats.registry import FORMATS, name_formats, spell_format
 from sluice.paths import join, normalize, normalize_tables
@@ -30,12 +30,7 @@ def _require_format(name: str) -> str:
     return spelled
 
 
-def _require_expression(sql: str) -> str:
-    check_expression(sql)
-    return sql
-
-
-Expression = Annotated[str, AfterValidator(_require_expression)]
+Expression = Annotated[str, AfterValidator(require_row_expression)]
 
 
 class SourceConfig(Block):
@@ -123,10 +118,18 @@ class PipelineConfig(Block):
 
     @model_validator(mode="after")
     def _tables_can_be_there(self) -> Self:
-        silver = map(self.silver_location, self.silver)
-        tables = [self.lake, self.schema_location, self.bronze_location, *silver]
-        for location in tables:
+        silver = list(map(self.silver_location, self.silver))
+        late = list(map(self.late_location, self.silver))
+        tables = [self.bronze_location, self.quarantine_location, *silver, *late]
+        for location in [self.lake, self.schema_location, *tables]:
             normalize_tables(location)
+        twice = sorted({each for each in tables if tables.count(each) > 1})
+        if twice:
+            message = (
+                f"two tables of the pipeline would be {twice[0]!r}: bronze, its rows "
+                "in quarantine, silver and its late rows each need a table of their own"
+            )
+            raise ValueError(message)
         return self
 
     @property
@@ -223,6 +226,7 @@ class PipelineConfig(Block):
         ]
         return [
             self.landing_location,
+            self.schema_location,
             self.bronze_location,
             self.quarantine_location,
             self.bronze_checkpoint_location,

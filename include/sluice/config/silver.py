@@ -127,7 +127,7 @@ class SilverConfig(Block):
         names = [*WINDOW_COLUMNS, *self.group_by, *self.aggregates]
         lowered = [name.lower() for name in names]
         twice = [name for name in names if lowered.count(name.lower()) > 1]
-        odd = [name for name in self.aggregates if _NOT_IN_NAMES.search(name)]
+        odd = [name for name in names if _NOT_IN_NAMES.search(name)]
         if twice:
             message = (
                 f"two output columns are called {twice[-1]!r}, for Delta takes no two "
@@ -135,7 +135,10 @@ class SilverConfig(Block):
             )
             raise ValueError(message)
         if odd:
-            message = f"{odd[0]!r} is no name of a column; use letters, digits and _"
+            message = (
+                f"{odd[0]!r} is no name of a column of the table; use letters, digits "
+                "and _"
+            )
             raise ValueError(message)
         return self
 
@@ -145,4 +148,6 @@ class SilverConfig(Block):
         found = self.model_dump(mode="json", include=_DEFINING)
         # What is read from now on may be limited otherwise.
         del found["event_time"]["max_ahead"]
+        grid = self.window.grid
+        found["window"] |= {"duration": str(grid.duration), "slide": str(grid.slide)}
         return json.dumps(found, sort_keys=True)

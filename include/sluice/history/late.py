@@ -1,4 +1,4 @@
-"""By how much late rows missed their windows: from the table ``ops/silver_batches``."""
+"""Which watermark late rows would have needed, from ``ops/silver_batches``."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ if TYPE_CHECKING:
     from sluice.pipeline import Pipeline
 
 TABLE = "silver_batches"
-LATE_BY = "late_by"
+NEEDED = "needed_watermark"
 
 
-def dump_late_by(late: Counter[int]) -> str | None:
+def dump_needed(late: Counter[int]) -> str:
     """Return the count of late rows by minutes as ``ops/silver_batches`` keeps it."""
-    return json.dumps(late) if late else None
+    return json.dumps(late)
 
 
-def read_late_by(pipeline: Pipeline, silver: str, *, since: datetime) -> Counter[int]:
-    """Return how many rows of a silver table were late by how many minutes.
+def read_needed(pipeline: Pipeline, silver: str, *, since: datetime) -> Counter[int]:
+    """Return how many late rows of a silver table needed which watermark, in minutes.
 
-    Counts the micro-batches that were archived ``since``. A row that is late by 3
-    would have been in time under a watermark 3 minutes longer, and not under 2.
+    Counts the micro-batches that were archived ``since``. A row that needed 13 would
+    have been in time under a watermark of 13 minutes, and not under 12.
     """
     table = open_table(pipeline.ops_location(TABLE))
     late: Counter[int] = Counter()
-    if table is None or LATE_BY not in {each.name for each in table.schema().fields}:
+    if table is None or NEEDED not in {each.name for each in table.schema().fields}:
         return late
     mine = equal(pipeline=pipeline.name, silver=silver)
     sql = (
-        f"select {LATE_BY} from t where {mine} and {LATE_BY} is not null "
+        f"select {NEEDED} from t where {mine} and {NEEDED} is not null "
         f"and archived_at >= to_timestamp('{since.isoformat()}')"
     )
     for row in query_table(table, sql).to_pylist():
-        for minutes, rows in json.loads(row[LATE_BY]).items():
+        for minutes, rows in json.loads(row[NEEDED]).items():
             late[int(minutes)] += rows
     return late

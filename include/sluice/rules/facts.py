@@ -217,12 +217,12 @@ class SchemaFacts:
 
 @dataclass(frozen=True)
 class LateFacts:
-    """Rows of the last ``days`` by the minutes that they were late by.
+    """Late rows of the last ``days`` by the watermark that had let them in.
 
-    So much longer than ``watermark_minutes`` it had to be to let them in.
+    That is in minutes; ``watermark`` is the one that is set.
     """
 
-    watermark_minutes: int
+    watermark: str
     by_minutes: Mapping[int, int]
     days: int
 

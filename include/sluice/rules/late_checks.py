@@ -20,7 +20,7 @@ def check_late(facts: AuditFacts) -> Iterator[Finding]:
 
 
 def minutes_keeping(by_minutes: Mapping[int, int], per_mille: int) -> int:
-    """Return how many minutes longer let in at least so many of a thousand rows."""
+    """Return the watermark that lets in at least so many of a thousand rows."""
     wanted = sum(by_minutes.values()) * per_mille
     kept = 0
     for minutes in sorted(by_minutes):
@@ -32,11 +32,10 @@ def minutes_keeping(by_minutes: Mapping[int, int], per_mille: int) -> int:
 
 def _describe(late: LateFacts, rows: int) -> str:
     kept = [
-        f"{late.watermark_minutes + minutes_keeping(late.by_minutes, share)} minutes "
-        f"would have kept {name}"
+        f"{minutes_keeping(late.by_minutes, share)} minutes would have kept {name}"
         for name, share in _SHARES.items()
     ]
     return (
-        f"{rows} rows of the last {late.days} days came behind a watermark of "
-        f"{late.watermark_minutes} minutes; {', '.join(kept)}"
+        f"{rows} rows of the last {late.days} days came behind the watermark, which is "
+        f"{late.watermark}; {', '.join(kept)}"
     )

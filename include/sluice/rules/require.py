@@ -6,11 +6,14 @@ from collections.abc import Sequence
 
 from deltalake import DeltaTable
 
+from sluice.checkpoint import read_checkpoint
+from sluice.checkpoint.definition import read_definition
 from sluice.checkpoint.pending import PendingDeletion, PendingRepair, read_pending
 from sluice.config import PipelineConfig
 from sluice.errors import FatalError
 from sluice.pipeline import Query
 from sluice.rules.book import find_refusal
+from sluice.rules.checkpoint import check_definition
 from sluice.rules.facts import QueryFacts
 from sluice.rules.read import read_facts
 
@@ -34,6 +37,22 @@ def require_fit(
         if refusal is not None:
             raise refusal.to_error(config.called)
     return facts
+
+
+def require_definition(config: PipelineConfig, query: Query) -> None:
+    """Refuse to compute windows by another definition than those in the table have.
+
+    Raises:
+        FatalError: what differs, and the ways out.
+    """
+    facts = QueryFacts(
+        query=query,
+        checkpoint=read_checkpoint(query.checkpoint),
+        begun_as=read_definition(query.checkpoint) or "",
+    )
+    refusal = check_definition(facts)
+    if refusal is not None:
+        raise refusal.to_error(config.called)
 
 
 def require_nothing_begun(config: PipelineConfig) -> None:

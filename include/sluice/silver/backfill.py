@@ -20,6 +20,7 @@ from sluice.errors import Condition, FatalError
 from sluice.history import record_step
 from sluice.intervals import Interval
 from sluice.model import StepSummary
+from sluice.rules.require import require_definition
 from sluice.silver.transform import (
     EVENT_TIME,
     aggregate_windows,
@@ -125,9 +126,11 @@ def recompute(asked: Recomputation, closed: datetime) -> Recomputed:
     Raises:
         UsageError: bronze lacks what the aggregates need.
         RetryableError: the stream or another recomputation wrote at the same time.
-        FatalError: the table is gone while its stream goes on, or the query failed.
+        FatalError: the table is gone while its stream goes on, its windows are of
+            another definition, or the query failed.
     """
     config, silver, intervals = asked.config, asked.silver, asked.intervals
+    require_definition(config, config.silver_query(silver))
     name = f"{config.name}_{silver.name}_backfill"
     spark = spark_session(name, **storage_conf(config.locations))
     bronze = spark.read.format("delta").load(config.bronze_location)

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from pyspark.errors import AnalysisException
@@ -14,6 +14,7 @@ from pyspark.sql import functions as F  # noqa: N812 - its usual name
 from pyspark.sql.types import StructType
 
 from sluice.columns import PROCESSING_TIME
+from sluice.schema.properties import is_mapped
 from sluice.silver.batches import SilverBatch
 from sluice.silver.transform import (
     EVENT_TIME,
@@ -22,6 +23,7 @@ from sluice.silver.transform import (
     is_selected,
     with_event_time,
 )
+from sluice.times import parse_duration
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
@@ -47,35 +49,37 @@ class BatchRows:
         if not files:
             return dict.fromkeys(COUNTED, None if files is None else 0)
         try:
-            row = self._count(files, batch.late_watermark)
+            row = self._count(batch, files)
         except AnalysisException as error:
             if error.getCondition() != "PATH_NOT_FOUND":
                 raise
             return dict.fromkeys(COUNTED)
         return dict(zip(COUNTED, row, strict=True))
 
-    def all(self, files: Sequence[str]) -> DataFrame | None:
-        """Return the rows with all columns of bronze; None where there are no files."""
-        return self._read(files, self._bronze_schema()) if files else None
+    def all(self, batch: SilverBatch, files: Sequence[str]) -> DataFrame:
+        """Return the rows with all columns of bronze."""
+        return self._read(batch, files, self._bronze_schema())
 
     def late(self, batch: SilverBatch, files: Sequence[str]) -> DataFrame:
         """Return the late rows with all columns of bronze, and their event time."""
-        rows = with_event_time(self._read(files, self._bronze_schema()), self.silver)
+        rows = with_event_time(self.all(batch, files), self.silver)
         is_late = self._is_late(batch.late_watermark)
         return rows.where(is_selected(self.silver) & is_late)
 
-    def late_by(self, batch: SilverBatch, files: Sequence[str]) -> Counter[int]:
-        """Count the late rows by the minutes that the watermark was too short for."""
+    def count_needed(self, batch: SilverBatch, files: Sequence[str]) -> Counter[int]:
+        """Count the late rows by the watermark, in minutes, that had let them in."""
         past = F.unix_micros(F.lit(batch.late_watermark)) - F.unix_micros(
             self._first_end()
         )
+        now = parse_duration(self.silver.watermark) // timedelta(microseconds=1)
         # A window that ends on the watermark is closed: one minute more keeps it open.
-        minutes = F.floor(past / _MINUTE) + 1
+        minutes = F.floor((past + now) / _MINUTE) + 1
         found = self.late(batch, files).groupBy(minutes.alias("minutes")).count()
         return Counter({row["minutes"]: row["count"] for row in found.collect()})
 
-    def _count(self, files: Sequence[str], late_watermark: datetime) -> tuple[int, ...]:
-        rows = self._read(files, self._needed(self._bronze_schema()))
+    def _count(self, batch: SilverBatch, files: Sequence[str]) -> tuple[int, ...]:
+        late_watermark = batch.late_watermark
+        rows = self._read(batch, files, self._needed(self._bronze_schema()))
         counted, ahead = is_selected(self.silver), is_ahead(rows, self.silver)
         return tuple(
             with_event_time(rows, self.silver)
@@ -91,9 +95,24 @@ class BatchRows:
     def _bronze_schema(self) -> StructType:
         return self.spark.read.format("delta").load(self.bronze_location).schema
 
-    def _read(self, files: Sequence[str], schema: StructType) -> DataFrame:
+    def _read(
+        self, batch: SilverBatch, files: Sequence[str], schema: StructType
+    ) -> DataFrame:
+        if is_mapped(self.bronze_location):
+            return self._read_mapped(batch, files, schema)
         reader = self.spark.read.schema(schema).option("basePath", self.bronze_location)
         return reader.parquet(*map(_escape, files))
+
+    def _read_mapped(
+        self, batch: SilverBatch, files: Sequence[str], schema: StructType
+    ) -> DataFrame:
+        """Read by Delta, for the files call their columns by other names."""
+        names = [file.rpartition("/")[2] for file in files]
+        table = self.spark.read.format("delta").load(
+            self.bronze_location, versionAsOf=batch.end_version - 1
+        )
+        rows = table.where(F.col("_metadata.file_name").isin(names))
+        return rows.select(*(F.col(f"`{each}`") for each in schema.names))
 
     def _needed(self, bronze: StructType) -> StructType:
         """Return the columns that say what becomes of a row."""

@@ -2,8 +2,8 @@
 
 They are computed from bronze and merged into the table. The stream keeps them in its
 state, and emits them once it has closed them: it merges, too, until it has passed the
-last of them, so no window ever comes twice. A record in the checkpoint, written first,
-says up to where.
+last of them, so no window ever comes twice. A record beside the ledger, written first,
+says up to where; in the checkpoint it would be lost with that.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from pyspark.sql import functions as F  # noqa: N812 - its usual name
 
 from sluice.checkpoint.watermark import EPOCH
 from sluice.intervals import Interval
+from sluice.paths import DRAINED
 from sluice.records import load_record, save_record
 from sluice.silver.backfill import cached, closed_windows, interval_windows
-from sluice.silver.merge import merge_rows
+from sluice.silver.merge import merge_until_won
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
     from sluice.config import PipelineConfig, SilverConfig
 
-_KEY = "drained.json"
 _MICROSECOND = timedelta(microseconds=1)
 # Later than any event.
 _END = datetime(9000, 1, 1, tzinfo=UTC)
@@ -51,18 +51,24 @@ def drain_windows(
         count, until_us = _measure(found)
         if count:
             until = EPOCH + until_us * _MICROSECOND
-            checkpoint = config.silver_checkpoint_location(silver)
-            save_record(checkpoint, _KEY, Drained(until))
-            merge_rows(found, config.silver_location(silver), silver)
+            save_record(config.schema_location, _key(silver), Drained(until))
+        # Of those that came out before, some may have lost their rows to a replay.
+        if count or is_drained(config, silver):
+            location = config.silver_location(silver)
+            merge_until_won(found, location, silver, only_after=closed)
     return count
 
 
 def is_drained(config: PipelineConfig, silver: SilverConfig) -> bool:
     """Return True if the table has windows that the stream has yet to emit."""
-    checkpoint = config.silver_checkpoint_location(silver)
-    remedy = f"without a backup, 'sluice checkpoint repair {config.called}'"
-    drained = load_record(checkpoint, _KEY, Drained, remedy=remedy)
+    remedy = f"repeat the drain: remove it and 'sluice run {config.called} --drain'"
+    key = _key(silver)
+    drained = load_record(config.schema_location, key, Drained, remedy=remedy)
     return drained is not None and drained.until > closed_windows(config, silver)
+
+
+def _key(silver: SilverConfig) -> str:
+    return f"{DRAINED}/{silver.name}.json"
 
 
 def _measure(windows: DataFrame) -> tuple[int, int]:

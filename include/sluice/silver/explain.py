@@ -7,6 +7,7 @@ alone, so that a good micro-batch pays nothing.
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from py4j.protocol import Py4JJavaError
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from sluice.config import PipelineConfig, SilverConfig
 
 
+_LOG = logging.getLogger(__name__)
+
+
 def explained(
     spark: SparkSession,
     config: PipelineConfig,
@@ -36,15 +40,22 @@ def explained(
     is_retried = isinstance(error, RetryableError)
     if error.condition is not Condition.QUERY_FAILED or is_retried:
         return error
-    rows = _cut_off(spark, config, silver)
-    if rows is None:
-        return error
-    for name, sql in silver.aggregates.items():
-        one = silver.model_copy(update={"aggregates": {name: sql}})
-        reason = _failure(rows, one)
-        if reason is not None:
-            return _aggregate_error(config, one, reason, _find_file(rows, one))
+    try:
+        rows = _cut_off(spark, config, silver)
+        if rows is None or _failure(rows, _with(silver, "n", "count(*)")):
+            return error  # it is no aggregate, or the rows are gone
+        for name, sql in silver.aggregates.items():
+            one = _with(silver, name, sql)
+            reason = _failure(rows, one)
+            if reason is not None:
+                return _aggregate_error(config, one, reason, _find_file(rows, one))
+    except (PySparkException, Py4JJavaError, SluiceError) as other:
+        _LOG.warning("silver %s: the reason was not found: %s", silver.name, other)
     return error
+
+
+def _with(silver: SilverConfig, name: str, sql: str) -> SilverConfig:
+    return silver.model_copy(update={"aggregates": {name: sql}})
 
 
 def _cut_off(
@@ -56,7 +67,8 @@ def _cut_off(
     if batch is None:
         return None
     files = list_files(config.bronze_location, [batch])[batch.batch_id]
-    return BatchRows(spark, config.bronze_location, silver).all(files or [])
+    read = BatchRows(spark, config.bronze_location, silver)
+    return read.all(batch, files) if files else None
 
 
 def _failure(rows: DataFrame, silver: SilverConfig) -> str | None:

@@ -20,7 +20,7 @@ from sluice.checkpoint import CheckpointFacts, read_checkpoint
 from sluice.delta.log import TableCommit, read_commits
 from sluice.delta.tables import commit_until_won, equal
 from sluice.history.batch import commits_by_batch
-from sluice.history.late import LATE_BY, TABLE, dump_late_by
+from sluice.history.late import NEEDED, TABLE, dump_needed
 from sluice.history.tables import append_archived, open_or_create, read_rows
 from sluice.silver import batch_rows
 from sluice.silver.batch_rows import BatchRows
@@ -44,7 +44,7 @@ SCHEMA = pa.schema(
         pa.field("bronze_end_version", pa.int64(), nullable=False),
         pa.field("input_rows", pa.int64()),
         pa.field("late_rows", pa.int64()),
-        pa.field(LATE_BY, pa.string()),
+        pa.field(NEEDED, pa.string()),
         pa.field("null_event_time_rows", pa.int64()),
         pa.field("future_rows", pa.int64()),
         pa.field("windows_emitted", pa.int64()),
@@ -150,7 +150,7 @@ class _Query:
         read = BatchRows(self.spark, self.config.bronze_location, self.silver)
         counts = read.count(batch, files)
         if not files or not counts["late_rows"]:
-            return {**counts, LATE_BY: None}
+            return {**counts, NEEDED: None}
         LateRows(
             config=self.config,
             silver=self.silver,
@@ -159,7 +159,7 @@ class _Query:
             batch=batch,
             rows=read.late(batch, files),
         ).treat()
-        return {**counts, LATE_BY: dump_late_by(read.late_by(batch, files))}
+        return {**counts, NEEDED: dump_needed(read.count_needed(batch, files))}
 
 
 def _facts_of(batch: SilverBatch, facts: CheckpointFacts) -> dict[str, object]:

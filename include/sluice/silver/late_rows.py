@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F  # noqa: N812 - its usual name
 
 from sluice.history.replays import LATE_ROWS, TouchedWindows, keep_touched
+from sluice.options.configured import source_options
+from sluice.schema.properties import tables_that_take
 from sluice.silver.transform import EVENT_TIME, first_window, list_starts
 
 if TYPE_CHECKING:
@@ -45,22 +47,25 @@ class LateRows:
         columns = [each for each in self.rows.columns if each != EVENT_TIME]
         start = first_window(F.col(EVENT_TIME), self.silver)
         end = start + F.lit(self.silver.window.grid.duration)
-        (
-            self.rows.select(
-                *(F.col(f"`{each}`") for each in columns),
-                start.alias("_window_start"),
-                end.alias("_window_end"),
-                F.lit(self.batch.late_watermark).alias("_watermark"),
-                F.lit(self.query_id).alias("_query_id"),
-                F.lit(self.batch.batch_id).cast("bigint").alias("_batch_id"),
-            )
-            .write.format("delta")
+        rows = self.rows.select(
+            *(F.col(f"`{each}`") for each in columns),
+            start.alias("_window_start"),
+            end.alias("_window_end"),
+            F.lit(self.batch.late_watermark).alias("_watermark"),
+            F.lit(self.query_id).alias("_query_id"),
+            F.lit(self.batch.batch_id).cast("bigint").alias("_batch_id"),
+        )
+        location = self.config.late_location(self.silver)
+        writer = (
+            rows.write.format("delta")
             .mode("append")
             .option("mergeSchema", "true")
             .option("txnAppId", f"sluice-late-{self.query_id}")
             .option("txnVersion", self.batch.batch_id)
-            .save(self.config.late_location(self.silver))
         )
+        widens, spark = source_options(self.config).widens, rows.sparkSession
+        with tables_that_take(rows.schema, location, spark, widens=widens):
+            writer.save(location)
 
     def _touch(self) -> None:
         """Have the closed windows that the rows missed computed from bronze."""

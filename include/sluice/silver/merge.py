@@ -8,6 +8,7 @@ does not put older numbers back.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from functools import reduce
 from operator import and_
 from typing import TYPE_CHECKING
@@ -16,6 +17,9 @@ from delta.tables import DeltaTable
 from pyspark.sql import functions as F  # noqa: N812 - its usual name
 
 from sluice.config.silver import WINDOW_COLUMNS
+from sluice.delta.tables import commit_until_won
+from sluice.errors import Condition, RetryableError
+from sluice.spark.failures import translated
 from sluice.spark.settings import applied
 
 if TYPE_CHECKING:
@@ -47,25 +51,63 @@ def merge_windows(
             else:
                 names = {f"{_WRITE}.{key}": each for key, each in transaction.items()}
                 with applied(spark, names):
-                    merge_rows(windows, location, silver)
+                    merge_until_won(windows, location, silver)
         finally:
             windows.unpersist()
 
     return write
 
 
-def merge_rows(windows: DataFrame, location: str, silver: SilverConfig) -> None:
-    """Give windows that the table has new numbers, and add the others."""
+def merge_until_won(
+    windows: DataFrame,
+    location: str,
+    silver: SilverConfig,
+    *,
+    only_after: datetime | None = None,
+) -> None:
+    """Merge, again where a repair, a replay or a backfill of windows came first.
+
+    Raises:
+        RetryableError: they came first all the time.
+        FatalError: the table cannot be written.
+    """
+
+    def attempt() -> bool | None:
+        try:
+            with translated(location):
+                merge_rows(windows, location, silver, only_after)
+        except RetryableError as error:
+            if error.condition is not Condition.COMMIT_CONFLICT:
+                raise
+            return None
+        return True
+
+    commit_until_won(f"table {location!r}", attempt)
+
+
+def merge_rows(
+    windows: DataFrame,
+    location: str,
+    silver: SilverConfig,
+    only_after: datetime | None = None,
+) -> None:
+    """Give windows that the table has new numbers, and add the others.
+
+    With ``only_after``, take out those that end later and are none of ``windows``.
+    """
     keys = [*WINDOW_COLUMNS, *silver.group_by]
     same = [F.col(f"t.`{key}`").eqNullSafe(F.col(f"s.`{key}`")) for key in keys]
-    (
+    merge = (
         DeltaTable.forPath(windows.sparkSession, location)
         .alias("t")
         .merge(windows.alias("s"), reduce(and_, same))
         .whenMatchedUpdateAll()
         .whenNotMatchedInsertAll()
-        .execute()
     )
+    if only_after is not None:
+        is_later = F.col(f"t.{WINDOW_COLUMNS[1]}") > F.lit(only_after)
+        merge = merge.whenNotMatchedBySourceDelete(is_later)
+    merge.execute()
 
 
 def _append_nothing(

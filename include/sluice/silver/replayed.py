@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from sluice.delta.log import open_table
-from sluice.errors import Condition, RetryableError
+from sluice.errors import Condition, SluiceError
 from sluice.history.replays import (
     TouchedWindows,
     keep_touched,
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 # What a condition in SQL may hold without slowing its analysis down.
 _MAX_INTERVALS = 64
+# Another process writes in this moment; or the run that follows is refused as well.
+_WAITS = {Condition.COMMIT_CONFLICT, Condition.DEFINITION_CHANGED}
 
 
 def recompute_replayed(
@@ -63,8 +65,8 @@ def recompute_replayed(
     asked = Recomputation(config, silver, joined, run_id, reason)
     try:
         found = recompute(asked, closed)
-    except RetryableError as error:
-        if error.condition is not Condition.COMMIT_CONFLICT:
+    except SluiceError as error:
+        if error.condition not in _WAITS:
             raise
         _LOG.warning("silver %s: %s: windows wait: %s", silver.name, reason, error)
         return [f"{reason}: windows of {silver.name!r} wait for the next run: {error}"]

@@ -54,15 +54,15 @@ def test_a_drain_that_is_cut_off_around_its_merge_doubles_nothing(
     lake: SilverLake, monkeypatch: pytest.MonkeyPatch, *, is_behind: bool
 ) -> None:
     """The record of it is there, and the windows are or are not."""
-    original = drain.merge_rows
+    original = drain.merge_until_won
 
-    def cut_off(*arguments: object) -> None:
+    def cut_off(*arguments: object, **more: object) -> None:
         if is_behind:
-            original(*arguments)
+            original(*arguments, **more)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(drain, "merge_rows", cut_off)
+        patch.setattr(drain, "merge_until_won", cut_off)
         with pytest.raises(KeyboardInterrupt):
             run(lake, drains=True)
     lake.put(order("01:10:00"))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from deltalake import DeltaTable
 
-from sluice.history.late import TABLE, read_late_by
+from sluice.history.late import TABLE, read_needed
 from sluice.silver.late import archive_batches
 from sluice.silver.run import run_silver
 from support.oracle import expected_silver, read_silver
@@ -60,8 +60,8 @@ def test_each_batch_is_archived_with_what_it_read(spark, lake):
     assert [row["late_rows"] for row in rows] == [0, 0, 2, 0]
     assert {row["batch_id"]: row["late_rows"] for row in rows} == expected.late_by_batch
     assert [row["null_event_time_rows"] for row in rows] == [1, 0, 0, 0]
-    late_by = read_late_by(lake.config, lake.silver.name, since=rows[0]["archived_at"])
-    assert late_by == {16: 2}
+    needed = read_needed(lake.config, lake.silver.name, since=rows[0]["archived_at"])
+    assert needed == {26: 2}
     closed = datetime(2025, 1, 1, 0, 20, tzinfo=UTC)
     assert rows[2]["late_watermark"] == rows[1]["watermark"] == closed
 

@@ -168,7 +168,11 @@ def test_another_definition_is_refused_until_the_table_is_computed_again(
     with pytest.raises(FatalError) as caught:
         preflight(changed.config, run_id="run")
     assert caught.value.condition is Condition.DEFINITION_CHANGED
-    assert 'window.duration was "5 minutes", now "30 minutes"' in caught.value.message
+    assert 'window.duration was "0:05:00", now "0:30:00"' in caught.value.message
+    with pytest.raises(FatalError, match="began with another definition"):
+        run_backfill(
+            changed.config, changed.silver, start=at(0, 0), end=at(1, 0), run_id="run"
+        )
     (found,) = run_audit(changed.config).findings
     assert found.code == "DEFINITION_CHANGED"
     assert run(begun).counts["batches"] == 0

@@ -204,6 +204,7 @@ def silver_error(**keys: object) -> str:
         ("yyyy-MM-DD", "days of a month are 'd'"),
         ("dd/MM/yyyy hh:mm", "hours of a day are 'H'"),
         ("HH:mm", "the year is missing"),
+        ("yyyy-MM-dd'T'HH:mm:ss[XXX]", "give two formats"),
         ("EEE yyyy-MM-dd", "'EEE' is no field that Spark reads"),
         ("yyyy-MM-dd HHH", "'HHH' is no field that Spark reads"),
     ],
@@ -253,6 +254,7 @@ def test_time_zones_are_taken_by_name_and_by_offset(zone: str) -> None:
         ),
         ({"event_time": {"column": "at", "format": []}}, "at least 1 item"),
         ({"aggregates": {"order count": "count(*)"}}, "use letters, digits and _"),
+        ({"group_by": ["payment method"]}, "use letters, digits and _"),
         ({"aggregates": {"N": "count(*)", "n": "sum(x)"}}, "differ in case only"),
         ({"aggregates": {"window_end": "count(*)"}}, "called 'window_end'"),
         ({"group_by": ["window_start"]}, "called 'window_start'"),
@@ -286,6 +288,7 @@ def test_the_definition_has_what_windows_depend_on_and_no_more() -> None:
 
     ahead = {"column": "at", "max_ahead": "2 days"}
     assert defined() == defined(watermark="1 hour", event_time=ahead, table="/x")
+    assert defined() == defined(window={"duration": "300 seconds"})
     changed = [
         defined(event_time={"column": "other"}),
         defined(event_time={"column": "at", "time_zone": "Asia/Tokyo"}),
@@ -302,6 +305,8 @@ def test_the_definition_has_what_windows_depend_on_and_no_more() -> None:
     [
         "sum(x) FILTER (WHERE y > 1)",
         "first(x, true)",
+        "any_value(x) RESPECT NULLS",
+        "percentile_cont(0.5) WITHIN GROUP (ORDER BY x)",
         "max(struct(a, b)).b",
         "collect_list(x)[0]",
         "try_divide(sum(a), sum(b)) * 1.0",

@@ -20,6 +20,13 @@ _NAIVE_TIMES = "delta.feature.timestampNtz"
 _DEFAULTS = "spark.databricks.delta.properties.defaults."
 
 
+def is_mapped(table_location: str) -> bool:
+    """Return True if the data files of a table call its columns by other names."""
+    table = open_table(table_location)
+    configuration = table.metadata().configuration if table else {}
+    return configuration.get(MAPPING, "none") != "none"
+
+
 @contextmanager
 def tables_that_take(
     rows: StructType, table_location: str, spark: SparkSession, *, widens: bool = False
@@ -62,9 +69,7 @@ def _default(name: str, value: str, spark: SparkSession) -> Iterator[None]:
 
 
 def _require_mapping(names: list[str], table_location: str) -> None:
-    table = open_table(table_location)
-    mode = table.metadata().configuration.get(MAPPING, "none") if table else "name"
-    if mode != "none":
+    if is_mapped(table_location) or open_table(table_location) is None:
         return
     raise UsageError(
         Condition.SCHEMA_UNSUPPORTED,

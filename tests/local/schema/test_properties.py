@@ -11,8 +11,8 @@ import pytest
 from deltalake import write_deltalake
 from pyspark.sql.types import StructType
 
-from sluice.bronze.properties import MAPPING, tables_that_take
 from sluice.errors import Condition, UsageError
+from sluice.schema.properties import MAPPING, tables_that_take
 
 ODD = StructType().add("a b", "string").add("s", StructType().add("c=d", "integer"))
 
