@@ -65,7 +65,8 @@ def test_run_killed_around_its_commits_writes_every_row_once(
         kill_at(run, lake, moment)
     assert versions(lake) == moment.value[:2]
     report = run_audit(lake.config)
-    assert report.verdict == "ok", report.findings
+    # Of a commit that the commit log has not yet it warns, as without quarantine.
+    assert not report.fails, report.findings
 
     lake.land(1)
     command[-1] = "again"
