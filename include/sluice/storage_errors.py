@@ -16,6 +16,8 @@ from obstore.exceptions import BaseError
 from sluice.errors import Condition, RetryableError, SluiceError, UsageError
 
 _REQUEST = re.compile(r"Error performing ([A-Z]+ [^\s?]+)")
+# What stands before the host of an address may be a password.
+_USER = re.compile(r"//[^/\s]*@")
 _CODE = re.compile(r"<Code>(\w+)</Code>")
 _STATUS = re.compile(r"\b(4\d\d|5\d\d) [A-Z]")
 _DENIED = {"401", "403"}
@@ -47,7 +49,7 @@ def storage_errors_translated() -> Iterator[None]:
 
 def storage_error(text: str) -> SluiceError | None:
     """Return our error for a library's message, None where there is none."""
-    request = _REQUEST.search(text)
+    request = _REQUEST.search(_USER.sub("//***@", text))
     if request is None:
         return None
     code, status = _CODE.search(text), _STATUS.search(text)

@@ -6,6 +6,7 @@ disk, which is why only files that turn out to be new are looked at.
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import re
@@ -125,8 +126,7 @@ def list_pages(
         for root in selection.roots:
             start = (after or {}).get(root, "")
             if is_local(root):
-                pages = _list_tree(root, selection, start)
-                yield from map(_utf8_page, pages) if options.ignores_corrupt else pages
+                yield from _list_disk(root, selection, start, options)
             else:
                 yield from _list_bucket(root, start)
     except PermissionError as error:
@@ -176,7 +176,56 @@ def _refused_error(error: PermissionError) -> UsageError:
     )
 
 
-def _list_tree(root: str, selection: Selection, after: str) -> Iterator[Page]:
+def _list_disk(
+    root: str, selection: Selection, after: str, options: CloudFilesOptions
+) -> Iterator[Page]:
+    """Yield the pages of a folder, without what only bad files would be of."""
+    if not options.ignores_corrupt:
+        yield from _list_tree(root, selection, after)
+        return
+    pages = _list_tree(root, selection, after, _is_left_out)
+    yield from map(_readable_page, map(_utf8_page, pages))
+
+
+def _is_left_out(error: OSError) -> bool:
+    """Return True, with a warning, of a folder without rights or too deep to open."""
+    if error.errno not in {errno.EACCES, errno.EPERM, errno.ENAMETOOLONG}:
+        return False
+    _LOG.warning("landing folder: what is in %r was passed over: %s", *_named(error))
+    return True
+
+
+def _named(error: OSError) -> tuple[str, str]:
+    return str(error.filename), str(error.strerror)
+
+
+def _readable_page(page: Page) -> Page:
+    """Return a page that passes over what its user may not read, until it may."""
+
+    def look(position: int) -> FileVersion | None:
+        path = page.path(position)
+        try:
+            found = page.look(position)
+        except OSError as error:
+            if error.errno != errno.ENAMETOOLONG:
+                raise
+            _LOG.warning("landing folder: %r was passed over: %s", *_named(error))
+            return None
+        # Asked for new files only, as a look is.
+        if found is None or os.access(path, os.R_OK, effective_ids=True):
+            return found
+        _LOG.warning("landing folder: %r was passed over: no right to read it", path)
+        return None
+
+    return Page(page.folder, page.names, look)
+
+
+def _list_tree(
+    root: str,
+    selection: Selection,
+    after: str,
+    pass_over: Callable[[OSError], bool] = lambda _: False,
+) -> Iterator[Page]:
     if Path(root).is_file():
         parent, _, name = root.rpartition("/")
         yield from _page(parent + "/", [name], after)
@@ -191,7 +240,7 @@ def _list_tree(root: str, selection: Selection, after: str) -> Iterator[Page]:
             and not _leads_back(path)
         ]
 
-    for folder, names in walk(root, enter):
+    for folder, names in walk(root, enter, pass_over):
         yield from _page(join(folder, ""), names, after)
 
 

@@ -12,8 +12,12 @@ PAGE_NAMES = 1 << 14
 Enter = Callable[[str, Sequence[str]], Iterable[str]]
 
 
-def walk(root: str, enter: Enter) -> Iterator[tuple[str, list[str]]]:
+def walk(
+    root: str, enter: Enter, pass_over: Callable[[OSError], bool] = lambda _: False
+) -> Iterator[tuple[str, list[str]]]:
     """Yield folders with some names of their files, the last that was entered first.
+
+    ``pass_over`` says of what a folder below ``root`` raises if the others are read on.
 
     Raises:
         OSError: a folder cannot be read.
@@ -22,8 +26,12 @@ def walk(root: str, enter: Enter) -> Iterator[tuple[str, list[str]]]:
     while pending:
         folder = pending.pop()
         nested: list[str] = []
-        for names in _read_folder(folder, nested):
-            yield folder, names
+        try:
+            for names in _read_folder(folder, nested):
+                yield folder, names
+        except OSError as error:
+            if folder == root or not pass_over(error):
+                raise
         pending.extend(enter(folder, nested))
 
 
