@@ -21,6 +21,7 @@ from watchfiles import Change, watch
 
 from sluice.config import PipelineConfig
 from sluice.discovery.compare import load_known
+from sluice.discovery.edge import is_inside
 from sluice.discovery.listing import (
     is_hidden,
     list_pages,
@@ -156,7 +157,8 @@ class _Intake:
             root = next((each for each in roots if is_below(path, each)), None)
             if root is None or is_hidden(path.removeprefix(root).lstrip("/")):
                 continue
-            if wanted(path):
+            inside = is_inside(root, follows=self.options.follow_links)
+            if wanted(path) and inside(path):
                 yield path
 
 

@@ -117,7 +117,9 @@ def test_files_are_entered_as_they_arrive_and_runs_do_not_list(
 
 
 @pytest.mark.parametrize(
-    "pipeline", [{"cloudFiles.backfillInterval": "1s"}], indirect=True
+    "pipeline",
+    [{"cloudFiles.backfillInterval": "1s", "sluice.followLinks": "true"}],
+    indirect=True,
 )
 def test_miss_is_found_by_the_full_listing_and_counted(
     pipeline: PipelineBuilder, watcher: subprocess.Popen[str], tmp_path: Path

@@ -76,6 +76,7 @@ _PROOFS = {
         "test_load_path_is_read_by_either_globber",
         "recursiveFileLookup": "unit/discovery/test_listing.py::"
         "test_subfolders_only_when_recursive",
+        "sluice.followLinks": "hostile/test_links.py::test_link_that_leads_out",
         "pathGlobFilter": "unit/discovery/test_listing.py::"
         "test_glob_filter_takes_names_as_hadoop_does",
         "modifiedAfter": "unit/options/test_filters.py::test_both_ends_are_exclusive",

@@ -20,6 +20,7 @@ import obstore
 
 from sluice import storage
 from sluice.audit.counting import count_records
+from sluice.discovery.edge import is_inside
 from sluice.discovery.listing import selection_of
 from sluice.discovery.walk import leads_back_to
 from sluice.model import FileVersion
@@ -46,7 +47,9 @@ def read_landing(options: CloudFilesOptions) -> dict[str, LandedFile] | None:
     wanted = [
         each
         for root in roots
-        for each in (_walk_disk(root) if is_local(root) else _walk_bucket(root))
+        for each in (
+            _walk_disk(root, options) if is_local(root) else _walk_bucket(root)
+        )
         if _is_wanted(each[0].removeprefix(root), options) and selection.takes(each[0])
     ]
     read = partial(_landed_file, options=options, now=datetime.now(UTC))
@@ -68,10 +71,17 @@ def _landed_file(
     return LandedFile(path, size, modified, arrived, records, None, passed_over)
 
 
-def _walk_disk(root: str) -> Iterator[_Found]:
+def _walk_disk(root: str, options: CloudFilesOptions) -> Iterator[_Found]:
+    inside = is_inside(root, follows=options.follow_links)
     for folder, nested, names in os.walk(root, followlinks=True):
-        nested[:] = [each for each in nested if not leads_back_to(f"{folder}/{each}")]
+        nested[:] = [
+            each
+            for each in nested
+            if not leads_back_to(f"{folder}/{each}") and inside(f"{folder}/{each}")
+        ]
         for name in names:
+            if not inside(f"{folder}/{name}"):
+                continue
             try:
                 status = Path(folder, name).stat()
             except OSError as error:

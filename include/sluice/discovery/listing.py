@@ -20,6 +20,7 @@ import pyarrow as pa
 from obstore.exceptions import InvalidPathError
 
 from sluice import storage
+from sluice.discovery.edge import is_inside
 from sluice.discovery.walk import is_hidden_name, leads_back_to, walk
 from sluice.errors import Condition, FatalError, UsageError
 from sluice.model import FileVersion
@@ -179,12 +180,25 @@ def _refused_error(error: PermissionError) -> UsageError:
 def _list_disk(
     root: str, selection: Selection, after: str, options: CloudFilesOptions
 ) -> Iterator[Page]:
-    """Yield the pages of a folder, without what only bad files would be of."""
-    if not options.ignores_corrupt:
-        yield from _list_tree(root, selection, after)
-        return
-    pages = _list_tree(root, selection, after, _is_left_out)
-    yield from map(_readable_page, map(_utf8_page, pages))
+    """Yield the pages of a folder, without what leads out of it, or may not be read."""
+    inside = is_inside(root, follows=options.follow_links)
+
+    def enter(path: str) -> bool:
+        return selection.enters(path) and inside(path) and not _leads_back(path)
+
+    if options.ignores_corrupt:
+        pages = _list_tree(root, enter, after, _is_left_out)
+        pages = map(_readable_page, map(_utf8_page, pages))
+    else:
+        pages = _list_tree(root, enter, after)
+    for page in pages:
+        yield Page(page.folder, page.names, _looking_inside(page, inside))
+
+
+def _looking_inside(
+    page: Page, inside: Callable[[str], bool]
+) -> Callable[[int], FileVersion | None]:
+    return lambda at: page.look(at) if inside(page.path(at)) else None
 
 
 def _is_left_out(error: OSError) -> bool:
@@ -222,7 +236,7 @@ def _readable_page(page: Page) -> Page:
 
 def _list_tree(
     root: str,
-    selection: Selection,
+    enters: Callable[[str], bool],
     after: str,
     pass_over: Callable[[OSError], bool] = lambda _: False,
 ) -> Iterator[Page]:
@@ -235,9 +249,7 @@ def _list_tree(
         return [
             path
             for path in (join(folder, name) for name in sorted(nested, reverse=True))
-            if _may_hold_later(path + "/", after)
-            and selection.enters(path)
-            and not _leads_back(path)
+            if _may_hold_later(path + "/", after) and enters(path)
         ]
 
     for folder, names in walk(root, enter, pass_over):

@@ -27,6 +27,15 @@ DISCOVERY = (
         field="recursive",
     ),
     Option(
+        name="sluice.followLinks",
+        default="false",
+        meaning="true: also read files that a link below the path leads to, or to "
+        "whose folder, where they lie outside of it. The path itself may be a link. "
+        "Cleaning never goes through one",
+        parse=parse_flag,
+        field="follow_links",
+    ),
+    Option(
         name="pathGlobFilter",
         aliases=("cloudFiles.pathGlobFilter", "fileNamePattern"),
         meaning="only file names that match",

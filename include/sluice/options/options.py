@@ -71,6 +71,7 @@ class CloudFilesOptions:
     evolution_mode: EvolutionMode | None = None
     path_glob_filter: str | None = None
     recursive: bool = True
+    follow_links: bool = False
     rescued_column: str | None = None
     corrupt_column: str = CORRUPT_RECORD
     parse_mode: ParseMode = ParseMode.PERMISSIVE

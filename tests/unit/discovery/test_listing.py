@@ -272,14 +272,14 @@ def test_linked_folder_is_listed_and_one_that_leads_back_is_not(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Following a link to a folder above would never end."""
-    (tmp_path / "elsewhere").mkdir()
-    (tmp_path / "elsewhere" / "a").touch()
     folder = tmp_path / "in" / "sub"
     folder.mkdir(parents=True)
+    (tmp_path / "in" / "other").mkdir()
+    (tmp_path / "in" / "other" / "a").touch()
     (folder / "b").touch()
-    (folder / "linked").symlink_to(tmp_path / "elsewhere")
+    (folder / "linked").symlink_to(tmp_path / "in" / "other")
     (folder / "back").symlink_to(tmp_path / "in")
     (folder / "self").symlink_to(folder)
 
-    assert names(tmp_path / "in") == ["sub/b", "sub/linked/a"]
+    assert names(tmp_path / "in") == ["other/a", "sub/b", "sub/linked/a"]
     assert caplog.text.count("leads back") == 2
