@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 
 def visible(text: str) -> str:
     """Return ``text`` on one line, with what is no printable character written out.
@@ -17,3 +19,17 @@ def visible(text: str) -> str:
 def visible_lines(text: str) -> str:
     """Return ``text`` the same way, but for the ends of its lines, which stay."""
     return "\n".join(map(visible, text.split("\n")))
+
+
+def shell_glob(path: str) -> str:
+    """Return what names ``path`` to a command, quoted for a shell.
+
+    A path that is spelled out means its file. Where a terminal would not show it as it
+    is, each character that a pattern could take for another is any character.
+    """
+    if not path.isprintable():
+        odd = "*?[]{}\\"
+        path = "".join(
+            each if each.isprintable() and each not in odd else "?" for each in path
+        )
+    return shlex.quote(path)

@@ -7,6 +7,7 @@ from enum import Enum, unique
 
 from sluice.model import DataRisk, Finding, Severity
 from sluice.rules.rule import Mend, Rule
+from sluice.visible import shell_glob
 
 _RUN = "sluice run {pipeline}"
 _REPLAY = "sluice replay {pipeline} --files {glob}"
@@ -382,21 +383,7 @@ def finding(  # noqa: PLR0913 - the last two only where a case differs from its 
         evidence=evidence,
         explanation=rule.explanation,
         remedy=rule.remedy.format(
-            pipeline=pipeline, subject=shlex.quote(subject), glob=_shell_glob(subject)
+            pipeline=pipeline, subject=shlex.quote(subject), glob=shell_glob(subject)
         ),
         data_risk=data_risk or rule.data_risk,
     )
-
-
-def _shell_glob(path: str) -> str:
-    """Return what names ``path`` to a command, quoted for a shell.
-
-    A path that is spelled out means its file. Where a terminal would not show it as it
-    is, each character that a pattern could take for another is any character.
-    """
-    if not path.isprintable():
-        odd = "*?[]{}\\"
-        path = "".join(
-            each if each.isprintable() and each not in odd else "?" for each in path
-        )
-    return shlex.quote(path)
