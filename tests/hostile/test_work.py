@@ -14,7 +14,9 @@ from sluice.audit import counting
 from sluice.audit.counting import count_records
 from sluice.formats.base import Format
 from sluice.formats.csv import CsvFormat
+from sluice.formats.csv_values import convert
 from sluice.formats.json import JsonFormat
+from sluice.formats.moments import DEFAULTS
 from sluice.formats.text import TextFormat
 from sluice.options.globs import matches
 from support.mutations import CASES
@@ -151,3 +153,14 @@ def test_globs_are_linear(pattern: str) -> None:
         matches("a" * (size // 8), pattern)
 
     assert growth(match) < 3 * _TIMES
+
+
+@pytest.mark.parametrize("kind", [pa.float64(), pa.decimal128(38, 9), pa.int64()])
+def test_number_that_is_none_is_found_in_linear_time(kind: pa.DataType) -> None:
+    """Digits may be cut in two anywhere, and nothing is tried at each place."""
+
+    def read_cell(size: int) -> None:
+        cell = pa.array(["9" * size + "x"])
+        assert convert(cell, kind, DEFAULTS)[1] == [0]
+
+    assert growth(read_cell) < 3 * _TIMES

@@ -19,7 +19,7 @@ from sluice.formats.json_values import MismatchError, converter
 from sluice.formats.moments import UNREADABLE, Formats, time_reader
 from sluice.formats.patterns import Pattern
 
-_NUMBER = re.compile(r"([+-]?)(\d+\.?\d*|\.\d+)((?:[eE][+-]?\d+)?)", re.ASCII)
+_NUMBER = re.compile(r"([+-]?)(\d+(?:\.\d*)?|\.\d+)((?:[eE][+-]?\d+)?)", re.ASCII)
 _FLOAT = re.compile(rf"{_NUMBER.pattern}[dDfF]?", re.ASCII)
 _INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
 _PLAIN_DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
