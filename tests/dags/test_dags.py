@@ -14,7 +14,8 @@ from airflow.sdk import DAG, CronDataIntervalTimetable
 from airflow.sdk.exceptions import ParamValidationError
 
 from sluice.config.load import PIPELINES_FOLDER
-from sluice.orchestration.dag import JOBS_FOLDER, WRITER_POOL
+from sluice.errors import UsageError
+from sluice.orchestration.dag import JOBS_FOLDER, WRITER_POOL, pipeline_dag
 from sluice.orchestration.operator import SluiceSubmitOperator
 
 DAGS_FOLDER = PIPELINES_FOLDER.parents[1] / "dags"
@@ -123,6 +124,15 @@ def test_a_new_file_is_a_new_dag_and_null_means_no_schedule(tmp_path, monkeypatc
     bag = load()
     assert set(bag.dags) == {"mine"}
     assert not bag.dags["mine"].timetable.can_be_scheduled
+
+
+def test_a_name_that_airflow_would_render_is_refused(tmp_path):
+    """A connection's secret would stand in the command of a task."""
+    path = tmp_path / "{{ conn.spark_default.host }}.yaml"
+    path.write_text((PIPELINES_FOLDER / "orders.yaml").read_text())
+
+    with pytest.raises(UsageError, match="Airflow takes for a template"):
+        pipeline_dag(path)
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,7 @@ def pipeline_dag(path: Path, *, jobs: Path = JOBS_FOLDER) -> DAG:
     touches a checkpoint.
     """
     config = load_pipeline(str(path))
+    _require_no_template(path)
     dag = DAG(
         dag_id=config.name,
         schedule=_timetable(config, path),
@@ -94,6 +95,17 @@ def _build(paths: Iterable[Path]) -> tuple[dict[str, DAG], list[UsageError]]:
         else:
             dags[dag.dag_id] = dag
     return dags, errors
+
+
+def _require_no_template(path: Path) -> None:
+    """Refuse a path that Airflow would render: it is part of a task's command."""
+    found = next((mark for mark in ("{{", "{%", "{#") if mark in str(path)), None)
+    if found is not None:
+        raise UsageError(
+            Condition.CONFIG_INVALID,
+            f"{path}: the path holds {found!r}, which Airflow takes for a template; "
+            "rename the file or its folder",
+        )
 
 
 def _require_new(dag_id: str, dags: Mapping[str, DAG], path: Path) -> None:
