@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from deltalake import DeltaTable
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, SparkSession
 
 from sluice.audit import run_audit
+from sluice.bronze import settle as settling
 from sluice.bronze import split
 from sluice.bronze.run import run_bronze
+from sluice.bronze.settle import settle_quarantine
 from sluice.config import PipelineConfig
 from sluice.errors import Condition, FatalError
 from sluice.history.files import list_files
+from sluice.history.replays import list_set_aside
 from sluice.history.violations import total_violations
+from sluice.ledger.damage import ledger_root
 from sluice.preflight.run import preflight
 from sluice.replay import commit as committing
 from sluice.replay import run as replaying
@@ -88,6 +93,8 @@ def test_rows_are_in_one_of_two_tables(tmp_path: Path) -> None:
     report = run_audit(config)
     assert [each.code for each in report.findings] == ["ROWS_QUARANTINED"]
     assert report.counts["rows in quarantine"] == 2
+    (judged,) = Path(ledger_root(config.schema_location), "judged").iterdir()
+    assert judged.stem.endswith("-2")
     kinds = {each.location: each.kind for each in list_resources(config)}
     assert kinds[config.quarantine_location] == "rows in quarantine"
 
@@ -235,6 +242,80 @@ def test_replay_makes_the_quarantine(tmp_path: Path) -> None:
 
     assert ruled.where() == ({"a.json-0"}, {"a.json-1"})
     assert codes(ruled.config) == ["ROWS_QUARANTINED"]
+
+
+@pytest.fixture
+def unsettled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mended:
+    """Return a replay that committed, and whose rows make the quarantine."""
+    land(configured(tmp_path), "a.json", (1, "card"), (-1, "card"))
+    run_bronze(configured(tmp_path), run_id="run-1")
+    ruled = Mended(configured(tmp_path, positive=HELD))
+    with monkeypatch.context() as patched:
+        patched.setattr(replaying, "_follow", _end)
+        patched.setattr(settling, "_settle", _end)
+        with pytest.raises(EndedError):
+            ruled.replay()
+    return ruled
+
+
+@pytest.mark.parametrize("is_over", [True, False])
+def test_replay_is_settled_by_two_at_once(
+    unsettled: Mended,
+    spark: SparkSession,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    is_over: bool,
+) -> None:
+    """Both see no quarantine; the rows are there once, whether or not one is over."""
+    make, config = settling._make, unsettled.config
+
+    def make_behind_another(*given: object) -> None:
+        monkeypatch.setattr(settling, "_make", make)
+        with monkeypatch.context() as patched:
+            if not is_over:
+                patched.setattr(settling, "discard_set_aside", lambda *_: None)
+            settle_quarantine(spark, config)
+        make(*given)
+
+    monkeypatch.setattr(settling, "_make", make_behind_another)
+    settle_quarantine(spark, config)
+
+    assert unsettled.where() == ({"a.json-0"}, {"a.json-1"})
+    assert not list_set_aside(config)
+    assert codes(config) == ["ROWS_QUARANTINED"]
+
+
+@pytest.mark.parametrize("is_cut_off", [True, False])
+def test_replay_that_another_has_settled_is_left_alone(
+    unsettled: Mended,
+    spark: SparkSession,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    is_cut_off: bool,
+) -> None:
+    """Also where that was killed as it removed the rows; what it left goes later."""
+    config, listed = unsettled.config, list_set_aside(unsettled.config)
+    with monkeypatch.context() as patched:
+        if is_cut_off:
+            patched.setattr(settling, "discard_set_aside", remove_record)
+        settle_quarantine(spark, config)
+    version = DeltaTable(config.quarantine_location).version()
+    left = list(Path(config.schema_location, "_replays", "_rows").rglob("*.parquet"))
+    assert bool(left) is is_cut_off
+    for each in left:
+        os.utime(each, (0, 0))
+
+    monkeypatch.setattr(settling, "list_set_aside", lambda _: listed)
+    settle_quarantine(spark, config)
+
+    assert DeltaTable(config.quarantine_location).version() == version
+    assert unsettled.where() == ({"a.json-0"}, {"a.json-1"})
+    assert not any(each.exists() for each in left)
+
+
+def remove_record(config: PipelineConfig, replay_id: str) -> None:
+    """Do the first step of forgetting what a replay kept."""
+    Path(config.schema_location, "_replays/_quarantine", f"{replay_id}.json").unlink()
 
 
 class EndedError(Exception):

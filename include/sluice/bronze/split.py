@@ -16,7 +16,7 @@ from sluice.config import Expectation, PipelineConfig
 from sluice.delta.log import latest_transaction
 from sluice.errors import Condition, FatalError
 from sluice.ledger.damage import ledger_root
-from sluice.ledger.judged import JudgedBy, judge_by, judged_by
+from sluice.ledger.judged import JudgedBy, forget_judged, judge_by, judged_by
 from sluice.quality.judge import Rules, is_quarantined, judge, rules_of
 
 if TYPE_CHECKING:
@@ -27,10 +27,12 @@ def write_split(
     batch: DataFrame, batch_id: int, *, config: PipelineConfig, query_id: str
 ) -> None:
     """Write the rows of a micro-batch, unless bronze has them; each is read once."""
+    root, name = ledger_root(config.schema_location), f"{query_id}-{batch_id}"
+    # Spark plans a micro-batch when the one before is in the log of commits.
+    forget_judged(root, query_id, below=batch_id)
     written = latest_transaction(config.bronze_location, query_id)
     if written is not None and written >= batch_id:
         return
-    root, name = ledger_root(config.schema_location), f"{query_id}-{batch_id}"
     rows = batch.persist()
     try:
         kept = judged_by(root, name)

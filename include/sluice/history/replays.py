@@ -35,6 +35,7 @@ LATE_ROWS = "late rows"
 _FILES = "bronze"
 # No silver table has such a name.
 _SET_ASIDE = "_quarantine"
+_ROWS = "_rows"
 # A replay that has not committed after so long was killed before it could.
 _GIVEN_UP_AFTER = timedelta(days=7)
 
@@ -148,7 +149,7 @@ def finish_replays(config: PipelineConfig) -> list[ReplayedFiles]:
 
 def rows_set_aside(config: PipelineConfig, replay_id: str) -> str:
     """Return where the rows of a replay wait that go to quarantine, as Parquet."""
-    return join(_root(config), "_rows", replay_id)
+    return join(_root(config), _ROWS, replay_id)
 
 
 def list_unrecorded(config: PipelineConfig) -> list[ReplayedFiles]:
@@ -161,6 +162,11 @@ def list_set_aside(config: PipelineConfig) -> list[ReplayedFiles]:
     return _committed(config, _SET_ASIDE)
 
 
+def is_set_aside(config: PipelineConfig, replay_id: str) -> bool:
+    """Return True if the rows that a replay kept may still have to be put in place."""
+    return storage.read(_root(config), _key(_SET_ASIDE, replay_id)) is not None
+
+
 def _committed(config: PipelineConfig, part: str) -> list[ReplayedFiles]:
     found = _read_parts(config, part, ReplayedFiles)
     return [each for each in found if _commit_of(config, each) is not None]
@@ -168,10 +174,25 @@ def _committed(config: PipelineConfig, part: str) -> list[ReplayedFiles]:
 
 def discard_set_aside(config: PipelineConfig, replay_id: str) -> None:
     """Forget the rows of a replay that are in quarantine, or never will be."""
+    # The record first: a process that still finds it has seen all rows.
     storage.delete(_root(config), _key(_SET_ASIDE, replay_id))
-    rows = rows_set_aside(config, replay_id)
-    for key in storage.list_keys(rows):
-        storage.delete(rows, key)
+    for key in storage.list_keys(_root(config), f"{_ROWS}/{replay_id}"):
+        storage.delete(_root(config), key)
+
+
+def sweep_set_aside(config: PipelineConfig) -> None:
+    """Remove rows without a record, of replays that were killed long ago.
+
+    Such a replay had not yet written its record, or had removed it already.
+    """
+    root = _root(config)
+    for key in storage.list_keys(root, _ROWS):
+        replay_id = key.split("/")[1]
+        status = storage.status(join(root, key))
+        if status is None or datetime.now(UTC) - status.modified <= _GIVEN_UP_AFTER:
+            continue
+        if not is_set_aside(config, replay_id):
+            storage.delete(root, key)
 
 
 def list_touched(config: PipelineConfig, silver: str) -> list[TouchedWindows]:

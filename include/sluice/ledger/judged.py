@@ -40,6 +40,15 @@ def judged_by(root: str, batch: str) -> JudgedBy | None:
     return load_record(_folder(root), _key(batch), JudgedBy, remedy=remedy)
 
 
+def forget_judged(root: str, query_id: str, *, below: int) -> None:
+    """Remove what was kept for micro-batches ``below`` one: they are committed."""
+    folder = _folder(root)
+    for key in storage.list_keys(folder):
+        query, _, batch = key.removesuffix(".json").rpartition("-")
+        if query == query_id and int(batch) < below:
+            storage.delete(folder, key)
+
+
 def _folder(root: str) -> str:
     return join(root, "judged")
 

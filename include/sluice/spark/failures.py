@@ -33,6 +33,8 @@ _CONFLICTS = (
     "ConcurrentTransactionException",
     "ConcurrentWriteException",
     "MetadataChangedException",
+    # Of two that make one table, too.
+    "ProtocolChangedException",
     "Multiple streaming queries are concurrently using",
 )
 # How Spark reports that a Python process of its own ended or could not begin.

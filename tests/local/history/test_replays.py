@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -20,6 +22,8 @@ from sluice.history.replays import (
     has_closed,
     keep_touched,
     list_touched,
+    rows_set_aside,
+    sweep_set_aside,
 )
 from sluice.intervals import Interval, WindowGrid
 from sluice.ledger.events import EventKind, Replayed
@@ -210,3 +214,25 @@ def change(touched: TouchedWindows, spans: list[Interval]) -> TouchedWindows:
         after_version=touched.after_version,
         spans=tuple(spans),
     )
+
+
+def test_rows_without_a_record_are_removed_when_they_are_old(pipeline) -> None:
+    """Those of a replay that is written down stay, and so do new ones."""
+    begin_replay(pipeline.config, a_replay(pipeline, sets_aside=True), {})
+    kept = {name: put_aside(pipeline, name, days=8) for name in ("r-1", "killed")}
+    kept["begins"] = put_aside(pipeline, "begins", days=6)
+
+    sweep_set_aside(pipeline.config)
+    sweep_set_aside(pipeline.config)
+
+    assert {name for name, path in kept.items() if path.exists()} == {"r-1", "begins"}
+
+
+def put_aside(pipeline: PipelineBuilder, replay_id: str, *, days: int) -> Path:
+    """Write rows of a replay that are some days old."""
+    path = Path(rows_set_aside(pipeline.config, replay_id), "part-0.parquet")
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"")
+    at = (datetime.now(UTC) - timedelta(days=days)).timestamp()
+    os.utime(path, (at, at))
+    return path

@@ -13,6 +13,7 @@ from sluice.spark.failures import delta_error
     [
         "[DELTA_CONCURRENT_APPEND.WITHOUT_HINT] Transaction conflict detected.",
         "io.delta.exceptions.ConcurrentTransactionException: This error occurs when",
+        "[DELTA_PROTOCOL_CHANGED] ProtocolChangedException: The protocol version of",
         "[CONCURRENT_QUERY] Another instance of this query was just started",
         "[CONCURRENT_STREAM_LOG_UPDATE] Concurrent update to the log.",
     ],
