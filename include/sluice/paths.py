@@ -67,10 +67,6 @@ def is_local(location: str) -> bool:
     return "://" not in location
 
 
-DRAINED = "_drained"
-"""The folder beside the ledger that says which windows came out while open."""
-
-
 def control_location(checkpoint: str) -> str:
     """Return where what steers the query of ``checkpoint`` is kept, beside it.
 

@@ -58,3 +58,12 @@ def test_landing_folder_may_be_a_link(
     named = replace(options, path=str(tmp_path / "named"))
 
     assert names(named) == {"day/a.json", "again/a.json"}
+
+
+def test_links_that_lead_nowhere_are_passed_over(options: CloudFilesOptions) -> None:
+    """To what is gone, to themselves, through a file, to a name that is too long."""
+    landing = Path(options.path)
+    for number, target in enumerate(("gone", "odd-1", "day/a.json/x", "b" * 300)):
+        (landing / f"odd-{number}").symlink_to(target)
+
+    assert names(options) == {"day/a.json", "again/a.json"}

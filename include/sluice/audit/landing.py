@@ -32,8 +32,9 @@ from sluice.rules.facts import LandedFile
 
 # Spark passes over such names: markers, and what is being written.
 _HIDDEN = re.compile(r"_[^=]*|\..*|.*\._COPYING_", re.DOTALL)
-# Gone since the listing, a link to nothing, or one to itself; or what no one can open.
-_NOTHING = {errno.ENOENT, errno.ELOOP, errno.EACCES, errno.EPERM, errno.ENAMETOOLONG}
+# Gone since the listing, a link that leads nowhere; or what no one can open.
+_NOTHING = {errno.ENOENT, errno.ELOOP, errno.ENOTDIR, errno.ENAMETOOLONG}
+_NOTHING |= {errno.EACCES, errno.EPERM}
 # path, size, when it arrived, when it was modified
 _Found = tuple[str, int, datetime, datetime]
 

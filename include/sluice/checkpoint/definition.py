@@ -32,8 +32,8 @@ def read_definition(checkpoint: str) -> str | None:
         location = join(control_location(checkpoint), KEY)
         raise FatalError(
             Condition.CHECKPOINT_UNREADABLE,
-            f"file {location!r} is damaged: {error}; restore it from a backup of the "
-            "checkpoint, or remove it if the pipeline file is as it was",
+            f"file {location!r} is damaged: {error}; restore it from a backup, or "
+            "remove it if the pipeline file is as it was when the query began",
             {"path": location},
         ) from None
     return text

@@ -9,6 +9,8 @@ from itertools import islice
 
 PAGE_NAMES = 1 << 14
 # Given a folder and the names of those in it, returns the paths that are walked, too.
+# A link to itself, through a file, or to a name that is too long.
+_DEAD_LINKS = {errno.ELOOP, errno.ENOTDIR, errno.ENAMETOOLONG}
 Enter = Callable[[str, Sequence[str]], Iterable[str]]
 
 
@@ -91,6 +93,6 @@ def _is(look: Callable[[], bool]) -> bool:
     try:
         return look()
     except OSError as error:
-        if error.errno != errno.ELOOP:
+        if error.errno not in _DEAD_LINKS:
             raise
-        return False  # links that lead to each other are neither file nor folder
+        return False  # a link that leads nowhere is neither file nor folder

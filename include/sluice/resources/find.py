@@ -11,7 +11,7 @@ from sluice.config import PipelineConfig
 from sluice.delta.log import open_table
 from sluice.delta.tables import equal, query_table
 from sluice.options.configured import source_options
-from sluice.paths import DRAINED, control_location, join
+from sluice.paths import control_location, join
 from sluice.resources.folders import measure, siblings
 from sluice.storage import list_names
 
@@ -107,8 +107,6 @@ def _schemas(config: PipelineConfig) -> Iterator[Resource]:
             yield from _folder("ledger", join(root, name), Fate.DELETED)
         elif name == "_schemas":
             yield from _folder("schemas", join(root, name), Fate.DELETED)
-        elif name == DRAINED:
-            yield from _folder("drained windows", join(root, name), Fate.DELETED)
         elif name == "_replays":
             yield from _folder("replays to finish", join(root, name), Fate.DELETED)
         elif name.startswith(f"_ledger{ASIDE}"):

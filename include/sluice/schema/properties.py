@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 
 from pyspark.sql import SparkSession
 from pyspark.sql.pandas.types import to_arrow_schema
-from pyspark.sql.types import StructType
+from pyspark.sql.types import (
+    ArrayType,
+    DataType,
+    MapType,
+    StructField,
+    StructType,
+)
 
 from sluice.delta.log import open_table
 from sluice.delta.widening import WIDENING, require_widening
@@ -15,16 +22,38 @@ from sluice.errors import Condition, UsageError
 from sluice.reading.names import odd_names
 
 MAPPING = "delta.columnMapping.mode"
+_PHYSICAL_NAME = "delta.columnMapping.physicalName"
 _NAIVE_TIMES = "delta.feature.timestampNtz"
 # New tables have the properties that a session names so.
 _DEFAULTS = "spark.databricks.delta.properties.defaults."
 
 
-def is_mapped(table_location: str) -> bool:
-    """Return True if the data files of a table call its columns by other names."""
+def names_in_files(table_location: str, columns: StructType) -> StructType:
+    """Return ``columns`` of a table as its data files call them, nested ones too.
+
+    They have names of their own where the table maps its columns.
+    """
     table = open_table(table_location)
-    configuration = table.metadata().configuration if table else {}
-    return configuration.get(MAPPING, "none") != "none"
+    if table is None:
+        return columns
+    known = StructType.fromJson(json.loads(table.schema().to_json()))
+    by_name = {each.name: each for each in known}
+    return StructType([_in_files(by_name.get(each.name, each)) for each in columns])
+
+
+def _in_files(field: StructField) -> StructField:
+    name = field.metadata.get(_PHYSICAL_NAME, field.name)
+    return StructField(name, _type_in_files(field.dataType))
+
+
+def _type_in_files(kind: DataType) -> DataType:
+    if isinstance(kind, StructType):
+        return StructType([_in_files(each) for each in kind])
+    if isinstance(kind, ArrayType):
+        return ArrayType(_type_in_files(kind.elementType))
+    if isinstance(kind, MapType):
+        return MapType(_type_in_files(kind.keyType), _type_in_files(kind.valueType))
+    return kind
 
 
 @contextmanager
@@ -69,7 +98,9 @@ def _default(name: str, value: str, spark: SparkSession) -> Iterator[None]:
 
 
 def _require_mapping(names: list[str], table_location: str) -> None:
-    if is_mapped(table_location) or open_table(table_location) is None:
+    table = open_table(table_location)
+    mode = table.metadata().configuration.get(MAPPING, "none") if table else "name"
+    if mode != "none":
         return
     raise UsageError(
         Condition.SCHEMA_UNSUPPORTED,

@@ -14,7 +14,7 @@ from pyspark.sql import functions as F  # noqa: N812 - its usual name
 from pyspark.sql.types import StructType
 
 from sluice.columns import PROCESSING_TIME
-from sluice.schema.properties import is_mapped
+from sluice.schema.properties import names_in_files
 from sluice.silver.batches import SilverBatch
 from sluice.silver.transform import (
     EVENT_TIME,
@@ -56,13 +56,13 @@ class BatchRows:
             return dict.fromkeys(COUNTED)
         return dict(zip(COUNTED, row, strict=True))
 
-    def all(self, batch: SilverBatch, files: Sequence[str]) -> DataFrame:
+    def all(self, files: Sequence[str]) -> DataFrame:
         """Return the rows with all columns of bronze."""
-        return self._read(batch, files, self._bronze_schema())
+        return self._read(files, self._bronze_schema())
 
     def late(self, batch: SilverBatch, files: Sequence[str]) -> DataFrame:
         """Return the late rows with all columns of bronze, and their event time."""
-        rows = with_event_time(self.all(batch, files), self.silver)
+        rows = with_event_time(self.all(files), self.silver)
         is_late = self._is_late(batch.late_watermark)
         return rows.where(is_selected(self.silver) & is_late)
 
@@ -79,7 +79,7 @@ class BatchRows:
 
     def _count(self, batch: SilverBatch, files: Sequence[str]) -> tuple[int, ...]:
         late_watermark = batch.late_watermark
-        rows = self._read(batch, files, self._needed(self._bronze_schema()))
+        rows = self._read(files, self._needed(self._bronze_schema()))
         counted, ahead = is_selected(self.silver), is_ahead(rows, self.silver)
         return tuple(
             with_event_time(rows, self.silver)
@@ -95,24 +95,15 @@ class BatchRows:
     def _bronze_schema(self) -> StructType:
         return self.spark.read.format("delta").load(self.bronze_location).schema
 
-    def _read(
-        self, batch: SilverBatch, files: Sequence[str], schema: StructType
-    ) -> DataFrame:
-        if is_mapped(self.bronze_location):
-            return self._read_mapped(batch, files, schema)
-        reader = self.spark.read.schema(schema).option("basePath", self.bronze_location)
-        return reader.parquet(*map(_escape, files))
-
-    def _read_mapped(
-        self, batch: SilverBatch, files: Sequence[str], schema: StructType
-    ) -> DataFrame:
-        """Read by Delta, for the files call their columns by other names."""
-        names = [file.rpartition("/")[2] for file in files]
-        table = self.spark.read.format("delta").load(
-            self.bronze_location, versionAsOf=batch.end_version - 1
-        )
-        rows = table.where(F.col("_metadata.file_name").isin(names))
-        return rows.select(*(F.col(f"`{each}`") for each in schema.names))
+    def _read(self, files: Sequence[str], schema: StructType) -> DataFrame:
+        stored = names_in_files(self.bronze_location, schema)
+        reader = self.spark.read.schema(stored).option("basePath", self.bronze_location)
+        rows = reader.parquet(*map(_escape, files))
+        renamed = [
+            F.col(f"`{there.name}`").cast(each.dataType).alias(each.name)
+            for there, each in zip(stored, schema, strict=True)
+        ]
+        return rows.select(*renamed)
 
     def _needed(self, bronze: StructType) -> StructType:
         """Return the columns that say what becomes of a row."""

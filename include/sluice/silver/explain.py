@@ -68,7 +68,7 @@ def _cut_off(
         return None
     files = list_files(config.bronze_location, [batch])[batch.batch_id]
     read = BatchRows(spark, config.bronze_location, silver)
-    return read.all(batch, files) if files else None
+    return read.all(files) if files else None
 
 
 def _failure(rows: DataFrame, silver: SilverConfig) -> str | None:
@@ -77,7 +77,7 @@ def _failure(rows: DataFrame, silver: SilverConfig) -> str | None:
     try:
         windows.write.format("noop").mode("overwrite").save()
     except PySparkException as error:
-        return error.getCondition() or str(error).split("\n", maxsplit=1)[0]
+        return str(error).strip().split("\n", maxsplit=1)[0]
     except Py4JJavaError as error:
         return str(error.java_exception).split("\n", maxsplit=1)[0]
     return None

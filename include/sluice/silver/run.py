@@ -18,7 +18,7 @@ from sluice.errors import SluiceError
 from sluice.history import archive_history, record_step
 from sluice.model import StepSummary
 from sluice.rules.require import require_fit, require_nothing_begun
-from sluice.silver.drain import drain_windows, is_drained
+from sluice.silver.drain import drain_windows, has_open_windows
 from sluice.silver.explain import explained
 from sluice.silver.late import COUNTED, Archived, archive_batches
 from sluice.silver.merge import merge_windows
@@ -233,7 +233,7 @@ def _start(
     """Start the query into Delta's sink, or into one that merges."""
     checkpoint = config.silver_checkpoint_location(silver)
     location = config.silver_location(silver)
-    if silver.output_mode == "update" or is_drained(config, silver):
+    if silver.output_mode == "update" or has_open_windows(config, silver):
         write = merge_windows(location, silver, _query_id(checkpoint))
         return apply_trigger(writer.foreachBatch(write), trigger).start()
     return apply_trigger(writer.format("delta"), trigger).start(location)

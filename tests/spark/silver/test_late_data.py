@@ -80,6 +80,44 @@ def test_repaired_windows_have_every_row_of_bronze(
     assert DeltaTable(lake.silver_location).version() == version
 
 
+def test_rows_of_a_table_that_maps_its_columns_are_counted_too(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    """Its data files call the columns otherwise, nested ones as well."""
+    silver = {"late_data": "repair", "where": "shop.open"}
+    lake = SilverLake.at(tmp_path, **silver)
+    columns = (
+        "order_date string, total_amount double, payment_method string, "
+        "_processing_time timestamp, shop struct<open: boolean>"
+    )
+    table = f"delta.`{lake.bronze_location}`"
+    spark.sql(
+        f"CREATE TABLE {table} ({columns}) USING delta "
+        "TBLPROPERTIES ('delta.columnMapping.mode' = 'name')"
+    )
+    now = datetime(2025, 1, 2, tzinfo=UTC)
+
+    def put(*times: str) -> None:
+        rows = [
+            (f"2025-01-01 {time}", 1.0, "card", now, (is_open,))
+            for time in times
+            for is_open in (True, False)
+        ]
+        frame = spark.createDataFrame(rows, columns)
+        frame.write.format("delta").mode("append").save(lake.bronze_location)
+
+    put("00:00:00", "00:30:00")
+    run(lake)
+    put("00:01:00", "00:31:00")
+    spark.sql(f"OPTIMIZE {table}")
+    summary = run(lake)
+
+    assert summary.counts["late_rows"] == 1
+    assert read_silver(lake.silver_location) == {
+        (CLOSED.replace(minute=0), CLOSED.replace(minute=5), "card"): (2, 2.0, 1.0)
+    }
+
+
 @pytest.mark.long
 def test_a_reader_of_the_table_sees_a_repair_in_its_change_feed(
     spark: SparkSession, tmp_path: Path
