@@ -17,14 +17,12 @@ from pyspark.sql.types import ArrayType, DataType, MapType, StructType
 
 from sluice.columns import RESCUED_DATA, SOURCE_FILE
 from sluice.delta.log import TableCommit, open_table
-from sluice.delta.tables import commit_until_won
-from sluice.errors import Condition, RetryableError
 from sluice.formats.json_variants import is_variant
 from sluice.history.undos import commit_metadata, find_commit
 from sluice.options.configured import source_options
 from sluice.reading.names import has_field, without_fields
 from sluice.schema.returned import Returning, empty_fields
-from sluice.spark.failures import translated
+from sluice.spark.commits import commit_over_conflicts
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
@@ -131,18 +129,11 @@ def move_values(
         _quoted(name): each for name, each in moved_columns(config, held).items()
     }
 
-    def attempt() -> bool | None:
-        try:
-            with translated(location):
-                DeltaTable.forPath(spark, location).update(held.has_any, values)
-        except RetryableError as error:
-            if error.condition is not Condition.COMMIT_CONFLICT:
-                raise
-            return None
-        return True
+    def move() -> None:
+        DeltaTable.forPath(spark, location).update(held.has_any, values)
 
     again = "no value was moved, run again"
-    commit_until_won(f"table {location!r}", attempt, rounds=_ROUNDS, then=again)
+    commit_over_conflicts(location, move, rounds=_ROUNDS, then=again)
     return find_commit(config, run_id, after=before)
 
 

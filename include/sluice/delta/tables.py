@@ -26,7 +26,7 @@ from deltalake.fs import DeltaStorageHandler
 from sluice.errors import Condition, RetryableError
 from sluice.paths import is_local
 
-_ROUNDS = 20
+ROUNDS = 20
 _Result = TypeVar("_Result")
 
 
@@ -34,7 +34,7 @@ def commit_until_won(
     what: str,
     attempt: Callable[[], _Result | None],
     *,
-    rounds: int = _ROUNDS,
+    rounds: int = ROUNDS,
     then: str = "run again",
 ) -> _Result:
     """Call ``attempt`` until it returns a result; None where another commit came first.

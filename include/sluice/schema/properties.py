@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 
 from pyspark.sql import SparkSession
 from pyspark.sql.pandas.types import to_arrow_schema
@@ -20,6 +20,7 @@ from sluice.delta.log import open_table
 from sluice.delta.widening import WIDENING, require_widening
 from sluice.errors import Condition, UsageError
 from sluice.reading.names import odd_names
+from sluice.spark.settings import applied
 
 MAPPING = "delta.columnMapping.mode"
 _PHYSICAL_NAME = "delta.columnMapping.physicalName"
@@ -28,7 +29,7 @@ _NAIVE_TIMES = "delta.feature.timestampNtz"
 _DEFAULTS = "spark.databricks.delta.properties.defaults."
 
 
-def names_in_files(table_location: str, columns: StructType) -> StructType:
+def stored_columns(table_location: str, columns: StructType) -> StructType:
     """Return ``columns`` of a table as its data files call them, nested ones too.
 
     They have names of their own where the table maps its columns.
@@ -78,23 +79,13 @@ def tables_that_take(
         properties |= {WIDENING: "true", _NAIVE_TIMES: "supported"}
     if "timestamp_ntz" in rows.simpleString():
         _require_naive_times(table_location)
-    with ExitStack() as stack:
-        for name, value in properties.items():
-            stack.enter_context(_default(name, value, spark))
+    keys = {_DEFAULTS + name.removeprefix("delta."): name for name in properties}
+    # Unless the session gives new tables another value.
+    defaults = {
+        key: spark.conf.get(key, None) or properties[name] for key, name in keys.items()
+    }
+    with applied(spark, defaults):
         yield
-
-
-@contextmanager
-def _default(name: str, value: str, spark: SparkSession) -> Iterator[None]:
-    """Give new tables a property meanwhile, unless the session gives them another."""
-    key = _DEFAULTS + name.removeprefix("delta.")
-    before = spark.conf.get(key, None)
-    spark.conf.set(key, before or value)
-    try:
-        yield
-    finally:
-        if before is None:
-            spark.conf.unset(key)
 
 
 def _require_mapping(names: list[str], table_location: str) -> None:

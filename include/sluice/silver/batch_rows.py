@@ -14,7 +14,7 @@ from pyspark.sql import functions as F  # noqa: N812 - its usual name
 from pyspark.sql.types import StructType
 
 from sluice.columns import PROCESSING_TIME
-from sluice.schema.properties import names_in_files
+from sluice.schema.properties import stored_columns
 from sluice.silver.batches import SilverBatch
 from sluice.silver.transform import (
     EVENT_TIME,
@@ -96,7 +96,7 @@ class BatchRows:
         return self.spark.read.format("delta").load(self.bronze_location).schema
 
     def _read(self, files: Sequence[str], schema: StructType) -> DataFrame:
-        stored = names_in_files(self.bronze_location, schema)
+        stored = stored_columns(self.bronze_location, schema)
         reader = self.spark.read.schema(stored).option("basePath", self.bronze_location)
         rows = reader.parquet(*map(_escape, files))
         renamed = [

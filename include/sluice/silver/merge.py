@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from functools import reduce
+from functools import partial, reduce
 from operator import and_
 from typing import TYPE_CHECKING
 
@@ -17,9 +17,7 @@ from delta.tables import DeltaTable
 from pyspark.sql import functions as F  # noqa: N812 - its usual name
 
 from sluice.config.silver import WINDOW_COLUMNS
-from sluice.delta.tables import commit_until_won
-from sluice.errors import Condition, RetryableError
-from sluice.spark.failures import translated
+from sluice.spark.commits import commit_over_conflicts
 from sluice.spark.settings import applied
 
 if TYPE_CHECKING:
@@ -71,18 +69,8 @@ def merge_until_won(
         RetryableError: they came first all the time.
         FatalError: the table cannot be written.
     """
-
-    def attempt() -> bool | None:
-        try:
-            with translated(location):
-                merge_rows(windows, location, silver, only_after)
-        except RetryableError as error:
-            if error.condition is not Condition.COMMIT_CONFLICT:
-                raise
-            return None
-        return True
-
-    commit_until_won(f"table {location!r}", attempt)
+    merge = partial(merge_rows, windows, location, silver, only_after)
+    commit_over_conflicts(location, merge)
 
 
 def merge_rows(
