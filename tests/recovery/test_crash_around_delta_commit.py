@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
 from support.held_writes import HeldRun, Write, can_hold
 from support.killing import Query, Side
-from support.lakes import Lake
+from support.lakes import ROWS, Lake, Windows, order
+from support.oracle import closed_windows
 
 pytestmark = [
     pytest.mark.needs_java,
@@ -52,6 +54,35 @@ def test_queries_killed_around_their_commits_write_every_row_once(
     assert lake.silver.cut_off() is None
     assert lake.bronze_rows() == lake.landed_rows()
     assert lake.silver_windows() == lake.closed_windows()
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("side", [Side.BEFORE_DELTA_COMMIT, Side.AFTER_DELTA_COMMIT])
+def test_rows_that_come_again_behind_a_kill_count_once(
+    lake: Lake, tmp_path: Path, side: Side
+) -> None:
+    """The state of a micro-batch that is repeated knows none of its rows yet."""
+    with lake.file.open("a") as file:
+        file.write("    deduplicate: [order_id]\n")
+
+    test_queries_killed_around_their_commits_write_every_row_once(
+        RepeatedLake(tmp_path), side
+    )
+
+
+class RepeatedLake(Lake):
+    """Each file brings the orders of the one before again."""
+
+    def put(self, name: str, records: Sequence[Mapping[str, object]]) -> None:
+        """Land one file of these orders, behind those of the file before."""
+        before = int(name.partition(".")[0]) - 1
+        again = [order(before, row) for row in range(ROWS)] if before >= 0 else []
+        super().put(name, [*again, *records])
+
+    def closed_windows(self) -> Windows:
+        """Return the windows of each order once."""
+        orders = {each["order_id"]: each for _, each in self.landed()}
+        return closed_windows(list(orders.values()))
 
 
 def kill_around_commit(lake: Lake, query: Query, side: Side) -> None:

@@ -22,7 +22,7 @@ from support.delta_rows import read_delta
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EVENT_TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
-_COLUMNS = ["order_date", "total_amount", "payment_method"]
+_COLUMNS = ["order_id", "order_date", "total_amount", "payment_method"]
 
 Key = tuple[datetime, datetime, str | None]
 Values = tuple[int, float | None, float | None]
@@ -47,20 +47,46 @@ class Expected:
 FIVE_MINUTES = timedelta(minutes=5)
 
 
+class Groups:
+    """The amounts of each window and group; with ``once`` a copy of a row is left out.
+
+    A copy has the key, ``order_id``, and the event time of a row of its window.
+    """
+
+    def __init__(self, *, once: bool) -> None:
+        self._once = once
+        self._amounts: defaultdict[Key, list[float | None]] = defaultdict(list)
+        self._seen: set[tuple[datetime, str, str]] = set()
+
+    def add(self, key: Key, row: dict) -> None:
+        """Take a row into one of its windows."""
+        order_id = row.get("order_id")
+        seen = key[0], order_id, row["order_date"]
+        if self._once and order_id is not None:
+            if seen in self._seen:
+                return
+            self._seen.add(seen)
+        self._amounts[key].append(row["total_amount"])
+
+    def windows(self) -> dict[Key, Values]:
+        """Return count, sum and average of each."""
+        return {key: summarize(each) for key, each in self._amounts.items()}
+
+
 def expected_silver(
     bronze: str,
     checkpoint: str,
     *,
     window: timedelta = FIVE_MINUTES,
     slide: timedelta | None = None,
+    once: bool = False,
 ) -> Expected:
     """Replay the committed batches of ``checkpoint`` over the rows of ``bronze``.
 
     Understands a bronze of appends only, and a checkpoint that still has all batches.
     A row is late that is missing in one of its windows.
     """
-    found = Expected()
-    groups: defaultdict[Key, list[float | None]] = defaultdict(list)
+    found, groups = Expected(), Groups(once=once)
     offsets = read_offset_log(checkpoint)
     committed = sorted(int(name) for name in _numbered(checkpoint, "commits"))
     read_from, late_watermark = 0, EPOCH
@@ -75,13 +101,13 @@ def expected_silver(
                 open_keys = [key for key in keys if key[1] > late_watermark]
                 late += len(open_keys) < len(keys)
                 for key in open_keys:
-                    groups[key].append(row["total_amount"])
+                    groups.add(key, row)
         found.late_by_batch[batch] = late
         read_from, late_watermark = read_to, watermark
-    for key, amounts in groups.items():
+    for key, values in groups.windows().items():
         emitted = key[1] <= late_watermark
         target = found.windows if emitted else found.open_windows
-        target[key] = summarize(amounts)
+        target[key] = values
     return found
 
 
@@ -89,23 +115,27 @@ def all_windows(
     bronze: str, *, window: timedelta = FIVE_MINUTES, slide: timedelta | None = None
 ) -> dict[Key, Values]:
     """Return every window of all rows of ``bronze``, as if none had been late."""
-    groups: defaultdict[Key, list[float | None]] = defaultdict(list)
+    groups = Groups(once=False)
     for version in range(DeltaTable(bronze).version() + 1):
         for row in version_rows(bronze, version):
             for key in window_keys(row, window, slide):
-                groups[key].append(row["total_amount"])
-    return {key: summarize(amounts) for key, amounts in groups.items()}
+                groups.add(key, row)
+    return groups.windows()
 
 
 def snapshot_windows(
-    bronze: str, *, window: timedelta = FIVE_MINUTES, slide: timedelta | None = None
+    bronze: str,
+    *,
+    window: timedelta = FIVE_MINUTES,
+    slide: timedelta | None = None,
+    once: bool = False,
 ) -> dict[Key, Values]:
     """Return every window of the rows that ``bronze`` has now."""
-    groups: defaultdict[Key, list[float | None]] = defaultdict(list)
+    groups = Groups(once=once)
     for row in read_delta(bronze).to_pylist():
         for key in window_keys(row, window, slide):
-            groups[key].append(row["total_amount"])
-    return {key: summarize(amounts) for key, amounts in groups.items()}
+            groups.add(key, row)
+    return groups.windows()
 
 
 def read_silver(location: str) -> dict[Key, Values]:

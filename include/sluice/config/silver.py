@@ -21,6 +21,7 @@ _DEFINING = {
     "where",
     "group_by",
     "aggregates",
+    "deduplicate",
     # Of windows that are open when it changes, those without new rows would be missing.
     "output_mode",
     # Spark goes by the one with which the query began.
@@ -33,6 +34,13 @@ _NOT_IN_NAMES = re.compile(r"[ ,;{}()\n\t=]")
 
 def _as_list(value: object) -> object:
     return [value] if isinstance(value, str) else value
+
+
+def _as_key(value: object) -> object:
+    if value is True:
+        message = "name the columns of the key, such as 'deduplicate: [order_id]'"
+        raise ValueError(message)
+    return () if value is False else _as_list(value)
 
 
 def _require_output_mode(mode: str) -> str:
@@ -118,7 +126,7 @@ class SilverConfig(Block):
     output_mode: Annotated[str, AfterValidator(_require_output_mode)] = "append"
     state_store: Literal["memory", "rocksdb"] = "memory"
     late_data: Literal["count", "quarantine", "repair"] = "count"
-    deduplicate: Literal[False] = False
+    deduplicate: Annotated[tuple[str, ...], BeforeValidator(_as_key)] = ()
     table: str | None = None
     checkpoint: str | None = None
 
@@ -148,6 +156,9 @@ class SilverConfig(Block):
         found = self.model_dump(mode="json", include=_DEFINING)
         # What is read from now on may be limited otherwise.
         del found["event_time"]["max_ahead"]
+        # Queries that began before it existed have none.
+        if not self.deduplicate:
+            del found["deduplicate"]
         grid = self.window.grid
         found["window"] |= {"duration": str(grid.duration), "slide": str(grid.slide)}
         return json.dumps(found, sort_keys=True)

@@ -200,7 +200,8 @@ def count_open_windows(
     """
     ran = [each.stateOperators for each in query.recentProgress if each.stateOperators]
     if ran:
-        return sum(operator.numRowsTotal for operator in ran[-1])
+        windows = [each for each in ran[-1] if each.operatorName == "stateStoreSave"]
+        return sum(operator.numRowsTotal for operator in windows)
     facts = read_checkpoint(checkpoint_location)
     if facts is None or facts.last_committed is None:
         return 0

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from functools import reduce
+from operator import or_
 from typing import TYPE_CHECKING
 
 from pyspark.errors import AnalysisException
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 EVENT_TIME = "_event_time"
 _WINDOW = "_window"
+_MOMENT, _UNKEYED = "_sluice_moment", "_sluice_unkeyed"
 
 
 def aggregate_windows(bronze: DataFrame, silver: SilverConfig) -> DataFrame:
@@ -32,8 +35,9 @@ def aggregate_windows(bronze: DataFrame, silver: SilverConfig) -> DataFrame:
     """
     timed = with_event_time(bronze, silver).where(is_selected(silver))
     rows = timed.withWatermark(EVENT_TIME, silver.watermark)
-    lengths = [each for each in (silver.window.duration, silver.window.slide) if each]
-    window = F.window(EVENT_TIME, *lengths).alias(_WINDOW)
+    window = _window(silver)
+    if silver.deduplicate:
+        rows, window = _without_copies(rows, silver), F.col(_WINDOW)
     aggregates = [F.expr(sql).alias(name) for name, sql in silver.aggregates.items()]
     return (
         rows.groupBy(window, *map(_column, silver.group_by))
@@ -120,6 +124,30 @@ def check_columns(bronze: DataFrame, silver: SilverConfig) -> None:
         )
 
 
+def _window(silver: SilverConfig) -> Column:
+    lengths = [each for each in (silver.window.duration, silver.window.slide) if each]
+    return F.window(EVENT_TIME, *lengths).alias(_WINDOW)
+
+
+def _without_copies(rows: DataFrame, silver: SilverConfig) -> DataFrame:
+    """Return the rows with their windows, those of one key and event time once in each.
+
+    The window belongs to what is compared: the state of a stream then forgets a row
+    when its window is closed, and drops as late what the windows drop as late. A row
+    that lacks a part of its key is a copy of no other.
+    """
+    keys = [_column(name) for name in silver.deduplicate]
+    lacks_key = reduce(or_, (key.isNull() for key in keys))
+    compared = [_WINDOW, _MOMENT, _UNKEYED, *silver.deduplicate]
+    return (
+        rows.select("*", _window(silver))
+        # A second column with a watermark would leave open by which one rows are late.
+        .withColumn(_MOMENT, F.unix_micros(EVENT_TIME))
+        .withColumn(_UNKEYED, F.when(lacks_key, F.uuid()))
+        .dropDuplicates(compared)
+    )
+
+
 def _event_time(bronze: DataFrame, silver: SilverConfig) -> Column:
     given = silver.event_time
     column, kind = _column(given.column), bronze.schema[given.column].dataType
@@ -160,6 +188,7 @@ def _in_zone(moment: Column, time_zone: str) -> Column:
 def _missing_columns(bronze: DataFrame, silver: SilverConfig) -> list[str]:
     wanted = {"event_time.column": [silver.event_time.column]}
     wanted["group_by"] = silver.group_by
+    wanted["deduplicate"] = list(silver.deduplicate)
     if silver.event_time.max_ahead is not None:
         wanted["event_time.max_ahead"] = [PROCESSING_TIME]
     missing = [

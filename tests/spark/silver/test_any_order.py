@@ -30,10 +30,10 @@ Order = tuple[int, int, str | None]
 ORDERS = st.tuples(
     st.integers(0, 120 * 60), st.integers(1, 9), st.sampled_from(["card", "cash", None])
 )
-RUNS = st.lists(
-    st.lists(st.lists(ORDERS, min_size=1, max_size=6), min_size=1, max_size=3),
-    min_size=2,
-    max_size=4,
+VERSION = st.lists(ORDERS, min_size=1, max_size=6).map(lambda rows: [*rows, rows[0]])
+# What landed first comes again at the end, under other names of files.
+RUNS = st.lists(st.lists(VERSION, min_size=1, max_size=3), min_size=2, max_size=4).map(
+    lambda runs: [*runs, runs[0]]
 )
 WINDOWS = st.one_of(
     st.builds(lambda minutes: {"duration": f"{minutes} minutes"}, st.integers(1, 20)),
@@ -62,6 +62,7 @@ SILVERS = st.fixed_dictionaries(
         "window": WINDOWS,
         "output_mode": st.sampled_from(["append", "update"]),
         "late_data": st.sampled_from(["count", "repair"]),
+        "deduplicate": st.sampled_from([False, ["order_id"]]),
         "state_store": st.sampled_from(["memory", "rocksdb"]),
         "watermark": st.integers(0, 30).map(lambda minutes: f"{minutes} minutes"),
     }
@@ -81,7 +82,7 @@ def test_silver_equals_a_query_over_bronze(tmp_path: Path, case: Case) -> None:
     late = 0
     for versions in case.runs:
         for rows in versions:
-            lake.put(*(order(at(second), float(n), how) for second, n, how in rows))
+            lake.put(*(numbered(at(second), n, how) for second, n, how in rows))
         summary = run_silver(lake.config, lake.silver, run_id="run")
         late += summary.counts["late_rows"]
 
@@ -92,6 +93,7 @@ def test_silver_equals_a_query_over_bronze(tmp_path: Path, case: Case) -> None:
             lake.checkpoint,
             window=grid.duration,
             slide=grid.slide,
+            once=bool(lake.silver.deduplicate),
         )
         assert late == seen.late_rows
     run_silver(lake.config, lake.silver, run_id="drain", drain=True)
@@ -102,6 +104,7 @@ def expected(lake: SilverLake, *, drained: bool = False) -> dict[Key, Values]:
     """Return what the table must hold now."""
     grid = lake.silver.window.grid
     lengths = {"window": grid.duration, "slide": grid.slide}
+    lengths["once"] = bool(lake.silver.deduplicate)
     seen = expected_silver(lake.bronze_location, lake.checkpoint, **lengths)
     until = closed_up_to(read_checkpoint(lake.checkpoint))
     everything = snapshot_windows(lake.bronze_location, **lengths)
@@ -111,6 +114,12 @@ def expected(lake: SilverLake, *, drained: bool = False) -> dict[Key, Values]:
     if drained:
         return closed | {key: row for key, row in everything.items() if key[1] > until}
     return closed if lake.silver.output_mode == "append" else closed | seen.open_windows
+
+
+def numbered(time: str, amount: int, method: str | None) -> dict:
+    """Return an order whose number says all of it; some are without a number."""
+    order_id = f"{time} {amount} {method}" if amount > 2 else None
+    return {**order(time, float(amount), method), "order_id": order_id}
 
 
 def at(second: int) -> str:

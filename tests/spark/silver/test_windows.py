@@ -9,7 +9,7 @@ import pytest
 
 from sluice.audit import run_audit
 from sluice.bronze.run import run_bronze
-from sluice.errors import Condition, FatalError
+from sluice.errors import Condition, FatalError, UsageError
 from sluice.preflight.run import preflight
 from sluice.repair.run import carry_out, plan_repair
 from sluice.silver.backfill import run_backfill
@@ -186,3 +186,56 @@ def test_another_definition_is_refused_until_the_table_is_computed_again(
     (row,) = read_delta(changed.silver_location).to_pylist()
     assert row["latest"] == "2025-01-01 00:06:00"
     assert run_audit(changed.config).verdict == "ok"
+
+
+@pytest.mark.parametrize(
+    ("mode", "window"),
+    [
+        ("append", SLIDING),
+        pytest.param("update", {"duration": "5 minutes"}, marks=pytest.mark.long),
+    ],
+)
+def test_a_row_that_comes_again_counts_once(tmp_path: Path, mode: str, window) -> None:
+    """In its micro-batch, in a later one, behind the watermark, and in a backfill.
+
+    Rows without a key are copies of nothing, and one of another time is another row.
+    """
+    lake = SilverLake.at(
+        tmp_path, deduplicate=["order_id"], output_mode=mode, window=window
+    )
+    once, again = keyed("a", "00:00:00"), keyed("a", "00:03:00")
+    lake.put(once, once, again, order("00:00:00"), order("00:00:00"))
+    first = run(lake)
+    lake.put(once, keyed("b", "00:30:00"), keyed("b", "00:30:00"))
+    second = run(lake)
+    lake.put(once, keyed("b", "00:30:00"), keyed("c", "01:00:00"))
+    third = run(lake)
+
+    grid = lake.silver.window.grid
+    expected = expected_silver(
+        lake.bronze_location, lake.checkpoint, slide=grid.slide, once=True
+    )
+    seen = expected.windows | (expected.open_windows if mode == "update" else {})
+    assert read_silver(lake.silver_location) == seen
+    assert seen[at(0, 0), at(0, 5), "card"] == (4, 4.0, 1.0)
+    late = [each.counts["late_rows"] for each in (first, second, third)]
+    assert late == [0, 0, 1]
+    assert third.counts["windows_open"] == len(expected.open_windows)
+
+    start, end = at(0, 0) - timedelta(hours=1), at(0, 50)
+    run_backfill(lake.config, lake.silver, start=start, end=end, run_id="backfill")
+    assert read_silver(lake.silver_location) == seen
+
+
+def test_a_key_that_bronze_lacks_is_refused(tmp_path: Path) -> None:
+    """By the name that the file gives it."""
+    lake = SilverLake.at(tmp_path, deduplicate=["number"])
+    lake.put(order("00:00:00"))
+
+    with pytest.raises(UsageError, match="deduplicate names 'number', which bronze"):
+        run(lake)
+
+
+def keyed(order_id: str, time: str) -> dict:
+    """Return an order with a number."""
+    return {**order(time), "order_id": order_id}

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -271,6 +272,7 @@ def test_time_zones_are_taken_by_name_and_by_offset(zone: str) -> None:
         ({"window": {"type": "sliding", "slide": "6 minutes"}}, "no longer"),
         ({"window": {"type": "sliding", "slide": "0 minutes"}}, "needs a slide"),
         ({"window": {"duration": "0 seconds"}}, "longer than nothing"),
+        ({"deduplicate": True}, "such as 'deduplicate: [order_id]'"),
     ],
 )
 def test_a_silver_table_that_cannot_work_is_refused_when_it_is_loaded(
@@ -296,8 +298,16 @@ def test_the_definition_has_what_windows_depend_on_and_no_more() -> None:
         defined(where="x > 1"),
         defined(group_by=["x"]),
         defined(aggregates={"rows": "count(x)"}),
+        defined(deduplicate=["x"]),
     ]
-    assert len({defined(), *changed}) == 7
+    assert len({defined(), *changed}) == 8
+
+
+def test_a_definition_of_before_deduplication_is_that_of_today() -> None:
+    """Or every table of an earlier release would be refused."""
+    kept = SilverConfig.model_validate(SILVER | {"deduplicate": False}).definition
+
+    assert "deduplicate" not in json.loads(kept)
 
 
 @pytest.mark.parametrize(
