@@ -2,27 +2,81 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
 
-from sluice.cli.output import JsonOption, PipelineArgument, print_json, print_rows
+import typer
+import yaml
+
+from sluice.cli.output import (
+    JsonOption,
+    PipelineArgument,
+    print_json,
+    print_line,
+    print_rows,
+)
 from sluice.config import load_pipeline
 from sluice.history.violations import list_violations, total_violations
+from sluice.quality.suggest import suggest_rules
 
 if TYPE_CHECKING:
     from sluice.config import PipelineConfig
 
 
-def rules(pipeline: PipelineArgument, *, as_json: JsonOption = False) -> None:
+class Action(StrEnum):
+    """What may be done beside a list of the rules."""
+
+    SUGGEST = "suggest"
+
+
+def rules(
+    pipeline: PipelineArgument,
+    action: Annotated[
+        Action | None,
+        typer.Argument(help="suggest: propose rules that hold for all rows of bronze."),
+    ] = None,
+    *,
+    as_json: JsonOption = False,
+) -> None:
     """List the rules on rows with how many rows, of how many files, violate each.
 
     With --json also the counts of each file and micro-batch.
+
+    With suggest it reads the bronze table once, and prints what to paste into the
+    pipeline file.
     """
     config = load_pipeline(pipeline)
+    if action is Action.SUGGEST:
+        _suggest(config, as_json=as_json)
+        return
     rows = _rows(config)
     if as_json:
         print_json({"rules": rows, "counts": list_violations(config)})
     else:
         print_rows(f"Rules of {pipeline}", rows)
+
+
+def _suggest(config: PipelineConfig, *, as_json: bool) -> None:
+    """Print the rules that are proposed as a pipeline file has them."""
+    found = suggest_rules(config)
+    rules = {
+        name: {"expect": condition, "on_violation": "warn"}
+        for name, condition in found.items()
+    }
+    if as_json:
+        print_json(rules)
+        return
+    if not rules:
+        print_line("nothing to propose that is not expected already")
+        return
+    text = yaml.safe_dump(
+        {"bronze": {"expectations": rules}},
+        sort_keys=False,
+        allow_unicode=True,
+        width=1000,
+    )
+    for line in text.splitlines():
+        print_line(line)
 
 
 def _rows(config: PipelineConfig) -> list[dict[str, object]]:
