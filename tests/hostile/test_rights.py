@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,20 +12,7 @@ from sluice.audit.landing import read_landing
 from sluice.discovery.listing import list_landed
 from sluice.errors import UsageError
 from sluice.options.options import CloudFilesOptions
-
-_NOBODY = 65534
-
-
-@contextmanager
-def as_another_user() -> Iterator[None]:
-    """Have no rights but those that all have; root reads everything."""
-    before = os.geteuid()
-    if before == 0:
-        os.seteuid(_NOBODY)
-    try:
-        yield
-    finally:
-        os.seteuid(before)
+from support.users import as_another_user
 
 
 @pytest.fixture

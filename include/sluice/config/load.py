@@ -19,6 +19,15 @@ PIPELINES_FOLDER = Path(__file__).parents[2] / "pipelines"
 
 # Planned keys: what nothing acts on would be relied on.
 _NOT_BUILT = {"alerts"}
+# A scheduler reads every file of the folder again and again, all in one process.
+_MOST_BYTES, _MOST_LEVELS = 256 << 10, 32
+_OPENING = (
+    yaml.BlockMappingStartToken,
+    yaml.BlockSequenceStartToken,
+    yaml.FlowMappingStartToken,
+    yaml.FlowSequenceStartToken,
+)
+_CLOSING = (yaml.BlockEndToken, yaml.FlowMappingEndToken, yaml.FlowSequenceEndToken)
 
 
 def list_pipelines(folder: Path | None = None) -> list[Path]:
@@ -72,35 +81,58 @@ def _require_own_name(path: Path, name: str, line: int) -> None:
 def _read(path: Path) -> tuple[Any, dict[tuple[str | int, ...], int]]:
     """Return the content of a YAML file, and the line of each key."""
     try:
-        text = path.read_text(encoding="utf-8")
-        _require_no_alias(text, path)
+        text = _text(path)
+        _require_plain(text, path)
         return yaml.safe_load(text), _line_numbers(text, path)
-    except RecursionError:
-        raise UsageError(
-            Condition.CONFIG_INVALID,
-            f"{path}: lists or keys are nested too deeply; correct the file",
-            {"path": str(path)},
-        ) from None
-    except (yaml.YAMLError, ValueError) as error:
+    except OSError as error:
+        raise _invalid(f"{path}: cannot be read: {error.strerror}", path) from None
+    except (yaml.YAMLError, ValueError, OverflowError) as error:
         # ValueError: bytes that are not UTF-8, or a date such as 2025-02-31.
-        raise UsageError(
-            Condition.CONFIG_INVALID,
-            f"{path}: not valid YAML: {error}; correct the file",
-            {"path": str(path)},
-        ) from None
+        # OverflowError: a number in base 60, such as 1:1:1.5, of very many parts.
+        raise _invalid(
+            f"{path}: not valid YAML: {error}; correct the file", path
+        ) from (None)
 
 
-def _require_no_alias(text: str, path: Path) -> None:
-    """Refuse what names another part of the file: a few lines become millions so."""
+def _text(path: Path) -> str:
+    with path.open("rb") as file:
+        content = file.read(_MOST_BYTES + 1)
+    if len(content) > _MOST_BYTES:
+        raise _invalid(
+            f"{path}: a pipeline file has at most {_MOST_BYTES:,} bytes; shorten it",
+            path,
+        )
+    return content.decode()
+
+
+def _require_plain(text: str, path: Path) -> None:
+    """Refuse what makes much of a few lines, or something else of what is written.
+
+    An alias names another part of the file, a tag has a value made by another rule.
+    """
+    depth = 0
     for token in yaml.scan(text, Loader=yaml.SafeLoader):
+        depth += isinstance(token, _OPENING) - isinstance(token, _CLOSING)
+        refused = None
         if isinstance(token, yaml.AliasToken):
-            line = token.start_mark.line + 1
-            raise UsageError(
-                Condition.CONFIG_INVALID,
-                f"{path}:{line}: alias '*{token.value}' is not taken; write out what "
-                "it stands for",
-                {"path": str(path), "line": line},
+            refused = (
+                f"alias '*{token.value}' is not taken; write out what it stands for"
             )
+        elif isinstance(token, yaml.TagToken):
+            tag = "".join(filter(None, token.value))
+            refused = f"tag {tag!r} is not taken; write the value without it"
+        elif depth > _MOST_LEVELS:
+            refused = (
+                f"lists or keys are nested too deeply, at most {_MOST_LEVELS} "
+                "levels are taken; correct the file"
+            )
+        if refused is not None:
+            line = token.start_mark.line + 1
+            raise _invalid(f"{path}:{line}: {refused}", path)
+
+
+def _invalid(message: str, path: Path) -> UsageError:
+    return UsageError(Condition.CONFIG_INVALID, message, {"path": str(path)})
 
 
 def _find(name_or_path: str) -> Path:

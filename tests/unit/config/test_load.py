@@ -217,23 +217,3 @@ def test_commands_find_a_pipeline_by_its_name_or_its_file(
     (given,) = shlex.split(outside)
     monkeypatch.chdir("/")
     assert load_pipeline(given).called == outside != given
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("name: orders\nlake: &a x\nschedule: *a\n", r":3: alias '\*a' is not taken"),
-        ("alerts: &a {x: *a}\n", r":1: alias '\*a'"),
-        ("name: " + "[" * 3_000 + "]" * 3_000, "nested too deeply"),
-    ],
-    ids=["alias", "alias of itself", "nested lists"],
-)
-def test_file_that_grows_when_it_is_read_is_refused(
-    tmp_path: Path, text: str, message: str
-) -> None:
-    """One such file would take every DAG of the folder with it."""
-    path = tmp_path / "orders.yaml"
-    path.write_text(text)
-
-    with pytest.raises(UsageError, match=message):
-        load_pipeline(str(path))
