@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import logging
 import sys
 from collections.abc import Callable
 from typing import NoReturn
@@ -15,7 +14,7 @@ from sluice.control.submitter import obey_submitter
 from sluice.errors import ExitCode, SluiceError
 from sluice.model import StepSummary
 from sluice.storage_errors import storage_errors_translated
-from sluice.visible import visible_lines
+from sluice.visible import log_visibly, visible_lines
 
 Step = Callable[[argparse.Namespace], ExitCode]
 
@@ -42,7 +41,7 @@ def run_job(parser: argparse.ArgumentParser, step: Step) -> int:
     SIGTERM and SIGINT: see :mod:`sluice.control.signals`. The end of the process that
     submitted the job counts as SIGTERM.
     """
-    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    log_visibly("%(levelname)s %(name)s: %(message)s")
     obey_submitter()
     try:
         with listening(), storage_errors_translated(), jvm_loss_translated():

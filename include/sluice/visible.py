@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import shlex
+import sys
+from typing import Any
 
 
 def visible(text: str) -> str:
@@ -33,3 +36,20 @@ def shell_glob(path: str) -> str:
             each if each.isprintable() and each not in odd else "?" for each in path
         )
     return shlex.quote(path)
+
+
+class _VisibleFormatter(logging.Formatter):
+    """Lines of a log in which names of others begin no line of their own."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's
+        return visible(super().formatMessage(record))
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - logging's
+        return visible_lines(super().formatException(ei))
+
+
+def log_visibly(layout: str) -> None:
+    """Have the process log to stderr, each record as ``layout`` and on one line."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_VisibleFormatter(layout))
+    logging.basicConfig(handlers=[handler])

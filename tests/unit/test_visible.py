@@ -13,19 +13,8 @@ from sluice.cli.output import print_line, print_rows
 from sluice.options.globs import path_filter
 from sluice.rules.findings import Code, finding
 from sluice.visible import visible, visible_lines
+from support.hostile_names import HOSTILE
 
-HOSTILE = {
-    "a line of its own": "a.json\nverdict: ok",
-    "a return": "a.json\rok",
-    "a terminal's clipboard": "\x1b]52;c;cm0gLXJm\x07.json",
-    "a C1 control": "\x9b31m.json",
-    "turned text": "\u202egnp.exe\u2066.json",
-    "half a pair": "\udc80.json",
-    "a shell's command": "x'$(touch P).json",
-    "a shell's line": 'a;b&c|d `e` "f".json',
-    "a pattern": "a*[b]{c}?\\.json",
-    "a pattern and a line": "a*[b]{c}?\\\n.json",
-}
 ALL = pytest.mark.parametrize("name", HOSTILE.values(), ids=HOSTILE)
 
 

@@ -20,6 +20,7 @@ from sluice.rules.batch_checks import check_query
 from sluice.rules.book import PLAIN, PLAIN_WITH_TABLE
 from sluice.rules.checks import check_facts
 from sluice.rules.facts import AuditFacts
+from sluice.visible import visible
 
 PAGE = "audit.html"
 AUDITS_SCHEMA = pa.schema(
@@ -89,7 +90,7 @@ def require_passed(report: AuditReport) -> None:
     if not report.fails:
         return
     named = "; ".join(
-        f"{each.code} {each.subject}: {each.evidence} (remedy: {each.remedy})"
+        visible(f"{each.code} {each.subject}: {each.evidence} (remedy: {each.remedy})")
         for each in report.findings
         if each.severity is report.worst
     )

@@ -29,7 +29,7 @@ from sluice.control.jvm_loss import jvm_loss_translated
 from sluice.errors import Condition, ExitCode, FatalError, SluiceError
 from sluice.storage_errors import storage_errors_translated
 from sluice.versions import release
-from sluice.visible import visible_lines
+from sluice.visible import log_visibly, visible_lines
 
 _CLICK_USAGE = 2
 _LOG = logging.getLogger(__name__)
@@ -95,7 +95,7 @@ for group in (checkpoint, queries):
 
 def main() -> None:
     """Run the command line; what Sluice refuses is one message and an exit code."""
-    logging.basicConfig(format="%(levelname)s: %(message)s", stream=sys.stderr)
+    log_visibly("%(levelname)s: %(message)s")
     try:
         with storage_errors_translated(), jvm_loss_translated():
             app()

@@ -23,6 +23,7 @@ from sluice.history.batch import Batch
 from sluice.history.batches import list_checkpoint_batches, query_batches, to_json
 from sluice.paths import normalize
 from sluice.pipeline import Query
+from sluice.visible import visible_lines
 
 _POLL_SECONDS = 0.5
 
@@ -195,7 +196,7 @@ def _all_known() -> Iterator[_Known]:
         try:
             yield from _of_pipeline(load_pipeline(str(path)))
         except UsageError as error:  # others must be found although this one is wrong
-            sys.stderr.write(f"WARNING: {error}\n")
+            sys.stderr.write(f"WARNING: {visible_lines(str(error))}\n")
 
 
 def _of_pipeline(config: PipelineConfig) -> list[_Known]:
