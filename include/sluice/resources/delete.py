@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from itertools import islice
 
 from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError
@@ -28,11 +29,14 @@ from sluice.paths import control_location, join
 from sluice.resources.find import (
     Resource,
     deletable,
+    foreign,
     list_resources,
     ops_tables,
 )
 from sluice.resources.folders import overlaps, remove, remove_empty
 
+# As many paths as a message names.
+_NAMED = 5
 _OF_SCHEMAS = ("_ledger", "_schemas", "_replays")
 
 
@@ -66,11 +70,26 @@ def delete_pipeline(config: PipelineConfig, *, run_id: str) -> list[Resource]:
 
 
 def _plan(config: PipelineConfig) -> PendingDeletion:
+    _require_only_own(config)
     controls = {control_location(each.checkpoint) for each in config.queries}
     going = [each for each in deletable(config) if each not in controls]
     return PendingDeletion(
         pipeline=config.called, begun_at=datetime.now(UTC), locations=tuple(going)
     )
+
+
+def _require_only_own(config: PipelineConfig) -> None:
+    """Refuse to delete a folder into which others have put files, too."""
+    found = sorted(islice(foreign(config), _NAMED + 1))
+    if found:
+        more = " and more" if found[_NAMED:] else ""
+        raise FatalError(
+            Condition.DELETION_REFUSED,
+            f"pipeline {config.name!r}: {found[:_NAMED]}{more} were not made by it, "
+            "and would be deleted with its folders; move them elsewhere, or remove "
+            "them by hand",
+            {"foreign": found[:_NAMED]},
+        )
 
 
 def _finish(config: PipelineConfig, deletion: PendingDeletion) -> None:

@@ -13,11 +13,12 @@ from sluice.delta.tables import equal, query_table
 from sluice.options.configured import source_options
 from sluice.paths import control_location, join
 from sluice.resources.folders import measure, siblings
+from sluice.resources.own import CHECKPOINT, foreign_files
 from sluice.storage import list_names
 
 ASIDE = ".replaced-"
 """What follows the name of what a repair has moved aside."""
-_CHECKPOINT = {"metadata", "offsets", "commits", "sources", "state"}
+_NAMED_BY_KEYS = {"table", "rows in quarantine", "late rows", "checkpoint"}
 
 
 class Fate(StrEnum):
@@ -75,6 +76,15 @@ def deletable(config: PipelineConfig) -> Iterator[str]:
         yield config.reports_location
 
 
+def foreign(config: PipelineConfig) -> Iterator[str]:
+    """Yield what lies in folders that a deletion removes, and others put there."""
+    for kinds, is_checkpoint in ((_tables, False), (_checkpoints, True)):
+        for resource in kinds(config):
+            if resource.fate is Fate.DELETED and resource.kind in _NAMED_BY_KEYS:
+                found = foreign_files(resource.location, is_checkpoint=is_checkpoint)
+                yield from (join(resource.location, path) for path in found)
+
+
 def _tables(config: PipelineConfig) -> Iterator[Resource]:
     begun = _being_deleted(config)
     tables = [("table", query.table) for query in config.queries]
@@ -92,7 +102,7 @@ def _checkpoints(config: PipelineConfig) -> Iterator[Resource]:
     begun = _being_deleted(config)
     for query in config.queries:
         location = query.checkpoint
-        is_checkpoint = bool(_CHECKPOINT & _names(location)) or location in begun
+        is_checkpoint = bool(CHECKPOINT & _names(location)) or location in begun
         yield from _recognised("checkpoint", location, is_ours=is_checkpoint)
         for aside in siblings(location, ASIDE):
             yield from _folder("moved aside", aside, Fate.DELETED)

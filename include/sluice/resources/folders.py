@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import obstore
@@ -31,6 +32,23 @@ def measure(location: str) -> Measure | None:
         pages = obstore.list(storage.open_store(location))
         sizes = [int(entry["size"]) for page in pages for entry in page] or None
     return None if sizes is None else Measure(len(sizes), sum(sizes))
+
+
+def list_files(location: str) -> Iterator[tuple[str, datetime]]:
+    """Yield the path below ``location`` of each file there, and when it was written.
+
+    Links are files, also those to folders: what they lead to lies elsewhere.
+    """
+    if not is_local(location):
+        for page in obstore.list(storage.open_store(location)):
+            yield from ((str(each["path"]), each["last_modified"]) for each in page)
+        return
+    for folder, folders, names in os.walk(location):
+        links = [each for each in folders if Path(folder, each).is_symlink()]
+        for path in (Path(folder, name) for name in [*names, *links]):
+            with suppress(FileNotFoundError):
+                written = datetime.fromtimestamp(path.lstat().st_mtime, UTC)
+                yield str(path.relative_to(location)), written
 
 
 def siblings(location: str, beginning: str) -> list[str]:
