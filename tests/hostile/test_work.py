@@ -57,6 +57,9 @@ RECORDS = {
     "slashes": (b"", b"/", b""),
     "elements": (b"[", b"{},", b""),
     "names": (b"{", b"a ", b"}"),
+    "letters": (b'{"a":', "é".encode(), b""),
+    "signs": (b"{", b"+", b"}"),
+    "names and comments": (b"{", b"$/*", b"}"),
     "members": (b"{", b'"a":1,', b'"b":x}'),
 }
 DIALECTS = [CASES["json"].format, CASES["json lenient"].format]

@@ -18,7 +18,9 @@ import msgspec
 _STRING = msgspec.json.Decoder(str)
 _VALUE = msgspec.json.Decoder(msgspec.Raw)
 _WORD = rb"[+-]?(?:NaN|Inf(?:inity)?|INF)\b"
-_NAME = rb"[\w$@#*+\-\x80-\xff]+(?=(?:%b)*+:)"
+_OF_NAME = rb"[\w$@#*+\-\x80-\xff]"
+# Where no name begins at the first such byte, none does at those behind it.
+_NAME = rb"(?<!%b)%b++(?=(?:%%b)*+:)" % (_OF_NAME, _OF_NAME)
 _SPACE = rb"[ \t\r\n]++"
 _LINE_COMMENT = rb"//[^\r\n]*+"
 _COMMENT = rb"/\*.*?\*/|" + _LINE_COMMENT
