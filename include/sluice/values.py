@@ -15,8 +15,10 @@ from typing import Any, TypeVar
 from sluice.errors import Condition, UsageError
 from sluice.times import parse_duration, parse_utc
 
-_BYTES = re.compile(r"(\d+)\s*([kmgt]?)b?", re.IGNORECASE)
+_BYTES = re.compile(r"(\d+)\s*([kmgt]?)b?", re.IGNORECASE | re.ASCII)
 _BYTE_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+# What systems count bytes with ends at 2^63, and some add to what was given.
+_MOST_BYTES, _MOST_DIGITS = 1 << 60, 19
 _Word = TypeVar("_Word", bound=StrEnum)
 
 
@@ -53,16 +55,21 @@ class Option:
 
 
 def parse_bytes(text: str) -> int:
-    """Parse ``10g``, ``512 MB`` or a plain number of bytes, from 1 on.
+    """Parse ``10g``, ``512 MB`` or a plain number of bytes, from 1 to 2^60.
 
     Raises:
         ValueError: anything else.
     """
     match = _BYTES.fullmatch(text.strip())
-    if not match or int(match[1]) == 0:
+    if not match or not match[1].strip("0"):
         message = "a number of bytes such as 1048576, 512m or 10g"
         raise ValueError(message)
-    return int(match[1]) * _BYTE_UNITS[match[2].lower()]
+    digits = match[1].lstrip("0")
+    number = int(digits[:_MOST_DIGITS]) * _BYTE_UNITS[match[2].lower()]
+    if number > _MOST_BYTES or digits[_MOST_DIGITS:]:
+        message = f"at most {_MOST_BYTES} bytes, which is 1048576t"
+        raise ValueError(message)
+    return number
 
 
 def parse_interval(text: str) -> timedelta:

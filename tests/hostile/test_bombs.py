@@ -19,9 +19,11 @@ from sluice.formats.json import JsonFormat
 from sluice.formats.limits import Limits, bounded_memory
 from sluice.formats.parquet import ParquetFormat
 from sluice.formats.text import TextFormat
+from sluice.model import LedgerFile
 from sluice.options.options import parse_options
 from sluice.reading.plan import ReadPlan
 from sluice.reading.read import read_slices
+from sluice.schema.widen import wider_by_file
 from support.measured import measure
 from support.reading import land, read, refusal, whole
 
@@ -35,6 +37,9 @@ _LIMITS = Limits(memory=160 * _MIB)
 _JSON = JsonFormat(max_content_bytes=_RECORD_BYTES)
 _CSV = CsvFormat(header=True, multi_line=True, max_content_bytes=_RECORD_BYTES)
 _TEXT = TextFormat(max_content_bytes=_RECORD_BYTES)
+_WIDENED = pa.schema(
+    [("i", pa.int32()), ("l", pa.list_(pa.struct([("a", pa.int32())])))]
+)
 _NESTED = pa.schema([("l", pa.list_(pa.struct([("a", pa.int64())])))])
 
 
@@ -120,6 +125,23 @@ def test_memory_stays_bounded(tmp_path: Path) -> None:
         assert "cannot be read" in each.result, kind
         # What was there before it was landed counts too.
         assert each.grown < _LIMITS.memory + 50 * _MIB, kind
+
+
+def widths(*files: LedgerFile) -> str:
+    """Return which files need wider columns, in the process that looks."""
+    plan = ReadPlan(format=_JSON, output=_WIDENED, limits=_LIMITS, widens=True)
+    return str([Path(name).name for name, _ in wider_by_file(plan, files)])
+
+
+def test_memory_stays_bounded_where_types_grow(tmp_path: Path) -> None:
+    """A file that takes too much is passed over: its task names it; others count."""
+    bomb = land(tmp_path, "bomb", BOMBS["objects"][0]())
+    good = land(tmp_path, "good", b'{"i":12345678901}')
+
+    (found,) = measure([(widths, (bomb, good))])
+
+    assert found.result == "['good']"
+    assert found.grown < 2 * _LIMITS.memory
 
 
 def test_content_beyond_the_expansion_is_a_bad_file(tmp_path: Path) -> None:

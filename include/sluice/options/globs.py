@@ -187,4 +187,5 @@ def _token(pattern: str, position: int, star: str) -> tuple[int, str]:
         return 1, re.escape(char)
     negated = "^" if found[1] else ""
     inside = re.sub(r"([\\\[\]^&~|])", r"\\\1", found[2])
-    return len(found[0]), f"[{negated}{inside}]"
+    # No class leads from a folder into another: neither [!a] nor [+-9].
+    return len(found[0]), f"(?!/)[{negated}{inside}]"

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from threading import Barrier
 
 import pyarrow as pa
 
+from sluice.formats.limits import Limits, bounded_memory
 from sluice.model import LedgerFile
 from sluice.reading.partition import FileSlice
 from sluice.reading.plan import ReadPlan
@@ -26,6 +29,7 @@ from sluice.reading.widening import (
 from sluice.schema.infer import SAMPLE_BYTES
 
 _LOG = logging.getLogger("sluice")
+_READERS = 4
 
 
 def wider_by_file(
@@ -40,11 +44,24 @@ def wider_by_file(
         return
     for widen in (widened_exactly, widened) if can_round(columns) else (widened,):
         look = partial(_widened_by, plan=plan, columns=columns, widen=widen)
-        with ThreadPoolExecutor(max_workers=4) as readers:
+        with _bounded_readers(plan.limits) as readers:
             for file, wider in zip(batch, readers.map(look, batch), strict=True):
                 if wider != look.keywords["columns"]:
                     columns = pa.schema(widen_fields(columns, wider, widen))
                     yield file.path, list(wider)
+
+
+@contextmanager
+def _bounded_readers(limits: Limits) -> Iterator[ThreadPoolExecutor]:
+    """Start threads, and bound what all of them may take together.
+
+    They start before, for a thread needs memory too.
+    """
+    started = Barrier(_READERS)
+    with ThreadPoolExecutor(_READERS) as readers:
+        wait([readers.submit(started.wait) for _ in range(_READERS)])
+        with bounded_memory(limits):
+            yield readers
 
 
 def _widened_by(

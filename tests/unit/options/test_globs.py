@@ -103,3 +103,12 @@ def test_file_names_match_as_hadoop_has_it(
 ) -> None:
     """A pattern that is read otherwise leaves files out in silence."""
     assert name_filter(pattern)(name) is expected
+
+
+@pytest.mark.parametrize("strict", [True, False])
+@pytest.mark.parametrize("given", ["[!a]", "[^a]", "[+-9]", "[!ab]"])
+def test_class_is_a_character_of_a_name(given: str, *, strict: bool) -> None:
+    """As ``?`` is: what lies in a folder has not the folder's name."""
+    selection = select_glob(f"/in/x{given}y", recursive=True, strict=strict)
+    assert selection.takes("/in/x1y/file")
+    assert not selection.takes("/in/x/y")
