@@ -6,6 +6,8 @@ FAST_TESTS := tests/unit tests/local tests/hostile
 SLUICE_TESTS := $(wildcard $(FAST_TESTS) tests/model tests/spark tests/s3 tests/recovery tests/cluster \
   tests/compose tests/dags tests/e2e tests/wheel)
 PYTEST := SPARK_LOCAL_IP=127.0.0.1 $(VENV)/python -m pytest
+# For tools that are run now and then: neither they nor what they need are in the lock.
+TOOL := $(VENV)/uv run --quiet --no-project --isolated --python $(VENV)/python
 SHORT := -m "not long"
 SLOWEST := --durations 40 --durations-min 5
 # Most tests wait for a JVM, a process or Airflow: two cores serve four at a time, in 8 GB.
@@ -17,7 +19,8 @@ CODE := include $(wildcard jobs dags benchmarks)
 .DEFAULT_GOAL := help
 .PHONY: help packages setup ready s3-server run test test-fast test-long up down cluster \
 	cluster-down lint types fmt unit spark recovery dags e2e compose compose-env bench soak \
-	s3-jars wheel docs sample doctor lock ci clean
+	s3-jars wheel docs sample doctor lock sbom audit-lock \
+	ci clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -127,6 +130,12 @@ lock: setup ## resolve the dependencies again into requirements.lock
 	@$(VENV)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url \
 	  --no-emit-find-links --python-version 3.11 --all-extras \
 	  --custom-compile-command "make lock" --output-file requirements.lock pyproject.toml
+
+sbom: setup ## write dist/sbom.json: packages and jars, as CycloneDX
+	@$(TOOL) --with cyclonedx-bom==7.5.0 python include/sbom.py
+
+audit-lock: setup ## known weaknesses of the lock's packages; 65 if any, 75 if it cannot know
+	@$(TOOL) --with pip-audit==2.10.1 python include/audit_lock.py
 
 ci: ## what CI runs
 	@.ci/run
