@@ -1,6 +1,6 @@
 """Run a pipeline for many small hours, and see what grows: nothing should.
 
-    python benchmarks/hours.py [--hours 500] [--files 3] [--rows 20]
+    python benchmarks/hours.py [--hours 100] [--files 3] [--rows 20]
         [--csv FILE] [--plot FILE]
 
 Each hour lands a few files of sample orders, some of them late, and runs the pipeline:
@@ -59,7 +59,7 @@ def main() -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--hours", type=int, default=500)
+    parser.add_argument("--hours", type=int, default=100)
     parser.add_argument("--files", type=int, default=3, help="files of each hour")
     parser.add_argument("--rows", type=int, default=20, help="orders of each file")
     parser.add_argument("--csv", help="write every hour into this file")
