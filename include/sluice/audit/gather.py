@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar
 
@@ -40,6 +40,7 @@ from sluice.rules.facts import (
     AuditedQuery,
     AuditFacts,
     Duplicates,
+    FreshnessFacts,
     LandedFile,
     LedgerFacts,
     MostlyRescued,
@@ -55,6 +56,7 @@ from sluice.rules.read import (
     read_or_damage,
 )
 from sluice.rules.removals import find_removals
+from sluice.times import parse_duration
 from sluice.versions import is_too_new
 
 _EXAMPLES = 5
@@ -113,7 +115,13 @@ def gather_facts(config: PipelineConfig) -> AuditFacts:
         duplicate_keys=keys,
         duplicate_windows=windows,
         late={each.name: read_late(config, each) for each in config.silver},
+        freshness=_freshness(config),
     )
+
+
+def _freshness(config: PipelineConfig) -> FreshnessFacts | None:
+    limit = config.bronze.freshness
+    return FreshnessFacts(parse_duration(limit), datetime.now(UTC)) if limit else None
 
 
 def _without_missing(

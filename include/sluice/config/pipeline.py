@@ -15,11 +15,12 @@ from pydantic import (
 
 from sluice.columns import PROCESSING_DATE, RESCUED_DATA
 from sluice.config.aggregates import require_row_expression
-from sluice.config.block import Block, Name
+from sluice.config.block import Block, Duration, Name
 from sluice.config.silver import SilverConfig
 from sluice.formats.registry import FORMATS, name_formats, spell_format
 from sluice.paths import join, normalize, normalize_tables
 from sluice.pipeline import LandedFiles, Query, TableRows
+from sluice.times import parse_duration
 
 
 def _require_format(name: str) -> str:
@@ -80,6 +81,15 @@ class BronzeConfig(Block):
     bad_files: Literal["fail", "quarantine"] = "quarantine"
     unique_key: list[str] = Field(default_factory=list)
     expectations: dict[Name, Expectation] = Field(default_factory=dict)
+    freshness: Duration | None = None
+
+    @field_validator("freshness")
+    @classmethod
+    def _longer_than_nothing(cls, freshness: str | None) -> str | None:
+        if freshness is not None and not parse_duration(freshness):
+            message = "expected a duration longer than nothing, such as '2 hours'"
+            raise ValueError(message)
+        return freshness
 
 
 class AuditConfig(Block):

@@ -15,6 +15,7 @@ from sluice.rules.content_checks import check_contents
 from sluice.rules.facts import AuditFacts, LedgerFacts
 from sluice.rules.file_checks import Reading, check_files
 from sluice.rules.findings import Code, finding
+from sluice.rules.freshness_checks import check_freshness
 from sluice.rules.late_checks import check_late
 from sluice.rules.quarantine_checks import check_quarantine
 from sluice.rules.schema_checks import check_schema
@@ -66,6 +67,7 @@ def _check(facts: AuditFacts) -> Iterator[Finding]:
         yield _finding(facts, Code.NOTHING_YET, facts.pipeline, "no ledger, no rows")
     else:
         yield from _check_bronze(facts, facts.ledger)
+        yield from check_freshness(facts, facts.ledger)
 
 
 def _check_bronze(facts: AuditFacts, ledger: LedgerFacts) -> Iterator[Finding]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sluice.checkpoint import CheckpointFacts
 from sluice.history.batch import Batch
@@ -227,6 +227,14 @@ class LateFacts:
     days: int
 
 
+@dataclass(frozen=True)
+class FreshnessFacts:
+    """How old the newest loaded file may be, ``limit``, and ``at`` which time."""
+
+    limit: timedelta
+    at: datetime
+
+
 @dataclass(frozen=True, kw_only=True)
 class AuditFacts:
     """The four sides of one pipeline, and its silver tables.
@@ -256,3 +264,4 @@ class AuditFacts:
     duplicate_keys: Duplicates = Duplicates()
     duplicate_windows: Mapping[str, Duplicates] = field(default_factory=dict)
     late: Mapping[str, LateFacts] = field(default_factory=dict)
+    freshness: FreshnessFacts | None = None

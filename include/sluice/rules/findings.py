@@ -86,6 +86,12 @@ class Code(Enum):
         _NONE,
         Mend.CHECKPOINT,
     )
+    DATA_STALE = Rule(
+        _WARNING,
+        "The newest file in the table is older than 'bronze.freshness' lets it be: "
+        "nothing has landed since, or it was not loaded.",
+        _FILES,
+    )
     DEFINITION_CHANGED = Rule(
         _ERROR,
         "The table is defined otherwise than when its query began, and no run begins: "

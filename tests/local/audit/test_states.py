@@ -324,3 +324,20 @@ def test_record_that_came_too_late_is_no_finding(pipeline: PipelineBuilder) -> N
     record = QuarantinedFile(1, path, "changed", "run-1", datetime.now(UTC))
     pipeline.ledger.quarantine(record)
     assert codes(pipeline) == []
+
+
+@pytest.mark.parametrize(("limit", "found"), [("1 day", 0), ("1 hour", 1)])
+def test_data_that_are_too_old_are_found(
+    tmp_path: Path, limit: str, found: int
+) -> None:
+    """The newest loaded file is two hours old; one that waits is new."""
+    config = pipeline_config(tmp_path, bronze={"freshness": limit})
+    pipeline = PipelineBuilder(config)
+    two_hours_ago = datetime.now(UTC).timestamp() - 7200
+    os.utime(pipeline.land("old.json"), (two_hours_ago, two_hours_ago))
+    pipeline.run_batch()
+    pipeline.land("waits.json")
+    pipeline.discover()
+    findings = check_facts(gather_facts(config))
+
+    assert [each.code for each in findings].count("DATA_STALE") == found

@@ -329,3 +329,11 @@ def test_usual_aggregates_are_taken(sql: str) -> None:
     aggregates = {"n": sql}
 
     assert SilverConfig.model_validate(SILVER | {"aggregates": aggregates})
+
+
+@pytest.mark.parametrize("text", ["0 hours", "soon", "1 month", 5])
+def test_a_freshness_that_is_no_duration_is_refused_by_name(text: object) -> None:
+    """A limit of nothing would warn at every audit."""
+    raw = {"name": "orders", "bronze": {"freshness": text}}
+    with pytest.raises(ValidationError, match=r"bronze\.freshness"):
+        PipelineConfig.model_validate(raw)
