@@ -193,12 +193,15 @@ class JsonFormat(Format):
             records = _records(lines, self.dialect.leniency)
             yield from types_of_lines(records, rules)
             return
-        for block in line_blocks(BytesIO(text), 0, len(text)):
+        # Where the sample ends within a line, its block is no odd one for that.
+        whole = text.rfind(b"\n") + 1
+        for block in line_blocks(BytesIO(text), 0, whole):
             kind = type_of_block(block, rules)
             if kind is None:
                 yield from types_of_lines(self._cut_records(block), rules)
             else:
                 yield kind
+        yield from types_of_lines(self._cut_records(text[whole:]), rules)
 
     def _lines(self, part: FileRange) -> Iterator[list[bytes]]:
         """Yield the lines of a range, block by block."""

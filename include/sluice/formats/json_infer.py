@@ -110,7 +110,7 @@ def type_of_block(block: bytes, rules: Rules) -> pa.StructType | None:
 
     Blank lines, arrays and whatever is no object are such lines.
     """
-    fields = types_of_fields(block.removesuffix(b"\n")) if rules.is_quick else None
+    fields = types_of_fields(block) if rules.is_quick else None
     return None if fields is None else _own_type(pa.struct(fields), rules)
 
 

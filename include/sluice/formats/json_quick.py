@@ -65,19 +65,22 @@ def types_of_fields(block: bytes) -> list[pa.Field] | None:
 
     Strings may come back as times, which some of them look like.
     """
-    if not _holds_objects(block) or not _is_shallow(block):
+    between = block.count(b"\n") - block.endswith(b"\n")
+    if not _holds_objects(block, between) or not _is_shallow(block):
         return None
-    table = read_objects(block, block.count(b"\n") + 1)
+    table = read_objects(block, between + 1)
     if table is None or not all(map(_is_exact, table.columns)):
         return None
     return list(table.schema)
 
 
-def _holds_objects(block: bytes) -> bool:
-    """Return True if every line begins and ends as an object; see ``are_objects``."""
-    ends = block.count(b"\n")
-    is_cut = block.count(b"}\n") == ends == block.count(b"\n{")
-    return is_cut and block.startswith(b"{") and block.endswith(b"}")
+def _holds_objects(block: bytes, between: int) -> bool:
+    """Return True if every line begins and ends as an object; see ``are_objects``.
+
+    ``between`` is how many line feeds have a line behind them.
+    """
+    is_whole = block.startswith(_OPENING) and block.endswith((b"}", b"}\n"))
+    return is_whole and block.count(b"}\n{") == between
 
 
 def _is_shallow(block: bytes) -> bool:

@@ -85,6 +85,8 @@ def test_quick_types_are_those_of_each_record(
         (b'{"a": NaN}', False),
         (b'{"a": 1}\n\n{"a": 2}', False),
         (b'{"a": 1}{"a": 2}', False),
+        (b'{"a": 1}\n\n', False),
+        (b'{"a": 1}\n', True),
         (b'{"a": 1}\nnull\n{"a": 2}', False),
         (b'{"a": "\xff"}', False),
         (b"", False),
@@ -138,3 +140,23 @@ def test_sample_is_cut_where_its_bytes_end(tmp_path: Path) -> None:
     found = JsonFormat().infer([str(path)], max_bytes=25, typed=True)
 
     assert found == pa.schema([("a", pa.int64()), ("b", pa.float64())])
+
+
+def test_cut_record_costs_its_neighbours_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only the last line is looked at by itself, and the block is read once."""
+    line = b'{"a": 1}\n'
+    path = tmp_path / "a.json"
+    path.write_bytes(line * 1000)
+    careful: list[bytes] = []
+
+    def decode(lines: list[bytes], rules: Rules) -> object:
+        careful.extend(lines)
+        return decode_records(lines, rules)
+
+    monkeypatch.setattr(json_infer, "decode_records", decode)
+    found = JsonFormat().infer([str(path)], max_bytes=len(line) * 999 + 4, typed=True)
+
+    assert found == pa.schema([("a", pa.int64())])
+    assert careful == [line[:4]]
