@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from datetime import timedelta
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from deltalake import DeltaTable
@@ -14,7 +14,8 @@ from sluice.errors import Condition, FatalError
 from sluice.resources import delete_pipeline
 from support.builders import PipelineBuilder, pipeline_config, window
 
-_PART = f"part-00000-{uuid4()}-c000.snappy.parquet"
+# The same for all workers, which must find the same tests.
+_PART = f"part-00000-{UUID(int=7)}-c000.snappy.parquet"
 
 
 @pytest.fixture

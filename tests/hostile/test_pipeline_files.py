@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from tempfile import gettempdir
 
 import pytest
 
@@ -73,8 +74,8 @@ def test_file_that_may_not_be_read(tmp_path: Path) -> None:
     """It is named like any other that is wrong."""
     path = tmp_path / "orders.yaml"
     path.write_text("name: orders")
-    for each in (path.parent, path.parent.parent, path.parent.parent.parent):
-        each.chmod(0o755)
+    for folder in path.relative_to(gettempdir()).parents[:-1]:
+        Path(gettempdir(), folder).chmod(0o755)
     path.chmod(0)
 
     with as_another_user(), pytest.raises(UsageError, match=f"{path}: cannot be read"):

@@ -61,7 +61,12 @@ class Rules:
     @property
     def is_quick(self) -> bool:
         """Whether pyarrow finds what matters, and sooner than we do."""
-        return not self.reads_names and not self.reads_texts
+        return self.reads_names or not self.reads_texts
+
+    @property
+    def halves(self) -> bool:
+        """Whether few odd records are looked for among many, as types need it."""
+        return self.is_quick and not self.reads_names
 
 
 def decode_records(lines: Iterable[bytes], rules: Rules) -> Iterator[dict[str, object]]:
@@ -111,12 +116,14 @@ def type_of_block(block: bytes, rules: Rules) -> pa.StructType | None:
     Blank lines, arrays and whatever is no object are such lines.
     """
     fields = types_of_fields(block) if rules.is_quick else None
+    if fields is not None and rules.reads_names:
+        return _names_only(field.name for field in fields)
     return None if fields is None else _own_type(pa.struct(fields), rules)
 
 
 def types_of_lines(lines: Sequence[bytes], rules: Rules) -> Iterator[pa.StructType]:
     """Yield types that hold the objects of ``lines``; odd ones are found by halving."""
-    if len(lines) <= _CAREFUL_RECORDS or not rules.is_quick:
+    if len(lines) <= _CAREFUL_RECORDS or not rules.halves:
         yield _type_of_records(decode_records(lines, rules), rules)
         return
     if len(lines) <= _MOST_RECORDS:
@@ -133,9 +140,12 @@ def _type_of_records(
     records: Iterable[Mapping[str, object]], rules: Rules
 ) -> pa.StructType:
     if rules.reads_names:
-        names = {name for record in records for name in record}
-        return pa.struct([(name, _NULL) for name in names])
+        return _names_only({name for record in records for name in record})
     return reduce(merge_types, map(partial(type_of, rules=rules), records), _EMPTY)
+
+
+def _names_only(names: Iterable[str]) -> pa.StructType:
+    return pa.struct([(name, _NULL) for name in names])
 
 
 def _own_type(kind: pa.DataType, rules: Rules) -> pa.DataType:

@@ -60,14 +60,16 @@ ODD = [
     st.lists(RECORDS | st.sampled_from(ODD), max_size=6),
     st.booleans(),
     st.booleans(),
+    st.booleans(),
 )
 def test_quick_types_are_those_of_each_record(
     lines: list[str],
+    typed: bool,
     strings: bool,
     drops: bool,
 ) -> None:
     """Whatever the values are, and whatever is no record."""
-    rules = Rules(typed=True, primitives_as_string=strings, drops_nulls=drops)
+    rules = Rules(typed=typed, primitives_as_string=strings, drops_nulls=drops)
     block = "\n".join(lines).encode("utf-8", "surrogatepass")
     found = type_of_block(block, rules)
     if found is not None:
@@ -99,10 +101,24 @@ def test_what_pyarrow_reads_otherwise_is_left_to_us(
     assert (type_of_block(block, TYPED) is not None) is is_quick
 
 
-@pytest.mark.parametrize("options", [{"prefers_decimal": True}, {"typed": False}])
-def test_texts_and_names_are_left_to_us(options: dict[str, bool]) -> None:
-    """Pyarrow keeps no text of a number, and is slower where names are all."""
-    assert type_of_block(b'{"a": 1}', Rules(**{"typed": True} | options)) is None
+def test_texts_are_left_to_us() -> None:
+    """Pyarrow keeps no text of a number."""
+    assert type_of_block(b'{"a": 1}', Rules(typed=True, prefers_decimal=True)) is None
+
+
+def test_names_are_those_of_careful_reading() -> None:
+    """Whatever the values are: pyarrow reads the first block, and not the second."""
+    rules = Rules(typed=False)
+    for block in (
+        b'{"b": 1, "a": null}\n{"\\u0063": {"x": []}, "B": "2026-01-01"}',
+        b'{"b": 1}\n{"b": "x", "a": []}\n{"c": NaN}\nnull\n{"B": {"x": 1}}',
+    ):
+        lines = block.splitlines()
+        careful = infer_schema(decode_records(lines, rules), rules)
+        kind = type_of_block(block, rules)
+        kinds = types_of_lines(lines, rules) if kind is None else [kind]
+        assert (kind is None) is (b"NaN" in block)
+        assert schema_of(kinds, rules) == careful
 
 
 def test_value_nested_too_deep_does_not_reach_pyarrow() -> None:
