@@ -135,7 +135,7 @@ def _run_hours(folder: Path, given: argparse.Namespace) -> list[Run]:
         for side in sorted(sides, reverse=bool(hour % 2)):
             run = _measure(side, hour, sides[side], environment)
             runs += [run] if hour else []
-            print_line(str(run))
+            print(run, file=sys.stderr)
     ours = _windows(config.silver_location(config.silver[0]))
     if ours != _windows(str(folder / "table")):
         sys.exit("the two tables differ")

@@ -112,8 +112,8 @@ def _size(folder: Path) -> int:
 
 
 def _summary(hours: Sequence[Hour]) -> list[dict[str, object]]:
-    """Return each measure as its median in five equal parts of the time."""
-    size = max(1, len(hours) // 5)
+    """Return each measure as its median in five parts of the time."""
+    size = -(-len(hours) // 5)
     parts = [hours[start : start + size] for start in range(0, len(hours), size)]
     return [
         {"measure": field.name}

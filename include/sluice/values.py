@@ -18,7 +18,7 @@ from sluice.times import parse_duration, parse_utc
 _BYTES = re.compile(r"(\d+)\s*([kmgt]?)b?", re.IGNORECASE | re.ASCII)
 _BYTE_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 # What systems count bytes with ends at 2^63, and some add to what was given.
-_MOST_BYTES, _MOST_DIGITS = 1 << 60, 19
+_MOST_BYTES, _MOST_DIGITS = (1 << 63) - 1, 19
 _Word = TypeVar("_Word", bound=StrEnum)
 
 
@@ -55,7 +55,7 @@ class Option:
 
 
 def parse_bytes(text: str) -> int:
-    """Parse ``10g``, ``512 MB`` or a plain number of bytes, from 1 to 2^60.
+    """Parse ``10g``, ``512 MB`` or a plain number of bytes, from 1 to 2^63 - 1.
 
     Raises:
         ValueError: anything else.
@@ -67,7 +67,7 @@ def parse_bytes(text: str) -> int:
     digits = match[1].lstrip("0")
     number = int(digits[:_MOST_DIGITS]) * _BYTE_UNITS[match[2].lower()]
     if number > _MOST_BYTES or digits[_MOST_DIGITS:]:
-        message = f"at most {_MOST_BYTES} bytes, which is 1048576t"
+        message = f"at most {_MOST_BYTES} bytes"
         raise ValueError(message)
     return number
 

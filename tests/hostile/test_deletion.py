@@ -96,16 +96,35 @@ def test_all_that_writers_left_goes(pipeline: PipelineBuilder) -> None:
         f"x9/part-00001-{uuid4()}.c000.zstd.parquet",
         f"deletion_vector_{uuid4()}.bin",
         f"_change_data/cdc-00000-{uuid4()}.c000.snappy.parquet",
+        f"{_PART}#1",
     ):
         put(table / name)
     DeltaTable(table).optimize.compact()
     pipeline.run_silver_batch([window(0)])
-    put(Path(config.bronze_checkpoint_location, "state", "0", "0", "1.delta"))
+    checkpoint = Path(config.bronze_checkpoint_location)
+    put(checkpoint / "state" / "0" / "0" / "1.delta")
+    put(checkpoint / f".metadata.{uuid4()}.tmp")
+    put(checkpoint / f"..metadata.{uuid4()}.tmp.crc")
 
     delete_pipeline(config, run_id="r")
 
     assert not table.exists()
-    assert not Path(config.bronze_checkpoint_location).exists()
+    assert not checkpoint.exists()
+
+
+def test_folders_of_a_pipeline_may_lie_in_each_other(tmp_path: Path) -> None:
+    """A checkpoint in its table's folder, and the ledger in the checkpoint's."""
+    table = tmp_path / "given" / "table"
+    checkpoint = str(table / "_checkpoint")
+    source = {"options": {"cloudFiles.schemaLocation": checkpoint}}
+    bronze = {"table": str(table), "checkpoint": checkpoint, "source": source}
+    pipeline = PipelineBuilder(pipeline_config(tmp_path / "lake", bronze=bronze))
+    pipeline.land("a.json")
+    pipeline.run_batch()
+
+    delete_pipeline(pipeline.config, run_id="r")
+
+    assert not [path for path in table.rglob("*") if path.is_file()]
 
 
 def test_table_with_a_damaged_log_goes(pipeline: PipelineBuilder) -> None:

@@ -34,6 +34,10 @@ WRONG = {
     "a word as a bool": ("alerts: !!bool maybe", "tag '!!bool'"),
     "a word as a time": ("alerts: !!timestamp x", "tag '!!timestamp'"),
     "code": ("alerts: !!python/object/apply:os.getcwd []", "tag '!!python/"),
+    "an expression": (
+        f"bronze: {{expectations: {{a: {{expect: '{'(' * 500}x > 1{')' * 500}'}}}}}}",
+        "expected one SQL expression: it is nested too deeply",
+    ),
     "digits": ("alerts: " + "9" * 5_000, "not valid YAML"),
     "base 60": ("alerts: " + "1:" * 400 + "1.5", "not valid YAML"),
     "a date that is none": ("alerts: 2025-02-31", "not valid YAML"),

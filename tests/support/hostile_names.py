@@ -11,6 +11,7 @@ HOSTILE = {
     "half a pair": "\udc80.json",
     "a shell's command": "x'$(touch P).json",
     "a shell's line": 'a;b&c|d `e` "f".json',
+    "an emoji's name": "a :warning: b.json",
     "a pattern": "a*[b]{c}?\\.json",
     "a pattern and a line": "a*[b]{c}?\\\n.json",
 }

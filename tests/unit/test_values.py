@@ -20,16 +20,16 @@ def test_bytes_have_units(text: str, expected: int) -> None:
     assert parse_bytes(text) == expected
 
 
-@pytest.mark.parametrize("text", ["1048576t", str(1 << 60), "00001"])
+@pytest.mark.parametrize("text", ["1048576t", str((1 << 63) - 1), "00001"])
 def test_bytes_at_the_bound(text: str) -> None:
     """Systems count bytes in 63 bits."""
-    assert parse_bytes(text) <= 1 << 60
+    assert parse_bytes(text) < 1 << 63
 
 
-@pytest.mark.parametrize("text", ["1048577t", str((1 << 60) + 1), "9" * 5_000])
+@pytest.mark.parametrize("text", ["8388608t", str(1 << 63), "9" * 5_000])
 def test_bytes_beyond_the_bound_are_refused(text: str) -> None:
     """With the bound, however many digits there are."""
-    with pytest.raises(ValueError, match="at most 1152921504606846976 bytes"):
+    with pytest.raises(ValueError, match="at most 9223372036854775807 bytes"):
         parse_bytes(text)
 
 

@@ -64,7 +64,8 @@ def print_rows(title: str, rows: Sequence[Mapping[str, object]]) -> None:
 
 def print_line(text: str) -> None:
     """Print one line for a person."""
-    Console(soft_wrap=True, highlight=False).print(visible(text), markup=False)
+    console = Console(soft_wrap=True, highlight=False, emoji=False)
+    console.print(visible(text), markup=False)
 
 
 @contextmanager

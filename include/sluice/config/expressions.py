@@ -32,8 +32,9 @@ def check_expression(sql: str) -> None:
 
     try:
         found = parse(sql, dialect="spark")
-    except SqlglotError as error:
-        reason = str(error).split("\n", maxsplit=1)[0]
+    except (SqlglotError, RecursionError) as error:
+        too_deep = isinstance(error, RecursionError)
+        reason = "it is nested too deeply" if too_deep else str(error).split("\n")[0]
         message = f"expected one SQL expression: {reason}"
         raise ValueError(message) from None
     tree = found[0] if len(found) == 1 else None

@@ -91,7 +91,7 @@ def _read(path: Path) -> tuple[Any, dict[tuple[str | int, ...], int]]:
         # OverflowError: a number in base 60, such as 1:1:1.5, of very many parts.
         raise _invalid(
             f"{path}: not valid YAML: {error}; correct the file", path
-        ) from (None)
+        ) from None
 
 
 def _text(path: Path) -> str:
@@ -128,11 +128,11 @@ def _require_plain(text: str, path: Path) -> None:
             )
         if refused is not None:
             line = token.start_mark.line + 1
-            raise _invalid(f"{path}:{line}: {refused}", path)
+            raise _invalid(f"{path}:{line}: {refused}", path, line=line)
 
 
-def _invalid(message: str, path: Path) -> UsageError:
-    return UsageError(Condition.CONFIG_INVALID, message, {"path": str(path)})
+def _invalid(message: str, path: Path, **context: int) -> UsageError:
+    return UsageError(Condition.CONFIG_INVALID, message, {"path": str(path), **context})
 
 
 def _find(name_or_path: str) -> Path:

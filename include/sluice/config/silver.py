@@ -37,7 +37,7 @@ def _as_list(value: object) -> object:
 
 
 def _as_key(value: object) -> object:
-    if value is True:
+    if value is True or value == []:
         message = "name the columns of the key, such as 'deduplicate: [order_id]'"
         raise ValueError(message)
     return () if value is False else _as_list(value)
@@ -159,6 +159,8 @@ class SilverConfig(Block):
         # Queries that began before it existed have none.
         if not self.deduplicate:
             del found["deduplicate"]
+        else:
+            found["deduplicate"] = sorted(set(self.deduplicate))
         grid = self.window.grid
         found["window"] |= {"duration": str(grid.duration), "slide": str(grid.slide)}
         return json.dumps(found, sort_keys=True)

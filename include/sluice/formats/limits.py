@@ -17,6 +17,7 @@ DEFAULT_NAME_LENGTH = 255
 # What every file may hold, however small it is packed.
 _FREE_BYTES = 64 << 20
 _STATM, _DATA = Path("/proc/self/statm"), 5
+_MOST = (1 << 63) - 1  # of setrlimit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +52,7 @@ def bounded_memory(limits: Limits) -> Iterator[None]:
     wanted = pages * resource.getpagesize() + limits.memory
     # A limit that is there, as by spark.executor.pyspark.memory, stays.
     others = [each for each in before if each != resource.RLIM_INFINITY]
-    most = min([wanted, *others])
+    most = min([wanted, _MOST, *others])
     resource.setrlimit(resource.RLIMIT_DATA, (most, before[1]))
     try:
         yield

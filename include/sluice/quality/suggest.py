@@ -24,7 +24,6 @@ _MOST_VALUES = 10
 _ROWS_OF_A_VALUE = 20
 _NUMBERS = re.compile(r"byte|short|integer|long|float|double|decimal\(.*\)")
 _OTHERS = frozenset({"string", "boolean", "date", "timestamp", "timestamp_ntz"})
-_PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _OURS = ADDED_BY_BRONZE | {RESCUED_DATA, CORRUPT_RECORD, METADATA}
 
 
@@ -46,11 +45,12 @@ class ColumnFacts:
 def suggest_rules(config: PipelineConfig) -> dict[str, str]:
     """Return the conditions that hold for all rows of bronze, by a name for each.
 
-    Reads the columns that are not nested once. What the pipeline expects already is
-    left out.
+    Reads the columns that are not nested once, and those that have few texts again.
+    What the pipeline expects already is left out.
 
     Raises:
-        UsageError: there is no table, or it has too few rows to learn from.
+        UsageError: there is no table, it has too few rows to learn from, or none of its
+            columns is one to learn of.
     """
     table = open_table(config.bronze_location)
     facts = _read_facts(table) if table is not None else []
@@ -58,8 +58,9 @@ def suggest_rules(config: PipelineConfig) -> dict[str, str]:
     if rows < FEWEST_ROWS:
         raise UsageError(
             Condition.USAGE,
-            f"bronze {config.bronze_location!r} has {rows} rows, and rules are learned "
-            f"from {FEWEST_ROWS} on; run the pipeline until there are more",
+            f"bronze {config.bronze_location!r} has {rows} rows, nested columns aside, "
+            f"and rules are learned from {FEWEST_ROWS} on; run the pipeline until "
+            "there are more",
             {"table": config.bronze_location, "rows": rows},
         )
     expected = {each.expect for each in config.bronze.expectations.values()}
@@ -77,9 +78,11 @@ def propose(
     Those that are ``expected`` are left out.
     """
     found: dict[str, str] = {}
-    for column in columns:
+    known = {each.replace("`", "") for each in expected}
+    # What a terminal writes out is not what a pipeline file would have.
+    for column in (each for each in columns if each.name.isprintable()):
         for ending, condition in _conditions(column):
-            if condition not in expected:
+            if condition.replace("`", "") not in known:
                 name = f"{_as_name(column.name)}_{ending}"
                 found[_free(name, taken | found.keys())] = condition
     return found
@@ -97,7 +100,8 @@ def _conditions(column: ColumnFacts) -> Iterator[tuple[str, str]]:
     if column.least is not None and column.least >= 0:
         yield "not_negative", f"{name} >= 0{or_null}"
     # A text that would need an escape is left to a person.
-    if column.values and not re.search(r"['\\]", "".join(column.values)):
+    together = "".join(column.values)
+    if column.values and together.isprintable() and not re.search(r"['\\]", together):
         texts = ", ".join(f"'{text}'" for text in sorted(column.values))
         yield "known", f"{name} IN ({texts}){or_null}"
 
@@ -154,7 +158,8 @@ def _values(table: DeltaTable, name: str) -> tuple[str, ...]:
 
 
 def _in_sql(name: str) -> str:
-    return name if _PLAIN_NAME.fullmatch(name) else f"`{name.replace('`', '``')}`"
+    # Always, for a name may be a word of SQL: `null` is no column, `from` no condition.
+    return f"`{name.replace('`', '``')}`"
 
 
 def _as_name(column: str) -> str:

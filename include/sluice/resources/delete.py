@@ -52,7 +52,8 @@ def delete_pipeline(config: PipelineConfig, *, run_id: str) -> list[Resource]:
         UsageError: the options of its source, or another pipeline's file, are wrong.
     """
     checkpoint = config.bronze_checkpoint_location
-    deletion = read_pending(checkpoint, PendingDeletion) or _plan(config)
+    begun = read_pending(checkpoint, PendingDeletion)
+    deletion = begun or _plan(config)
     controls = [control_location(each.checkpoint) for each in config.queries]
     _require_own(config, [*deletion.locations, *controls])
     with ExitStack() as leases:
@@ -60,6 +61,8 @@ def delete_pipeline(config: PipelineConfig, *, run_id: str) -> list[Resource]:
             leases.enter_context(
                 hold_lease(query.checkpoint, query=query.name, run_id=run_id)
             )
+        if begun is None:
+            _require_only_own(config)
         begin_pending(checkpoint, deletion)
         for location in deletion.locations:
             remove(location)
@@ -70,7 +73,6 @@ def delete_pipeline(config: PipelineConfig, *, run_id: str) -> list[Resource]:
 
 
 def _plan(config: PipelineConfig) -> PendingDeletion:
-    _require_only_own(config)
     controls = {control_location(each.checkpoint) for each in config.queries}
     going = [each for each in deletable(config) if each not in controls]
     return PendingDeletion(

@@ -77,12 +77,20 @@ def deletable(config: PipelineConfig) -> Iterator[str]:
 
 
 def foreign(config: PipelineConfig) -> Iterator[str]:
-    """Yield what lies in folders that a deletion removes, and others put there."""
+    """Yield what lies in folders that a deletion removes, and others put there.
+
+    A checkpoint may lie in its table's folder, and a ledger in its checkpoint's.
+    """
+    controls = [control_location(query.checkpoint) for query in config.queries]
+    folders = [*deletable(config), *controls]
     for kinds, is_checkpoint in ((_tables, False), (_checkpoints, True)):
         for resource in kinds(config):
             if resource.fate is Fate.DELETED and resource.kind in _NAMED_BY_KEYS:
+                inner = [f"{each}/" for each in folders if each != resource.location]
                 found = foreign_files(resource.location, is_checkpoint=is_checkpoint)
-                yield from (join(resource.location, path) for path in found)
+                for path in (join(resource.location, each) for each in found):
+                    if not path.startswith(tuple(inner)):
+                        yield path
 
 
 def _tables(config: PipelineConfig) -> Iterator[Resource]:

@@ -41,7 +41,10 @@ def list_files(location: str) -> Iterator[tuple[str, datetime]]:
     """
     if not is_local(location):
         for page in obstore.list(storage.open_store(location)):
-            yield from ((str(each["path"]), each["last_modified"]) for each in page)
+            for each in page:
+                key, empty = str(each["path"]), not each["size"]
+                if not (empty and _stands_for_folder(location, key)):
+                    yield key, each["last_modified"]
         return
     for folder, folders, names in os.walk(location):
         links = [each for each in folders if Path(folder, each).is_symlink()]
@@ -49,6 +52,11 @@ def list_files(location: str) -> Iterator[tuple[str, datetime]]:
             with suppress(FileNotFoundError):
                 written = datetime.fromtimestamp(path.lstat().st_mtime, UTC)
                 yield str(path.relative_to(location)), written
+
+
+def _stands_for_folder(location: str, key: str) -> bool:
+    """Return True if an empty object is none of a writer's files: Hadoop's marker."""
+    return not key or storage.is_folder_marker(join(location, key))
 
 
 def siblings(location: str, beginning: str) -> list[str]:

@@ -18,6 +18,8 @@ _UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _DATA = re.compile(
     rf"(?:part|cdc)-\d+-{_UUID}[.-]c\d+(?:\.\w+)*\.parquet|deletion_vector_{_UUID}\.bin"
 )
+# What a writer that was killed had not renamed yet: Spark's way, and delta-rs'.
+_DRAFT = re.compile(rf"^(?:\.(.+)\.{_UUID}\.tmp|(.+)#\d+)$")
 # Clocks of a store and of a driver may differ.
 _SLACK = timedelta(minutes=10)
 
@@ -31,11 +33,15 @@ def foreign_files(location: str, *, is_checkpoint: bool) -> Iterator[str]:
     is_own = _is_of_checkpoint if is_checkpoint else _of_table(location)
     for path, modified in list_files(location):
         folder, slash, name = path.rpartition("/")
-        # Hadoop's checksums lie beside what they are of.
-        if name.startswith(".") and name.endswith(".crc"):
-            name = name[1:-4]
-        if not is_own(folder + slash + name, modified):
+        if not is_own(folder + slash + _written_for(name), modified):
             yield path
+
+
+def _written_for(name: str) -> str:
+    """Return the name of the file that a checksum or a draft of it lies beside."""
+    if name.startswith(".") and name.endswith(".crc"):
+        name = name[1:-4]
+    return _DRAFT.sub(r"\1\2", name)
 
 
 def _is_of_checkpoint(path: str, _: datetime) -> bool:

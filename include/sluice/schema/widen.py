@@ -30,6 +30,8 @@ from sluice.schema.infer import SAMPLE_BYTES
 
 _LOG = logging.getLogger("sluice")
 _READERS = 4
+# Where a thread does not start, the others go on without it.
+_SECONDS = 10.0
 
 
 def wider_by_file(
@@ -59,7 +61,7 @@ def _bounded_readers(limits: Limits) -> Iterator[ThreadPoolExecutor]:
     """
     started = Barrier(_READERS)
     with ThreadPoolExecutor(_READERS) as readers:
-        wait([readers.submit(started.wait) for _ in range(_READERS)])
+        wait([readers.submit(started.wait, _SECONDS) for _ in range(_READERS)])
         with bounded_memory(limits):
             yield readers
 

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 EVENT_TIME = "_event_time"
 _WINDOW = "_window"
-_MOMENT, _UNKEYED = "_sluice_moment", "_sluice_unkeyed"
+# What rows are compared by that may come again.
+_COMPARED_WINDOW, _COMPARED = "_sluice_window", "_sluice_compared"
 
 
 def aggregate_windows(bronze: DataFrame, silver: SilverConfig) -> DataFrame:
@@ -37,7 +38,8 @@ def aggregate_windows(bronze: DataFrame, silver: SilverConfig) -> DataFrame:
     rows = timed.withWatermark(EVENT_TIME, silver.watermark)
     window = _window(silver)
     if silver.deduplicate:
-        rows, window = _without_copies(rows, silver), F.col(_WINDOW)
+        rows = _without_copies(rows, silver)
+        window = F.col(_COMPARED_WINDOW).alias(_WINDOW)
     aggregates = [F.expr(sql).alias(name) for name, sql in silver.aggregates.items()]
     return (
         rows.groupBy(window, *map(_column, silver.group_by))
@@ -133,18 +135,26 @@ def _without_copies(rows: DataFrame, silver: SilverConfig) -> DataFrame:
     """Return the rows with their windows, those of one key and event time once in each.
 
     The window belongs to what is compared: the state of a stream then forgets a row
-    when its window is closed, and drops as late what the windows drop as late. A row
-    that lacks a part of its key is a copy of no other.
+    when its window is closed, and drops as late what the windows drop as late. So do
+    the groups: whichever of the copies is taken, no other group counts one. A row that
+    lacks a part of its key is a copy of no other.
     """
     keys = [_column(name) for name in silver.deduplicate]
     lacks_key = reduce(or_, (key.isNull() for key in keys))
-    compared = [_WINDOW, _MOMENT, _UNKEYED, *silver.deduplicate]
+    moment = F.unix_micros(EVENT_TIME)
+    # As texts, for which a stream and a batch have one order and one width of numbers.
+    compared = F.array(
+        moment.cast("string"),
+        *(key.cast("string") for key in keys),
+        F.when(lacks_key, F.uuid()),
+    )
     return (
-        rows.select("*", _window(silver))
-        # A second column with a watermark would leave open by which one rows are late.
-        .withColumn(_MOMENT, F.unix_micros(EVENT_TIME))
-        .withColumn(_UNKEYED, F.when(lacks_key, F.uuid()))
-        .dropDuplicates(compared)
+        rows.select(
+            "*", _window(silver).alias(_COMPARED_WINDOW), compared.alias(_COMPARED)
+        )
+        # A second column with a watermark would say otherwise which rows are late.
+        .withColumn(EVENT_TIME, F.timestamp_micros(moment))
+        .dropDuplicates([_COMPARED_WINDOW, _COMPARED, *silver.group_by])
     )
 
 

@@ -49,12 +49,12 @@ def test_rules_are_those_of_the_rows(tmp_path: Path) -> None:
 
     known = ", ".join(f"'s{number}'" for number in range(10))
     assert suggest_rules(config) == {
-        "id_not_null": "id IS NOT NULL",
-        "status_known": f"Status IN ({known}) OR Status IS NULL",
-        "amount_not_null": "amount IS NOT NULL",
-        "amount_not_negative": "amount >= 0",
-        "balance_not_null": "balance IS NOT NULL",
-        "at_least_not_null": "at_least IS NOT NULL",
+        "id_not_null": "`id` IS NOT NULL",
+        "status_known": f"`Status` IN ({known}) OR `Status` IS NULL",
+        "amount_not_null": "`amount` IS NOT NULL",
+        "amount_not_negative": "`amount` >= 0",
+        "balance_not_null": "`balance` IS NOT NULL",
+        "at_least_not_null": "`at_least` IS NOT NULL",
     }
 
 
@@ -72,7 +72,7 @@ def test_too_few_rows_teach_nothing(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="has 0 rows"):
         suggest_rules(config)
     put(config, rows=99)
-    with pytest.raises(UsageError, match="has 99 rows, and rules are learned from 100"):
+    with pytest.raises(UsageError, match=r"has 99 rows, .*learned from 100"):
         suggest_rules(config)
 
 

@@ -239,3 +239,42 @@ def test_a_key_that_bronze_lacks_is_refused(tmp_path: Path) -> None:
 def keyed(order_id: str, time: str) -> dict:
     """Return an order with a number."""
     return {**order(time), "order_id": order_id}
+
+
+@pytest.mark.long
+def test_copies_of_other_groups_are_rows_of_their_own(tmp_path: Path) -> None:
+    """A drain takes any copy of a group, and none of another: sums stay the same."""
+    lake = SilverLake.at(tmp_path, deduplicate=["order_id"])
+    card, cash = (
+        {**order("00:00:00", method=method), "order_id": "a"}
+        for method in ("card", "cash")
+    )
+    lake.put(card)
+    run(lake)
+    lake.put(cash, card)
+    run_silver(lake.config, lake.silver, run_id="drain", drain=True)
+    lake.put({**order("00:01:00"), "order_id": "b"}, card, cash)
+    lake.put(order("01:00:00"))
+    run(lake)
+
+    assert read_silver(lake.silver_location) == {
+        (at(0, 0), at(0, 5), "card"): (2, 2.0, 1.0),
+        (at(0, 0), at(0, 5), "cash"): (1, 1.0, 1.0),
+    }
+
+
+@pytest.mark.long
+def test_aggregates_may_use_the_event_time(tmp_path: Path) -> None:
+    """Beside a key, it is no second column by which rows are late."""
+    aggregates = SILVER["aggregates"] | {"newest": "max(_event_time)"}
+    lake = SilverLake.at(tmp_path, deduplicate=["order_id"], aggregates=aggregates)
+    lake.put(keyed("a", "00:02:00"), keyed("b", "00:11:00"))
+    run(lake)
+    # Behind the watermark of 00:01, in a window that is open.
+    lake.put(keyed("c", "00:00:30"), keyed("d", "01:00:00"))
+    second = run(lake)
+
+    (first, _) = read_delta(lake.silver_location).sort_by("window_start").to_pylist()
+    assert first["order_count"] == 2
+    assert first["newest"] == at(0, 2)
+    assert second.counts["late_rows"] == 0

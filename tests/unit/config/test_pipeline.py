@@ -272,6 +272,7 @@ def test_time_zones_are_taken_by_name_and_by_offset(zone: str) -> None:
         ({"window": {"type": "sliding", "slide": "6 minutes"}}, "no longer"),
         ({"window": {"type": "sliding", "slide": "0 minutes"}}, "needs a slide"),
         ({"window": {"duration": "0 seconds"}}, "longer than nothing"),
+        ({"deduplicate": []}, "such as 'deduplicate: [order_id]'"),
         ({"deduplicate": True}, "such as 'deduplicate: [order_id]'"),
     ],
 )
@@ -291,6 +292,8 @@ def test_the_definition_has_what_windows_depend_on_and_no_more() -> None:
     ahead = {"column": "at", "max_ahead": "2 days"}
     assert defined() == defined(watermark="1 hour", event_time=ahead, table="/x")
     assert defined() == defined(window={"duration": "300 seconds"})
+    twice = defined(deduplicate=["b", "a", "b"])
+    assert twice == defined(deduplicate=["a", "b"])
     changed = [
         defined(event_time={"column": "other"}),
         defined(event_time={"column": "at", "time_zone": "Asia/Tokyo"}),
