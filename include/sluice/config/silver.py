@@ -37,7 +37,7 @@ def _as_list(value: object) -> object:
 
 
 def _as_key(value: object) -> object:
-    if value is True or value == []:
+    if value is True:
         message = "name the columns of the key, such as 'deduplicate: [order_id]'"
         raise ValueError(message)
     return () if value is False else _as_list(value)

@@ -272,7 +272,6 @@ def test_time_zones_are_taken_by_name_and_by_offset(zone: str) -> None:
         ({"window": {"type": "sliding", "slide": "6 minutes"}}, "no longer"),
         ({"window": {"type": "sliding", "slide": "0 minutes"}}, "needs a slide"),
         ({"window": {"duration": "0 seconds"}}, "longer than nothing"),
-        ({"deduplicate": []}, "such as 'deduplicate: [order_id]'"),
         ({"deduplicate": True}, "such as 'deduplicate: [order_id]'"),
     ],
 )
