@@ -86,7 +86,8 @@ def foreign(config: PipelineConfig) -> Iterator[str]:
     for kinds, is_checkpoint in ((_tables, False), (_checkpoints, True)):
         for resource in kinds(config):
             if resource.fate is Fate.DELETED and resource.kind in _NAMED_BY_KEYS:
-                inner = [f"{each}/" for each in folders if each != resource.location]
+                within = f"{resource.location}/"
+                inner = [f"{each}/" for each in folders if each.startswith(within)]
                 found = foreign_files(resource.location, is_checkpoint=is_checkpoint)
                 for path in (join(resource.location, each) for each in found):
                     if not path.startswith(tuple(inner)):
