@@ -1,23 +1,27 @@
-"""Aggregate what is new in bronze into the silver tables of a pipeline."""
+"""Take what is new in bronze into the silver tables and current rows of a pipeline."""
 
 import sys
 from argparse import Namespace
 
 from sluice.config import load_pipeline
+from sluice.current.run import run_current_tables
 from sluice.errors import ExitCode
 from sluice.job import job_parser, report, run_job
 from sluice.silver.run import run_silver_tables
 
 
 def silver(arguments: Namespace) -> ExitCode:
-    """Run every silver step of one pipeline."""
+    """Run every silver table of one pipeline, then those of current rows."""
     config = load_pipeline(arguments.pipeline)
     run_id, trigger = arguments.run_id, arguments.trigger
     drain = arguments.drain == "yes"
     tables = run_silver_tables(config, run_id=run_id, trigger=trigger, drain=drain)
     summaries = list(tables)
-    report(*summaries)
-    worked = any(each.counts["batches"] or each.stopped for each in summaries)
+    stopped = any(each.stopped for each in summaries)
+    current = [] if stopped else list(run_current_tables(config, run_id=run_id))
+    report(*summaries, *current)
+    worked = stopped or any(each.counts["batches"] for each in summaries)
+    worked |= any(any(each.counts.values()) for each in current)
     return ExitCode.DONE if worked or drain else ExitCode.NOTHING_NEW
 
 

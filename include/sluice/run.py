@@ -86,6 +86,7 @@ def _run_spark_steps(
     """Yield what each step did; the last one is that which was asked to stop."""
     # pyspark takes half a second to import, which a run with nothing new need not pay.
     from sluice.bronze.run import run_bronze  # noqa: PLC0415
+    from sluice.current.run import run_current_tables  # noqa: PLC0415
     from sluice.silver.run import run_silver_tables  # noqa: PLC0415
 
     if "bronze" in steps:
@@ -100,9 +101,13 @@ def _run_spark_steps(
         if bronze.stopped:
             return
     if "silver" in steps:
-        yield from run_silver_tables(
+        for summary in run_silver_tables(
             config, run_id=asked.run_id, trigger=asked.trigger, drain=asked.drain
-        )
+        ):
+            yield summary
+            if summary.stopped:
+                return
+        yield from run_current_tables(config, run_id=asked.run_id)
 
 
 def _drain_error(trigger: str, steps: Sequence[str]) -> UsageError:

@@ -21,6 +21,7 @@ from sluice.bronze.held import HeldFields, HeldValues, count_held, move_values
 from sluice.bronze.movable import why_immovable
 from sluice.config import PipelineConfig
 from sluice.control.hold import hold_lease
+from sluice.current.rows import CurrentRows
 from sluice.delta.log import open_table
 from sluice.errors import Condition, RetryableError, UsageError
 from sluice.history import archive_history, record_step
@@ -193,6 +194,16 @@ def _refuse_used(config: PipelineConfig, bronze: DataFrame, held: HeldFields) ->
             names = list(map(".".join, held.paths))
             reason = f"silver {silver.name!r} is computed from them: {error.message}"
             raise _named_error(config, names, reason) from error
+    for current in config.current:
+        rows = CurrentRows(current)
+        rows.require_columns(bronze)
+        try:
+            rows.require_columns(without)
+        except UsageError as error:
+            names = list(map(".".join, held.paths))
+            raise _named_error(
+                config, names, f"they are in use: {error.message}"
+            ) from error
 
 
 def _refuse_immovable(

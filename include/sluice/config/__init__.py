@@ -1,3 +1,4 @@
+from sluice.config.current import CurrentConfig
 from sluice.config.load import list_pipelines, load_pipeline
 from sluice.config.pipeline import (
     AuditConfig,
@@ -11,6 +12,7 @@ from sluice.config.silver import EventTime, SilverConfig, Window
 __all__ = [
     "AuditConfig",
     "BronzeConfig",
+    "CurrentConfig",
     "EventTime",
     "Expectation",
     "PipelineConfig",

@@ -16,6 +16,7 @@ from pydantic import (
 from sluice.columns import PROCESSING_DATE, RESCUED_DATA
 from sluice.config.aggregates import require_row_expression
 from sluice.config.block import Block, Duration, Name
+from sluice.config.current import CurrentConfig
 from sluice.config.silver import SilverConfig
 from sluice.formats.registry import FORMATS, name_formats, spell_format
 from sluice.paths import join, normalize, normalize_tables
@@ -99,7 +100,7 @@ class AuditConfig(Block):
 
 
 class PipelineConfig(Block):
-    """One pipeline: a landing folder, its bronze table and the silver tables over it.
+    """One pipeline: a landing folder, its bronze table, and the tables over it.
 
     The ``*_location`` accessors give normalized locations with defaults filled in;
     nothing else derives a location from the configuration.
@@ -110,34 +111,38 @@ class PipelineConfig(Block):
     lake: str = "lake"
     bronze: BronzeConfig = BronzeConfig()
     silver: list[SilverConfig] = Field(default_factory=list)
+    current: list[CurrentConfig] = Field(default_factory=list)
     audit: AuditConfig = AuditConfig()
     _called: str | None = PrivateAttr(None)
 
-    @field_validator("silver")
-    @classmethod
-    def _distinct(cls, silver: list[SilverConfig]) -> list[SilverConfig]:
-        names = [each.name for each in silver]
+    @model_validator(mode="after")
+    def _have_names_of_their_own(self) -> Self:
+        names = [each.name for each in self.silver]
+        names += [each.name for each in self.current]
         taken = sorted({name for name in names if names.count(name) > 1})
         if taken or "bronze" in names:
             message = (
-                "each silver table needs a name of its own, and not 'bronze': queries "
-                f"and checkpoints are named by it; twice: {taken}"
+                "each table of 'silver' and 'current' needs a name of its own, and not "
+                f"'bronze': queries and checkpoints are named by it; twice: {taken}"
             )
             raise ValueError(message)
-        return silver
+        return self
 
     @model_validator(mode="after")
     def _tables_can_be_there(self) -> Self:
         silver = list(map(self.silver_location, self.silver))
         late = list(map(self.late_location, self.silver))
+        current = list(map(self.current_location, self.current))
         tables = [self.bronze_location, self.quarantine_location, *silver, *late]
+        tables += current
         for location in [self.lake, self.schema_location, *tables]:
             normalize_tables(location)
         twice = sorted({each for each in tables if tables.count(each) > 1})
         if twice:
             message = (
                 f"two tables of the pipeline would be {twice[0]!r}: bronze, its rows "
-                "in quarantine, silver and its late rows each need a table of their own"
+                "in quarantine, silver, its late rows and current rows each need a "
+                "table of their own"
             )
             raise ValueError(message)
         return self
@@ -183,9 +188,16 @@ class PipelineConfig(Block):
 
     def silver_location(self, silver: SilverConfig) -> str:
         """The Delta table of ``silver``, named so that no other pipeline has it."""
-        begins = silver.name.startswith(self.name)
-        name = silver.name if begins else f"{self.name}_{silver.name}"
-        return self._location(silver.table, "silver", name)
+        return self._silver_location(silver)
+
+    def current_location(self, current: CurrentConfig) -> str:
+        """The Delta table of ``current``, named so that no other pipeline has it."""
+        return self._silver_location(current)
+
+    def _silver_location(self, table: SilverConfig | CurrentConfig) -> str:
+        begins = table.name.startswith(self.name)
+        name = table.name if begins else f"{self.name}_{table.name}"
+        return self._location(table.table, "silver", name)
 
     def late_location(self, silver: SilverConfig) -> str:
         """The Delta table of the late rows of ``silver``, if they are kept."""
@@ -241,6 +253,7 @@ class PipelineConfig(Block):
             self.quarantine_location,
             self.bronze_checkpoint_location,
             *silver,
+            *map(self.current_location, self.current),
         ]
 
     @property

@@ -91,6 +91,25 @@ def read_commits(table_location: str, *, after: int = -1) -> list[TableCommit]:
         return [commit for commit in pool.map(read, versions) if commit]
 
 
+def read_lowest(table_location: str, version: int, column: str) -> str | None:
+    """Return the least value of a column in the files that a commit added, as text.
+
+    None where a file does not say, or the commit is gone. ``column`` is named as in the
+    data files, and its values are such as sort as text: ISO times.
+    """
+    log = join(table_location, "_delta_log")
+    text = storage.read(log, f"{version:020d}.json")
+    if text is None:
+        return None
+    actions = [json.loads(line) for line in text.decode().splitlines() if line.strip()]
+    lowest = [
+        json.loads(add.get("stats") or "{}").get("minValues", {}).get(column)
+        for add in _actions(actions, "add")
+    ]
+    found = [each for each in lowest if each is not None]
+    return min(found) if found and len(found) == len(lowest) else None
+
+
 def missing_versions(table_location: str) -> list[int]:
     """Return the commits that are gone though the log needs them, oldest first.
 

@@ -222,9 +222,11 @@ def _add_tasks(dag: DAG, config: PipelineConfig, path: Path, jobs: Path) -> None
 
 
 def _describe(config: PipelineConfig) -> str:
-    tables = "\n".join(
-        f"- silver `{config.silver_location(silver)}`" for silver in config.silver
-    )
+    silver = [f"- silver `{config.silver_location(each)}`" for each in config.silver]
+    current = [
+        f"- current `{config.current_location(each)}`" for each in config.current
+    ]
+    tables = "\n".join([*silver, *current])
     return (
         f"Files that land in `{config.landing_location}` go, each exactly once, to\n\n"
         f"- bronze `{config.bronze_location}`\n{tables}\n\n"

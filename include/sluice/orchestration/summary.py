@@ -40,12 +40,16 @@ def summary_rows(
     silver = [
         (f"table {each.name}", config.silver_location(each)) for each in config.silver
     ]
+    current = [
+        (f"table {each.name}", config.current_location(each)) for each in config.current
+    ]
     return [
         *done,
         *notes,
         ("audit", verdict),
         ("table bronze", config.bronze_location),
         *silver,
+        *current,
         ("report", join(config.reports_location, "audit.html")),
         ("next", next_commands(config)),
     ]

@@ -9,6 +9,7 @@ from sluice.checkpoint.watermark import closed_up_to
 from sluice.checkpoint.write import give_query_id
 from sluice.cleanup.pipeline import require_only_reader
 from sluice.config import PipelineConfig, SilverConfig
+from sluice.current.changes import find_changes
 from sluice.delta.log import open_table, read_commits
 from sluice.discovery.moved import require_same_path
 from sluice.discovery.run import Discovery, discover
@@ -91,7 +92,8 @@ def _look(
         silver_has_work=any(
             _silver_has_work(config, each, facts)
             for each, facts in zip(config.silver, silver, strict=True)
-        ),
+        )
+        or any(find_changes(config, each) for each in config.current),
         bronze_batch=last_committed(checkpoint),
         discovered_up_to=discovered_up_to,
         discovery=found,

@@ -98,6 +98,7 @@ def _tables(config: PipelineConfig) -> Iterator[Resource]:
     begun = _being_deleted(config)
     tables = [("table", query.table) for query in config.queries]
     tables.insert(1, ("rows in quarantine", config.quarantine_location))
+    tables += [("table", config.current_location(each)) for each in config.current]
     for kind, location in tables:
         is_table = "_delta_log" in _names(location) or location in begun
         yield from _recognised(kind, location, is_ours=is_table)
