@@ -11,7 +11,8 @@ from sluice.audit import AuditReport
 from sluice.audit.render import render_page
 from sluice.cli.output import print_line, print_rows
 from sluice.options.globs import path_filter
-from sluice.rules.findings import Code, finding
+from sluice.rules.findings import Code
+from sluice.rules.found import finding
 from sluice.visible import visible, visible_lines
 from support.hostile_names import HOSTILE
 

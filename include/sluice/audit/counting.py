@@ -1,29 +1,23 @@
 """Count the records of landed files without the code that reads them into rows.
 
-Formats, codecs and their spellings are listed here a second time on purpose: a mistake
-that reader and audit shared would never be found.
+Formats and their spellings are listed here a second time on purpose: a mistake that
+reader and audit shared would never be found.
 """
 
 from __future__ import annotations
 
 import csv
-import gzip
 import io
 import json
 import re
 import sys
-import zlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from itertools import islice
-from pathlib import PurePosixPath
-from typing import Any, BinaryIO, Protocol, cast
+from typing import Any, BinaryIO, Protocol
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sluice import storage
-from sluice.paths import is_local
+from sluice.audit.opening import Bound, open_as_it_is, open_text
 
 _BLOCK_BYTES = 4 << 20
 _BOM = b"\xef\xbb\xbf"
@@ -34,24 +28,6 @@ _DOUBLE, _SINGLE = r'"(?:[^"\\]|\\.)*+"', r"'(?:[^'\\]|\\.)*+'"
 _COMMENT, _MARK = r"/\*.*?\*/|//[^\r\n]*+", r"[\[\]{},]"
 # What Java's trim takes away, no character, and one that no text has.
 _BLANK, _NONE, _SEPARATOR = "".join(map(chr, range(33))), "\0", "\x1f"
-CODECS = {
-    ".br": "brotli",
-    ".bz2": "bz2",
-    ".deflate": "deflate",
-    ".gz": "gzip",
-    ".gzip": "gzip",
-    ".lz4": "lz4",
-    ".zst": "zstd",
-    ".zstd": "zstd",
-}
-_CONTENTS = [
-    (re.compile(rb"\x1f\x8b\x08"), "gzip"),
-    (re.compile(rb"BZh[1-9](1AY&SY|\x17rE8P\x90)"), "bz2"),
-    (re.compile(rb"\(\xb5/\xfd"), "zstd"),
-    (re.compile(rb"\x04\x22M\x18"), "lz4"),
-]
-_UTF_32 = re.compile(rb"\xff\xfe\0\0|\0\0\xfe\xff")
-_UTF_16 = re.compile(rb"\xff\xfe|\xfe\xff")
 
 
 class _Named(Protocol):
@@ -131,8 +107,8 @@ def _count_json(path: str, options: _JsonOptions) -> int:
     """Count what is not blank: lines or a document, and of arrays the elements."""
     plain = options.encoding == "utf-8" and options.line_sep is None
     by_line = plain and not options.multi_line
-    bound = _Bound(options.max_content_bytes, by_line=by_line)
-    with _open(path, options.encoding, bound) as stream:
+    bound = Bound(options.max_content_bytes, by_line=by_line)
+    with open_text(path, options.encoding, bound) as stream:
         if by_line:
             return sum(_count_objects(line, options) for line in _whole_lines(stream))
         content = stream.read()
@@ -229,8 +205,8 @@ def _count_csv(path: str, options: _CsvOptions) -> int:
     encoding = "utf-8-sig" if options.encoding == "utf-8" else options.encoding
     # In quotes a line end is part of the record, elsewhere it is any of three.
     ends = "" if options.multi_line else None
-    bound = _Bound(options.max_content_bytes, by_line=not options.multi_line)
-    with _open(path, options.encoding, bound) as stream:
+    bound = Bound(options.max_content_bytes, by_line=not options.multi_line)
+    with open_text(path, options.encoding, bound) as stream:
         text = io.TextIOWrapper(stream, encoding, "replace", newline=ends)
         lines = islice(text, options.skip_rows, None)
         records = _records(lines, options) if options.multi_line else _lines(lines)
@@ -273,7 +249,7 @@ def _count_text(path: str, options: _TextOptions) -> int:
     if options.line_sep is not None:
         end, longest = re.compile(re.escape(options.line_sep)), len(options.line_sep)
     count, rest = 0, b""
-    with _open(path) as stream:
+    with open_text(path) as stream:
         if stream.peek(len(_BOM)).startswith(_BOM):
             stream.read(len(_BOM))
         while block := stream.read(_BLOCK_BYTES):
@@ -288,113 +264,14 @@ def _count_text(path: str, options: _TextOptions) -> int:
 
 def _count_parquet(path: str, _options: object) -> int:
     """Return how many rows the footer names."""
-    with _open_as_it_is(path) as stream:
+    with open_as_it_is(path) as stream:
         return int(pq.read_metadata(stream).num_rows)
 
 
 def _count_file(path: str, _options: object) -> int:
     """Count the file itself, unless it is empty."""
-    with _open_as_it_is(path) as stream:
+    with open_as_it_is(path) as stream:
         return int(stream.size() > 0)
-
-
-@dataclass(frozen=True)
-class _Bound:
-    """The most bytes that a file holds, or ``by_line`` one of its lines."""
-
-    most: int
-    by_line: bool
-
-
-class _Bounded(io.RawIOBase):
-    """A stream that ends with an error where a reader would need more than it may."""
-
-    def __init__(self, stream: BinaryIO, bound: _Bound) -> None:
-        self._stream, self._bound = stream, bound
-        self._size = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        size = self._stream.readinto(buffer)  # type: ignore[attr-defined]
-        if self._size <= self._bound.most:
-            end = bytes(buffer[:size]).rfind(b"\n") if self._bound.by_line else -1
-            self._size = size - end - 1 if end >= 0 else self._size + size
-        if self._size > self._bound.most:
-            raise ValueError(
-                f"more than {self._bound.most} bytes of it would be in memory at once"
-            )
-        return int(size)
-
-    def close(self) -> None:
-        self._stream.close()
-        super().close()
-
-
-_UNBOUND = _Bound(sys.maxsize, by_line=False)
-
-
-def _open(
-    path: str, encoding: str = "utf-8", bound: _Bound = _UNBOUND
-) -> io.BufferedReader:
-    """Open what a file of text holds: unpacked, and UTF-16 with a mark as UTF-8."""
-    stream = io.BufferedReader(_open_as_it_is(path))
-    head = stream.peek(10)
-    named = CODECS.get(PurePosixPath(path).suffix.lower()) if head else None
-    codec = next((name for form, name in _CONTENTS if form.match(head)), named)
-    if codec is not None:
-        stream = io.BufferedReader(_unpacked(stream, codec))
-    stream = io.BufferedReader(_Bounded(stream, bound))
-    return _as_utf8(stream) if encoding == "utf-8" else stream
-
-
-def _unpacked(stream: io.BufferedReader, codec: str) -> io.RawIOBase:
-    if codec == "gzip":
-        return _Gunzipped(stream)
-    # pyarrow's reader of gzip takes what Hadoop calls deflate.
-    codec = "gzip" if codec == "deflate" else codec
-    return cast("io.RawIOBase", pa.CompressedInputStream(stream, codec))
-
-
-def _as_utf8(stream: io.BufferedReader) -> io.BufferedReader:
-    head = stream.peek(4)
-    if _UTF_32.match(head):
-        encoding = "utf-32"
-    elif _UTF_16.match(head):
-        encoding = "utf-16"
-    else:
-        return stream
-    text = stream.read().decode(encoding, "replace")
-    return io.BufferedReader(cast("io.RawIOBase", io.BytesIO(text.encode())))
-
-
-class _Gunzipped(io.RawIOBase):
-    """Every member of a gzip file, and no zero bytes behind them."""
-
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
-        self._members = gzip.GzipFile(fileobj=stream)
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        try:
-            return self._members.readinto(buffer)
-        except (EOFError, zlib.error) as error:
-            raise OSError(str(error)) from error
-
-    def close(self) -> None:
-        self._stream.close()
-        super().close()
-
-
-def _open_as_it_is(path: str) -> pa.NativeFile:
-    if is_local(path):
-        return pa.OSFile(path)
-    folder, _, name = path.rpartition("/")
-    return pa.BufferReader(storage.read(folder, name) or b"")
 
 
 COUNTERS: Mapping[str, Callable[[str, Any], int]] = {

@@ -10,7 +10,8 @@ from sluice.model import CHAIN_START, Finding, SeqRange, Severity
 from sluice.pipeline import LandedFiles, TableRows
 from sluice.rules.book import Check, find_refusal
 from sluice.rules.facts import AuditedQuery, LedgerFacts
-from sluice.rules.findings import Code, finding
+from sluice.rules.findings import Code
+from sluice.rules.found import finding
 
 
 def check_query(

@@ -14,7 +14,8 @@ from sluice.rules.book import BRONZE, SILVER, SILVER_ALONE, find_refusal
 from sluice.rules.content_checks import check_contents
 from sluice.rules.facts import AuditFacts, LedgerFacts
 from sluice.rules.file_checks import Reading, check_files
-from sluice.rules.findings import Code, finding
+from sluice.rules.findings import Code
+from sluice.rules.found import finding
 from sluice.rules.freshness_checks import check_freshness
 from sluice.rules.late_checks import check_late
 from sluice.rules.quarantine_checks import check_quarantine

@@ -10,7 +10,8 @@ from itertools import groupby
 from sluice.columns import CORRUPT_RECORD, FILE_PATH
 from sluice.model import Finding
 from sluice.rules.facts import AuditFacts, MostlyRescued
-from sluice.rules.findings import Code, finding
+from sluice.rules.findings import Code
+from sluice.rules.found import finding
 
 _SHOWN_CHARACTERS = 120
 # How bytes that are not of the encoding are shown.

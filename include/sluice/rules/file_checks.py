@@ -11,7 +11,8 @@ from sluice.model import DataRisk, Finding, LedgerFile, SeqRange, Severity
 from sluice.paths import is_utf8
 from sluice.rules.batch_checks import batches_without_transaction
 from sluice.rules.facts import AuditedQuery, AuditFacts, LandedFile, LedgerFacts
-from sluice.rules.findings import Code, finding
+from sluice.rules.findings import Code
+from sluice.rules.found import finding
 from sluice.rules.row_checks import check_versions, find_deleted, reported_deleted
 from sluice.storage import FileStatus
 

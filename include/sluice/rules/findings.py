@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
 from enum import Enum, unique
 
-from sluice.model import DataRisk, Finding, Severity
+from sluice.model import DataRisk, Severity
 from sluice.rules.rule import Mend, Rule
-from sluice.visible import shell_glob
 
 _RUN = "sluice run {pipeline}"
 _REPLAY = "sluice replay {pipeline} --files {glob}"
@@ -368,28 +366,4 @@ class Code(Enum):
         "A window has more than one row for the same group.",
         "docs/runbook.md, 'Windows that are wrong': {pipeline}",
         _TWICE,
-    )
-
-
-def finding(  # noqa: PLR0913 - the last two only where a case differs from its rule
-    code: Code,
-    pipeline: str,
-    subject: str,
-    evidence: str,
-    *,
-    severity: Severity | None = None,
-    data_risk: DataRisk | None = None,
-) -> Finding:
-    """Return a finding of ``code``; severity and risk only where this case differs."""
-    rule = code.value
-    return Finding(
-        code=code.name,
-        severity=severity or rule.severity,
-        subject=subject,
-        evidence=evidence,
-        explanation=rule.explanation,
-        remedy=rule.remedy.format(
-            pipeline=pipeline, subject=shlex.quote(subject), glob=shell_glob(subject)
-        ),
-        data_risk=data_risk or rule.data_risk,
     )

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from sluice.model import Finding
 from sluice.rules.facts import AuditFacts, LedgerFacts
-from sluice.rules.findings import Code, finding
+from sluice.rules.findings import Code
+from sluice.rules.found import finding
 
 
 def check_freshness(facts: AuditFacts, ledger: LedgerFacts) -> Iterator[Finding]:

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 
 from sluice.model import Finding
 from sluice.rules.facts import AuditFacts, LateFacts
-from sluice.rules.findings import Code, finding
+from sluice.rules.findings import Code
+from sluice.rules.found import finding
 
 _SHARES = {"99 %": 990, "99.9 %": 999}
 

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from sluice.model import Finding
 from sluice.rules.facts import AuditFacts, LedgerFacts
 from sluice.rules.file_checks import Reading
-from sluice.rules.findings import Code, finding
+from sluice.rules.findings import Code
+from sluice.rules.found import finding
 
 
 def check_quarantine(

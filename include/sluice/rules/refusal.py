@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from sluice.errors import Condition, FatalError
 from sluice.model import Finding
-from sluice.rules.findings import Code, finding
+from sluice.rules.findings import Code
+from sluice.rules.found import finding
 from sluice.rules.rule import Mend
 
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from sluice.model import Finding, LedgerFile
 from sluice.rules.facts import AuditFacts, LedgerFacts, Written
-from sluice.rules.findings import Code, finding
+from sluice.rules.findings import Code
+from sluice.rules.found import finding
 from sluice.rules.removals import BEFORE_LOG, Removal
 
 _SHOWN = 3

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 
 from sluice.model import Finding
 from sluice.rules.facts import AuditFacts, SchemaFacts
-from sluice.rules.findings import Code, finding
+from sluice.rules.findings import Code
+from sluice.rules.found import finding
 
 _SHOWN = 5
 

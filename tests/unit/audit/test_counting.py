@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from sluice.audit import counting
+from sluice.audit import counting, opening
 from sluice.audit.counting import COUNTERS, count_records
 from sluice.formats.base import FileRange
 from sluice.formats.binary_file import BinaryFileFormat
@@ -188,7 +188,7 @@ def test_both_registries_cover_the_same() -> None:
     assert set(COUNTERS) == set(FORMATS)
     assert [format_class(name).name for name in FORMATS] == list(FORMATS)
     assert {
-        ending.removeprefix("."): codec for ending, codec in counting.CODECS.items()
+        ending.removeprefix("."): codec for ending, codec in opening.CODECS.items()
     } == CODECS
 
 

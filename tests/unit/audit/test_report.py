@@ -12,7 +12,8 @@ from sluice.audit import AuditReport
 from sluice.audit.render import render_page, table_rows
 from sluice.errors import ExitCode
 from sluice.model import Severity
-from sluice.rules.findings import Code, finding
+from sluice.rules.findings import Code
+from sluice.rules.found import finding
 from sluice.rules.rule import Mend
 
 MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
