@@ -101,6 +101,7 @@ def _places(folder: Path) -> Iterator[list[Place]]:
     port = _free_port()
     try:
         cluster = start_cluster(folder / "cluster", port=port)
+        os.environ.update(cluster.variables)
         with _connect_server(port + 2, folder / "connect.log") as server:
             yield [
                 Place(name="one process", url="local[*]"),

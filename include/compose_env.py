@@ -27,6 +27,7 @@ SECRETS: Mapping[str, Callable[[], str]] = {
     "SLUICE_FERNET_KEY": _random_base64,
     "SLUICE_API_SECRET_KEY": lambda: secrets.token_hex(32),
     "SLUICE_JWT_SECRET": lambda: secrets.token_hex(64),
+    "SLUICE_SPARK_SECRET": lambda: secrets.token_hex(32),
 }
 
 

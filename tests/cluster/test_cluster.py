@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -64,6 +65,7 @@ print(spark.sparkContext._jsc.sc().listJars().size())
 
     done = subprocess.run(
         [sys.executable, "-c", code],
+        env=os.environ | cluster.variables,
         capture_output=True,
         text=True,
         timeout=200,

@@ -28,7 +28,8 @@ def cluster(checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> Iterator[Clu
     """Return what `make cluster` starts; `make run` uses the connection it prints."""
     try:
         shown = checkout.call_cluster("up", "--port", str(free_ports()))
-        monkeypatch.setenv(*printed_setting(shown))
+        for name, value in printed_settings(shown):
+            monkeypatch.setenv(name, value)
         group = ProcessGroup.read(checkout.airflow.home / "cluster")
         assert group is not None
         yield Cluster(group)
@@ -79,11 +80,11 @@ def take_in_an_hour(checkout: Checkout, *options: str) -> None:
     assert silver_rows(checkout.config) == stream_windows(checkout.config)
 
 
-def printed_setting(shown: str) -> tuple[str, str]:
-    """Return name and value of the variable in the command that is printed."""
+def printed_settings(shown: str) -> list[tuple[str, str]]:
+    """Return names and values of the variables in the command that is printed."""
     (line,) = [line for line in shown.splitlines() if line.startswith("run ")]
-    name, _, value = shlex.split(line)[1].partition("=")
-    return name, value
+    pairs = (word.partition("=") for word in shlex.split(line)[1:] if "=" in word)
+    return [(name, value) for name, _, value in pairs]
 
 
 def finished_applications(page: str) -> dict[str, str]:

@@ -13,7 +13,8 @@ from sluice.config.load import PIPELINES_FOLDER
 from sluice.control.processes import ProcessGroup
 from sluice.history import read_steps
 from sluice.local.api import AirflowApi
-from sluice.local.services import connect
+from sluice.local.environment import LocalAirflow
+from sluice.local.services import admin_password, connect
 from sluice.sample import land_next_hour
 from sluice.sample.orders import FIRST_HOUR
 from support.dag_runs import backfill, list_runs
@@ -40,6 +41,8 @@ def home(tmp_path: Path) -> Path:
     text = (PIPELINES_FOLDER / "orders.yaml").read_text()
     every_hour = 'schedule: "0 * * * *"'
     assert every_hour in text
+    # As an earlier release made it.
+    (tmp_path / "airflow").mkdir(mode=0o755)
     pipelines = tmp_path / "pipelines"
     pipelines.mkdir()
     changed = text.replace(every_hour, f'schedule: "{SCHEDULE}"')
@@ -80,6 +83,17 @@ def done_tasks(api: AirflowApi, run_id: str) -> set[str]:
     return {task for task, state in states.items() if state == "success"}
 
 
+def connect_in_private(airflow: LocalAirflow) -> AirflowApi:
+    """Return a session, if others can read nothing and no log has the password."""
+    logs = [path for path in airflow.logs.rglob("*.log") if path.is_file()]
+    assert {"api-server.log", "run.log"} <= {path.name for path in logs}
+    password = admin_password(airflow).encode()
+    assert [path for path in logs if password in path.read_bytes()] == []
+    modes = {airflow.home: 0o700, airflow.database: 0o600, airflow.passwords: 0o600}
+    assert {path: path.stat().st_mode & 0o777 for path in modes} == modes
+    return connect(airflow)
+
+
 @pytest.mark.needs_java
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("hours", [1, pytest.param(2, marks=pytest.mark.long)])
@@ -91,7 +105,7 @@ def test_scheduled_manual_and_backfill_runs_give_the_oracles_tables(checkout, ho
 
     # Unpaused, a Dag without catch-up gets the run of the last whole hour at once.
     assert checkout.airflow.url in checkout.call("up")
-    api = connect(checkout.airflow)
+    api = connect_in_private(checkout.airflow)
     scheduled = await_runs(api, "scheduled", count=1)
     assert done_tasks(api, scheduled[0]) == ALL_STEPS
     assert bronze_rows(config) == landed_rows(config)

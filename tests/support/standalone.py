@@ -84,7 +84,7 @@ def submit(
     cluster: Cluster, log: Path, job: str, *arguments: str, **conf: str
 ) -> subprocess.Popen[bytes]:
     """Submit a job to the cluster as Airflow does, in a session of its own."""
-    environment = os.environ | submit_environment(cluster.master)
+    environment = os.environ | submit_environment(cluster.master) | cluster.variables
     settings = [text for each in conf.items() for text in ("--conf", "=".join(each))]
     command = [
         f"{environment['SPARK_HOME']}/bin/spark-submit",

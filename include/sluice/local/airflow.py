@@ -25,6 +25,7 @@ from sluice.errors import Condition, ExitCode, FatalError, SluiceError, UsageErr
 from sluice.local.api import AirflowApi
 from sluice.local.environment import LocalAirflow, local_airflow
 from sluice.local.once import dag_process, prepare, run_by_api
+from sluice.local.private import close_home
 from sluice.local.services import (
     admin_password,
     await_health,
@@ -104,13 +105,16 @@ def main(arguments: Sequence[str]) -> int:
     """Run one command and return the exit code."""
     given = _parser().parse_args(arguments)
     airflow = local_airflow()
-    airflow.home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # Lake and pipelines are those that the jobs will see.
-    os.environ.update(airflow.environment())
     console = Console(soft_wrap=True)
     # Asked to end, clean up as on Ctrl-C: no process may be left behind.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
+        for path in close_home(airflow):
+            console.print(
+                f"{path}: others could read it; now they cannot", markup=False
+            )
+        # Lake and pipelines are those that the jobs will see.
+        os.environ.update(airflow.environment())
         match given.command:
             case "run":
                 return run(airflow, console, pipeline=given.pipeline, land=given.land)

@@ -4,7 +4,8 @@
     python -m sluice.local.cluster down
 
 One master and some workers, each a process of its own, as on many machines: what runs
-there runs on a real cluster. They listen on the loopback address only.
+there runs on a real cluster. They listen on the loopback address only, and work for
+those alone who can read the secret that they were started with.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import secrets
 import shlex
 import sys
 import time
@@ -29,8 +31,11 @@ from sluice.control.processes import ProcessGroup, starting_group, stop_group
 from sluice.errors import Condition, ExitCode, FatalError, SluiceError
 from sluice.local.environment import local_airflow
 from sluice.local.ports import require_free_port
+from sluice.local.private import close_home
 from sluice.local.spark_node import node_command
+from sluice.spark.authentication import SECRET_FILE
 from sluice.spark.session import daemon_environment
+from sluice.spark.setup.installation import write_text_atomically
 
 _HOST = "127.0.0.1"
 _PORT = 7077
@@ -60,6 +65,19 @@ class Cluster:
         return f"http://{_HOST}:{self.port + 1}"
 
     @property
+    def secret_file(self) -> Path:
+        """The file with the secret that drivers need; its owner alone can read it."""
+        return Path(self.processes.folder, "secret")
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """The environment that makes the pipelines run here."""
+        return {
+            SECRET_FILE: str(self.secret_file),
+            "AIRFLOW_CONN_SPARK_DEFAULT": self.connection,
+        }
+
+    @property
     def connection(self) -> str:
         """The Airflow connection that makes the pipelines run here."""
         facts = {"conn_type": "spark", "host": f"spark://{_HOST}", "port": self.port}
@@ -79,6 +97,7 @@ def start_cluster(home: Path, *, workers: int = 2, port: int = _PORT) -> Cluster
         for each in (port, port + 1):
             require_free_port(each, "another: `make cluster SPARK_PORT=7177`")
         cluster = Cluster(group)
+        write_text_atomically(cluster.secret_file, secrets.token_hex(32), mode=0o600)
         _start(cluster, "master", _master_command(cluster))
         for number in range(1, workers + 1):
             command = _worker_command(cluster, home / f"worker-{number}")
@@ -100,9 +119,11 @@ def count_alive_workers(cluster: Cluster) -> int:
 def main(arguments: Sequence[str]) -> int:
     """Run one command and return the exit code."""
     given = _parser().parse_args(arguments)
-    home = local_airflow().home / "cluster"
+    airflow = local_airflow()
+    home = airflow.home / "cluster"
     console = Console(soft_wrap=True, highlight=False)
     try:
+        close_home(airflow)
         if given.command == "down":
             ended = stop_group(home)
             console.print("The cluster has stopped." if ended else "No cluster runs.")
@@ -122,10 +143,11 @@ def _up(home: Path, *, workers: int, port: int) -> Cluster:
 
 
 def _show(console: Console, cluster: Cluster) -> None:
-    setting = f"AIRFLOW_CONN_SPARK_DEFAULT={shlex.quote(cluster.connection)}"
+    pairs = cluster.variables.items()
+    settings = " ".join(f"{name}={shlex.quote(value)}" for name, value in pairs)
     console.print(f"master    {cluster.master}")
     console.print(f"page      {cluster.page}")
-    console.print(f"run       {setting} make run", markup=False)
+    console.print(f"run       {settings} make run", markup=False)
     console.print("stop      make cluster-down")
 
 
@@ -151,7 +173,8 @@ def _worker_command(cluster: Cluster, folder: Path) -> list[str]:
 
 
 def _start(cluster: Cluster, name: str, arguments: Sequence[str]) -> None:
-    environ = {**os.environ, **daemon_environment(cluster.master)}
+    secret = cluster.secret_file.read_text(encoding="utf-8")
+    environ = {**os.environ, **daemon_environment(cluster.master, secret)}
     program = str(Path(environ["SPARK_HOME"], "bin", "spark-class"))
     group = cluster.processes
     group.start(name, [program, *arguments], cwd=Path(group.folder), environ=environ)

@@ -46,8 +46,18 @@ class LocalAirflow:
 
     @property
     def passwords(self) -> Path:
-        """The file into which Airflow writes the password that it makes up."""
+        """The file from which Airflow reads the password of ``admin``."""
         return self._places().passwords
+
+    @property
+    def database(self) -> Path:
+        """The file of its database."""
+        return self.home / "airflow.db"
+
+    @property
+    def secrets(self) -> Path:
+        """The file of the secrets that its processes share."""
+        return self.home / "secrets.json"
 
     def is_prepared(self) -> bool:
         """Return True if this version of Airflow has prepared the database."""
@@ -62,7 +72,7 @@ class LocalAirflow:
         return {
             **{key: value for key, value in os.environ.items() if not _foreign(key)},
             **airflow_settings(self._places()),
-            **_load_secrets(self.home / "secrets.json"),
+            **_load_secrets(self.secrets),
             **_sluice_settings(self.root, os.environ),
         }
 
@@ -70,7 +80,7 @@ class LocalAirflow:
         return Places(
             root=self.root,
             home=self.home,
-            database=f"sqlite:///{self.home / 'airflow.db'}",
+            database=f"sqlite:///{self.database}",
             host=_HOST,
             port=self.port,
             server=self.url,

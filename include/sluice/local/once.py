@@ -18,6 +18,7 @@ from sluice.control.processes import Mark, end_marked
 from sluice.errors import Condition, FatalError, RetryableError
 from sluice.local.api import AirflowApi
 from sluice.local.environment import LocalAirflow
+from sluice.local.private import make_private_files
 from sluice.local.services import tail
 
 Event = Mapping[str, Any]
@@ -63,6 +64,7 @@ def dag_process(airflow: LocalAirflow, dag_id: str | None) -> Iterator[DagProces
     Nothing of it is alive after the block. Only one can be at work at a time.
     """
     airflow.logs.mkdir(parents=True, exist_ok=True)
+    make_private_files(airflow)
     log = airflow.logs / "run.log"
     mark = Mark.new("SLUICE_RUN")
     with (

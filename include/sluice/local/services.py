@@ -58,7 +58,7 @@ def await_health(airflow: LocalAirflow, group: ProcessGroup) -> AirflowApi:
 
 
 def connect(airflow: LocalAirflow) -> AirflowApi:
-    """Return a session as the administrator whose password Airflow made up."""
+    """Return a session as the administrator of the API server."""
     return AirflowApi(airflow.url, user="admin", password=admin_password(airflow))
 
 

@@ -4,8 +4,9 @@
     python -m sluice.local.spark_node worker spark://HOST:PORT
 
 It runs with the Java, the jars and the Python of this installation, as ``make cluster``
-does. The rest is given by Spark's own variables: ``SPARK_MASTER_WEBUI_PORT``,
-``SPARK_WORKER_CORES``, ``SPARK_WORKER_MEMORY``, ``SPARK_WORKER_DIR`` …
+does, and works for those alone who know the secret in ``SLUICE_SPARK_SECRET``. The rest
+is given by Spark's own variables: ``SPARK_MASTER_WEBUI_PORT``, ``SPARK_WORKER_CORES``,
+``SPARK_WORKER_MEMORY``, ``SPARK_WORKER_DIR`` …
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from sluice.errors import Condition, SluiceError, UsageError
+from sluice.spark.authentication import SECRET, given_secret
 from sluice.spark.session import daemon_environment
 
 _MASTER_URL = re.compile(r"spark://(?P<host>[^:/,]+):(?P<port>\d+)")
@@ -55,7 +57,15 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _become(command: Sequence[str], master: str) -> NoReturn:
-    environment = {**os.environ, **daemon_environment(master)}
+    secret = given_secret(os.environ)
+    if secret is None:
+        raise UsageError(
+            Condition.USAGE,
+            f"{SECRET}: expected the cluster's secret, got none: anyone could submit "
+            "work to it; `make compose-env` writes one",
+            {"variable": SECRET},
+        )
+    environment = {**os.environ, **daemon_environment(master, secret)}
     program = Path(environment["SPARK_HOME"], "bin", "spark-class")
     os.execve(program, [str(program), *command], environment)
 

@@ -15,6 +15,11 @@ from pyspark.sql import SparkSession
 from pyspark.sql.streaming.readwriter import DataStreamWriter
 
 from sluice.control.jvm_loss import jvm_gone_error, was_killed
+from sluice.spark.authentication import (
+    DAEMON_SECRET,
+    daemon_authentication,
+    driver_authentication,
+)
 from sluice.spark.executors import require_same_environment
 from sluice.spark.failures import name_own_errors
 from sluice.spark.s3 import S3_LOG_STORE, is_on_s3, require_s3_jars, s3_settings
@@ -58,12 +63,16 @@ def spark_session(app_name: str, **conf: str) -> SparkSession:
     Raises:
         FatalError: the installation is not whole, or an executor's is another.
         RetryableError: the JVM was killed before it was ready.
+        UsageError: the file of the cluster's secret cannot be read.
     """
     under_submit = "PYSPARK_GATEWAY_PORT" in os.environ
     is_new = SparkContext._active_spark_context is None  # noqa: SLF001
     spark_conf = _submitted_conf(conf) if under_submit else _own_conf(conf)
-    builder = SparkSession.builder.config(conf=spark_conf).appName(app_name)
     try:
+        # What is set before the JVM starts stands in its command line.
+        SparkContext._ensure_initialized(conf=spark_conf)  # noqa: SLF001
+        _authenticate(spark_conf)
+        builder = SparkSession.builder.config(conf=spark_conf).appName(app_name)
         session = builder.getOrCreate()
     except PySparkRuntimeError as error:
         if error.getCondition() != "JAVA_GATEWAY_EXITED":
@@ -80,6 +89,13 @@ def spark_session(app_name: str, **conf: str) -> SparkSession:
     _name_tables()
     name_own_errors()
     return session
+
+
+def _authenticate(spark_conf: SparkConf) -> None:
+    """Set what a standalone cluster asks of its drivers; what is given wins."""
+    master = spark_conf.get("spark.master") or ""
+    for key, value in driver_authentication(master, os.environ).items():
+        spark_conf.setIfMissing(key, value)
 
 
 def _name_tables() -> None:
@@ -124,15 +140,17 @@ def submit_environment(master: str = "local[*]") -> dict[str, str]:
     return environment
 
 
-def daemon_environment(master: str) -> dict[str, str]:
+def daemon_environment(master: str, secret: str) -> dict[str, str]:
     """Return the environment variables with which to start a master or a worker.
 
-    Options that stand in ``SPARK_DAEMON_JAVA_OPTS`` come last, and so win.
+    Both take only drivers, and each other, who know ``secret``. Options that stand in
+    ``SPARK_DAEMON_JAVA_OPTS`` come last, and so win.
     """
     options = "SPARK_DAEMON_JAVA_OPTS"
-    own = daemon_options(class_archives())
+    own = [*daemon_options(class_archives()), *daemon_authentication()]
     return {
         **submit_environment(master),
+        DAEMON_SECRET: secret,
         # That of the driver, or the archives would be refused.
         "SPARK_DAEMON_CLASSPATH": class_path(require_session_jars()),
         options: " ".join([*own, os.environ.get(options, "")]).strip(),

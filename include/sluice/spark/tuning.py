@@ -129,10 +129,12 @@ def java_options(archives: Sequence[Path]) -> list[str]:
 def daemon_options(archives: Sequence[Path]) -> list[str]:
     """Return the options of a cluster's master and workers.
 
-    Drivers connect to the master; none submits through a port of its own.
+    Drivers connect to the master; none submits through a port of its own, and its
+    page, which asks for no secret, ends no application.
     """
     fast_start = [*_FAST_START, *archive_options(archives)]
-    return [*fast_start, "-Dspark.master.rest.enabled=false"]
+    closed = ["-Dspark.master.rest.enabled=false", "-Dspark.ui.killEnabled=false"]
+    return [*fast_start, *closed]
 
 
 def class_path(jars: Sequence[Path]) -> str:

@@ -49,6 +49,14 @@ def test_connection_names_the_master_as_airflow_wants_it() -> None:
     }
 
 
+def test_the_secret_is_named_and_never_shown() -> None:
+    """What `make cluster` prints lands in a shell's history."""
+    variables = cluster(7177).variables
+    assert variables["SLUICE_SPARK_SECRET_FILE"] == "/nowhere/secret"
+    assert variables["AIRFLOW_CONN_SPARK_DEFAULT"] == cluster(7177).connection
+    assert len(variables) == 2
+
+
 def test_master_that_does_not_answer_has_no_workers() -> None:
     """While it starts nothing listens, and that is no error."""
     with socket.socket() as probe:

@@ -41,11 +41,20 @@ def test_a_node_has_what_the_driver_has(monkeypatch):
         spark_node.os, "execve", lambda *arguments: calls.append(arguments)
     )
     monkeypatch.setenv("SPARK_WORKER_CORES", "3")
+    monkeypatch.setenv("SLUICE_SPARK_SECRET", "known")
     monkeypatch.delenv("SPARK_LOCAL_IP", raising=False)
     main(["worker", MASTER])
     ((program, command, environment),) = calls
     assert command == [str(program), *node_command("worker", MASTER)]
     assert os.access(program, os.X_OK)
     assert environment["SPARK_WORKER_CORES"] == "3"
-    assert environment.items() >= spark_node.daemon_environment(MASTER).items()
+    assert environment.items() >= spark_node.daemon_environment(MASTER, "known").items()
     assert "SPARK_LOCAL_IP" not in environment, "other containers must reach it"
+
+
+def test_a_node_without_a_secret_is_refused(monkeypatch, capsys):
+    """Any container of the network could submit to it."""
+    monkeypatch.delenv("SLUICE_SPARK_SECRET", raising=False)
+    monkeypatch.delenv("SLUICE_SPARK_SECRET_FILE", raising=False)
+    assert main(["master", MASTER]) == ExitCode.USAGE
+    assert "SLUICE_SPARK_SECRET: expected" in capsys.readouterr().err

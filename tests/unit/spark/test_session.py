@@ -89,7 +89,8 @@ def test_own_options_of_masters_and_workers_are_kept(
 ) -> None:
     """A cluster's administrator sets them, and the last of two wins in a JVM."""
     monkeypatch.setenv("SPARK_DAEMON_JAVA_OPTS", "-Dmine=1")
-    options = session.daemon_environment("spark://host:7077")["SPARK_DAEMON_JAVA_OPTS"]
+    found = session.daemon_environment("spark://host:7077", "known")
+    options = found["SPARK_DAEMON_JAVA_OPTS"]
     assert options.startswith("-XX:")
     assert options.endswith(" -Dmine=1")
 
