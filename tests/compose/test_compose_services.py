@@ -49,7 +49,7 @@ def programs() -> Path:
 def machine(tmp_path: Path) -> Iterator[Machine]:
     """Return free ports and empty folders; no process of theirs outlives the test."""
     machine = Machine(tmp_path, {name: free_port() for name in PORTS})
-    for volume in ("airflow", "lake"):
+    for volume in ("airflow", "lake", "spark"):
         (tmp_path / volume).mkdir()
     with nothing_left(machine):
         yield machine
@@ -125,6 +125,8 @@ def run_the_dag(machine: Machine) -> None:
         password=SECRETS["SLUICE_ADMIN_PASSWORD"],
     )
     await_that(lambda: "orders" in api.dag_ids(), 120)
+    assert list_runs(api) == [], "a Dag rests until it is switched on"
+    api.set_paused("orders", paused=False)
     run_id = api.trigger("orders", {})
     await_that(lambda: api.run_state("orders", run_id) in {"success", "failed"}, 420)
     # A scheduled run of the last whole hour may have been the first to see the files.

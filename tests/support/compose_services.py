@@ -46,9 +46,10 @@ class Machine:
                 r'//spark-master", "port": 7077\b',
                 f'//127.0.0.1", "port": {ports["spark-master"]}',
             ),
-            (r"^0\.0\.0\.0$", "127.0.0.1"),
+            (r"^0\.0\.0\.0$|^spark-driver$", "127.0.0.1"),
             (r"/opt/sluice\b", str(compose_file.ROOT)),
             (r"/opt/airflow\b", str(self.folder / "airflow")),
+            (r"/var/spark\b", str(self.folder / "spark")),
             (r"(?<!\w)/lake\b", str(self.folder / "lake")),
         ]
 
