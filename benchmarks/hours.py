@@ -5,8 +5,10 @@
 
 Each hour lands a few files of sample orders, some of them late, and runs the pipeline:
 preflight, bronze, silver, audit. All hours share one process and its JVM, so seconds
-are those of the work and not of starting it. Checkpoints, state, ledger, operational
-tables and logs are measured on the disk after each hour.
+are those of the work and not of starting it. CPU seconds, those of this process, its
+JVM and Spark's Python workers, hardly change with the load of other processes.
+Checkpoints, state, ledger, operational tables and logs are measured on the disk after
+each hour. The CSV has each hour as soon as it is over.
 """
 
 from __future__ import annotations
@@ -17,9 +19,11 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+
+import psutil
 
 from sluice.cli.output import print_line, print_rows
 from sluice.config import PipelineConfig, load_pipeline
@@ -27,6 +31,7 @@ from sluice.run import run_pipeline
 from sluice.sample import land_next_hour
 
 _BYTES = 1024
+_SPARK_STEPS = ("bronze", "silver")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +40,8 @@ class Hour:
 
     hour: int
     seconds: float
+    cpu_seconds: float
+    audit_cpu_seconds: float
     bronze_checkpoint_files: int
     silver_checkpoint_files: int
     silver_state_kib: float
@@ -48,9 +55,7 @@ def main() -> int:
     """Run the hours, then print the first and the last of them side by side."""
     given = _arguments()
     with tempfile.TemporaryDirectory() as folder:
-        hours = _run(Path(folder), given)
-    if given.csv:
-        _write(Path(given.csv), hours)
+        hours = list(_written(_run(Path(folder), given), given.csv))
     if given.plot:
         _plot(Path(given.plot), hours)
     print_rows(f"{given.hours} hours of {given.files} files", _summary(hours))
@@ -67,28 +72,50 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _run(folder: Path, given: argparse.Namespace) -> list[Hour]:
+def _run(folder: Path, given: argparse.Namespace) -> Iterator[Hour]:
     config = load_pipeline("orders").model_copy(update={"lake": str(folder)})
-    hours = []
     for number in range(given.hours):
         land_next_hour(config.landing_location, files=given.files, rows=given.rows)
-        began = time.perf_counter()
-        result = run_pipeline(config, run_id=f"hour-{number}")
-        seconds = time.perf_counter() - began
+        before = _Clocks.now()
+        result = run_pipeline(config, run_id=f"hour-{number}", steps=_SPARK_STEPS)
+        spark = _Clocks.now()
+        result = run_pipeline(config, run_id=f"audit-{number}", steps=["audit"])
         if result.audit is None or result.audit.fails:
             sys.exit(f"hour {number}: the audit failed")
-        hours.append(_measure(config, number, seconds))
+        took = [before, spark, _Clocks.now()]
+        hour = _measure(config, number, took)
         if number % 10 == 0:
-            print_line(str(asdict(hours[-1])))
-    return hours
+            print_line(str(asdict(hour)))
+        yield hour
 
 
-def _measure(config: PipelineConfig, number: int, seconds: float) -> Hour:
+@dataclass(frozen=True)
+class _Clocks:
+    """Seconds that passed, and CPU seconds of this process and those below it."""
+
+    wall: float
+    cpu: float
+
+    @classmethod
+    def now(cls) -> _Clocks:
+        """Read both; what ended is counted in the process that began it."""
+        this = psutil.Process()
+        cpu = sum(
+            sum(each.cpu_times()[:4])  # user, system, and both of its children
+            for each in [this, *this.children(recursive=True)]
+        )
+        return cls(time.perf_counter(), cpu)
+
+
+def _measure(config: PipelineConfig, number: int, took: Sequence[_Clocks]) -> Hour:
+    before, spark, end = took
     (silver,) = config.silver
     checkpoint = Path(config.silver_checkpoint_location(silver))
     return Hour(
         hour=number,
-        seconds=round(seconds, 2),
+        seconds=round(end.wall - before.wall, 2),
+        cpu_seconds=round(end.cpu - before.cpu, 2),
+        audit_cpu_seconds=round(end.cpu - spark.cpu, 2),
         bronze_checkpoint_files=_count(config.bronze_checkpoint_location),
         silver_checkpoint_files=_count(checkpoint),
         silver_state_kib=_size(checkpoint / "state") / _BYTES,
@@ -127,11 +154,18 @@ def _summary(hours: Sequence[Hour]) -> list[dict[str, object]]:
     ]
 
 
-def _write(path: Path, hours: Sequence[Hour]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
+def _written(hours: Iterator[Hour], path: str | None) -> Iterator[Hour]:
+    """Write each hour as soon as it is over: a run that is cut off has its figures."""
+    if path is None:
+        yield from hours
+        return
+    with Path(path).open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, [field.name for field in fields(Hour)])
         writer.writeheader()
-        writer.writerows(map(asdict, hours))
+        for hour in hours:
+            writer.writerow(asdict(hour))
+            file.flush()
+            yield hour
 
 
 def _plot(path: Path, hours: Sequence[Hour]) -> None:
@@ -139,8 +173,8 @@ def _plot(path: Path, hours: Sequence[Hour]) -> None:
     from matplotlib.figure import Figure  # noqa: PLC0415 - only who draws needs it
 
     names = [field.name for field in fields(Hour)[1:]]
-    figure = Figure(figsize=(10, 8), layout="constrained")
-    for axes, name in zip(figure.subplots(4, 2).flat, names, strict=True):
+    figure = Figure(figsize=(10, 10), layout="constrained")
+    for axes, name in zip(figure.subplots(5, 2).flat, names, strict=False):
         axes.plot([getattr(each, name) for each in hours], linewidth=0.8)
         axes.set_title(name.replace("_", " "), fontsize=9)
         axes.set_ylim(bottom=0)
