@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
+from sluice.audit.current import read_current
 from sluice.audit.landing import read_landing
 from sluice.audit.late import read_late
 from sluice.audit.rescued import read_mostly_rescued
@@ -39,6 +40,7 @@ from sluice.pipeline import Query
 from sluice.rules.facts import (
     AuditedQuery,
     AuditFacts,
+    CurrentFacts,
     Duplicates,
     FreshnessFacts,
     LandedFile,
@@ -115,8 +117,14 @@ def gather_facts(config: PipelineConfig) -> AuditFacts:
         duplicate_keys=keys,
         duplicate_windows=windows,
         late={each.name: read_late(config, each) for each in config.silver},
+        current=_current(config),
         freshness=_freshness(config),
     )
+
+
+def _current(config: PipelineConfig) -> dict[str, CurrentFacts]:
+    found = {each.name: read_current(config, each) for each in config.current}
+    return {name: facts for name, facts in found.items() if facts}
 
 
 def _freshness(config: PipelineConfig) -> FreshnessFacts | None:

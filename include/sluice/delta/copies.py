@@ -6,8 +6,8 @@ their statistics all the same.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path, PurePosixPath
@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
-from deltalake import DeltaTable, convert_to_deltalake
+from deltalake import DeltaTable, QueryBuilder, convert_to_deltalake
 from deltalake.exceptions import DeltaError
 
 from sluice.delta.tables import query_table, table_filesystem
@@ -51,11 +51,25 @@ def query_part(table: DeltaTable, sql: str, part: Part) -> pa.Table:
     if can_query(table):
         nulls = "".join(f" and {quoted(name)} is null" for name in part.nulls)
         return query_table(table, _with_part(part, nulls) + sql)
-    if "deletionVectors" in (table.protocol().reader_features or ()):
-        message = "a table with type widening and deletion vectors cannot be read"
-        raise DeltaError(message)
     with _copied(table, part) as copy:
         return query_table(copy, _with_part(part, "") + sql)
+
+
+def query_parts(parts: Mapping[str, tuple[DeltaTable, Part]], sql: str) -> pa.Table:
+    """Run ``sql`` over parts of several tables, each by its name there.
+
+    A table may hold more than its part.
+
+    Raises:
+        DeltaError: a table cannot be read.
+    """
+    with ExitStack() as copies:
+        builder = QueryBuilder()
+        for name, (table, part) in parts.items():
+            whole = can_query(table)
+            read = table if whole else copies.enter_context(_copied(table, part))
+            builder = builder.register(name, read)
+        return pa.RecordBatchReader.from_stream(builder.execute(sql)).read_all()
 
 
 def can_query(table: DeltaTable) -> bool:
@@ -76,6 +90,9 @@ def quoted(name: str) -> str:
 @contextmanager
 def _copied(table: DeltaTable, part: Part) -> Iterator[DeltaTable]:
     """Write a part of a table into one of a temporary folder, in today's types."""
+    if "deletionVectors" in (table.protocol().reader_features or ()):
+        message = "a table with type widening and deletion vectors cannot be read"
+        raise DeltaError(message)
     known, by = pa.schema(table.schema()), table.metadata().partition_columns
     names = dict.fromkeys((*part.columns, *by))
     schema = pa.schema([(name, known.field(name).type) for name in names])

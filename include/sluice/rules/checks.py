@@ -12,6 +12,7 @@ from sluice.model import Finding, Severity
 from sluice.rules.batch_checks import check_query, check_ranges
 from sluice.rules.book import BRONZE, SILVER, SILVER_ALONE, find_refusal
 from sluice.rules.content_checks import check_contents
+from sluice.rules.current_checks import check_current
 from sluice.rules.facts import AuditFacts, LedgerFacts
 from sluice.rules.file_checks import Reading, check_files
 from sluice.rules.findings import Code
@@ -55,6 +56,7 @@ def _check(facts: AuditFacts) -> Iterator[Finding]:
     for query in facts.silver:
         yield from check_query(facts.pipeline, query, checks)
     yield from _check_duplicates(facts)
+    yield from check_current(facts)
     yield from check_late(facts)
     if facts.landing is None:
         evidence = "there is no such folder"

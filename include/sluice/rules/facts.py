@@ -228,6 +228,18 @@ class LateFacts:
 
 
 @dataclass(frozen=True)
+class CurrentFacts:
+    """Keys of a table of current rows: ``missing`` are in bronze, and not in it.
+
+    ``damage`` says why that, and keys that are there ``twice``, are not known.
+    """
+
+    missing: Duplicates = Duplicates()
+    twice: Duplicates = Duplicates()
+    damage: str | None = None
+
+
+@dataclass(frozen=True)
 class FreshnessFacts:
     """How old the newest loaded file may be, ``limit``, and ``at`` which time."""
 
@@ -237,7 +249,7 @@ class FreshnessFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class AuditFacts:
-    """The four sides of one pipeline, and its silver tables.
+    """The four sides of one pipeline, and the tables made from bronze.
 
     Of the paths in ``table_rows``, those that are ``foreign`` came by another writer.
     ``quarantine_rows`` are those of the table of rows in quarantine, of
@@ -264,4 +276,5 @@ class AuditFacts:
     duplicate_keys: Duplicates = Duplicates()
     duplicate_windows: Mapping[str, Duplicates] = field(default_factory=dict)
     late: Mapping[str, LateFacts] = field(default_factory=dict)
+    current: Mapping[str, CurrentFacts] = field(default_factory=dict)
     freshness: FreshnessFacts | None = None

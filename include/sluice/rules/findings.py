@@ -84,6 +84,13 @@ class Code(Enum):
         _NONE,
         Mend.CHECKPOINT,
     )
+    CURRENT_WRONG = Rule(
+        _ERROR,
+        "A table of current rows is not what its merges made: another writer changed "
+        "it, or it is of another definition.",
+        "docs/runbook.md, 'Current rows that are wrong': {pipeline}",
+        _LOST,
+    )
     DATA_STALE = Rule(
         _WARNING,
         "The newest file in the table is older than 'bronze.freshness' lets it be: "
