@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from support.lakes import ROWS
+from support.lakes import CURRENT, ROWS
 from support.s3_lake import BucketLake
 
 pytestmark = [
@@ -38,3 +38,17 @@ def test_pipeline_on_s3_loads_every_row_once(lake: BucketLake) -> None:
     assert {each["path"] for each in files} == {path for path, _ in lake.landed_rows()}
     assert {(each["state"], each["rows"]) for each in files} == {("ingested", ROWS)}
     assert lake.sluice("audit")["verdict"] in {"ok", "info"}
+
+
+@pytest.mark.long
+def test_current_rows_on_s3(tmp_path: Path, bucket: str) -> None:
+    """Two runs merge, and the table says in the bucket how far it has come."""
+    lake = BucketLake(tmp_path, bucket)
+    with lake.file.open("a") as file:
+        file.write(CURRENT)
+    lake = BucketLake(tmp_path, bucket)
+    for _ in range(2):
+        lake.land(2)
+        assert lake.sluice("run")["verdict"] in {"ok", "info"}
+        assert lake.current() == lake.newest()
+    assert lake.sluice("run")["steps"] == []

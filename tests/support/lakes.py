@@ -33,6 +33,13 @@ silver:
     aggregates: {{order_count: count(*)}}
 """
 
+CURRENT = """\
+current:
+  - name: newest
+    merge_keys: [payment_method]
+    sequence_by: order_id
+"""
+
 Order = dict[str, str]
 Windows = list[tuple[tuple[datetime, str], int]]
 
@@ -115,6 +122,22 @@ class Lake:
     def ledger(self) -> Path:
         """The folder of the ledger."""
         return Path(self.config.schema_location, "_ledger")
+
+    def newest(self) -> dict[str, str]:
+        """Return the newest order of each payment method, as landed."""
+        landed = sorted(
+            (order["order_id"], order["payment_method"]) for _, order in self.landed()
+        )
+        return {method: key for key, method in landed}
+
+    def current(self) -> dict[str, str]:
+        """Return what the table of ``CURRENT`` has, each key once."""
+        (current,) = self.config.current
+        found = read_delta(self.config.current_location(current))
+        rows = found.select(["payment_method", "order_id"]).to_pylist()
+        newest = {row["payment_method"]: row["order_id"] for row in rows}
+        assert len(newest) == len(rows)
+        return newest
 
     def landed_rows(self) -> Counter[tuple[str, str]]:
         """Return file and order id of each landed order."""
