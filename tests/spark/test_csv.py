@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pyspark.errors import StreamingQueryException
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql.functions import expr
 from pyspark.sql.pandas.types import to_arrow_schema
@@ -64,7 +65,7 @@ def utc(spark: SparkSession) -> SparkSession:
     return spark
 
 
-def ours(text: str, options: dict[str, str]) -> list[tuple]:
+def ours(text: str, options: dict[str, str], schema: str = SCHEMA) -> list[tuple]:
     """Return the rows that the format reads."""
     given = {"path": "/in", "cloudFiles.format": "csv", "cloudFiles.schemaLocation": ""}
     source_format = parse_options(given | options).format
@@ -72,27 +73,29 @@ def ours(text: str, options: dict[str, str]) -> list[tuple]:
     part = FileRange(
         "/in/a", len(content), moment, io.BytesIO(content), 0, len(content)
     )
-    schema = to_arrow_schema(StructType.fromDDL(SCHEMA), timezone="UTC")
+    columns = to_arrow_schema(StructType.fromDDL(schema), timezone="UTC")
     return [
         tuple(_plain(value) for value in row.values())
-        for block in source_format.parse(part, schema)
+        for block in source_format.parse(part, columns)
         for row in block.columns.to_pylist()
     ]
 
 
-def sparks(spark: SparkSession, text: str, options: dict[str, str]) -> list[tuple]:
+def sparks(
+    spark: SparkSession, text: str, options: dict[str, str], schema: str = SCHEMA
+) -> list[tuple]:
     """Return the rows that Spark's reader reads."""
     with TemporaryDirectory() as folder:
         path = Path(folder, "a.csv")
         path.write_bytes(text.encode())
-        read = spark.read.schema(SCHEMA).options(**options).csv(str(path))
+        read = spark.read.schema(schema).options(**options).csv(str(path))
         found = known_years(read).toArrow().to_pylist()
     return [tuple(_plain(value) for value in row.values()) for row in found]
 
 
 def known_years(rows: DataFrame) -> DataFrame:
     """Return rows without the years that Python does not have, which are rescued."""
-    for name in ("day", "t", "n"):
+    for name in {"day", "t", "n"} & set(rows.columns):
         known = f"case when year({name}) between 1 and 9999 then {name} end"
         rows = rows.withColumn(name, expr(known))
     return rows
@@ -136,6 +139,58 @@ def test_documents_are_those_of_sparks_reader(
     options = {**options, "multiLine": "true"}
 
     assert ours(content, options) == sparks(utc, content, options)
+
+
+@given(
+    st.lists(st.text('""",, ab\\', min_size=1, max_size=12), max_size=60),
+    st.sampled_from(
+        [
+            "STOP_AT_CLOSING_QUOTE",
+            "BACK_TO_DELIMITER",
+            "skip_value",
+            "STOP_AT_DELIMITER",
+        ]
+    ),
+    st.sampled_from(['"', "\\"]),
+    st.booleans(),
+)
+@settings(
+    max_examples=12,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+def test_odd_quotes_are_read_as_by_sparks_reader(
+    utc: SparkSession, lines: list[str], handling: str, escape: str, trims: bool
+) -> None:
+    """Whatever is to become of a cell in which more follows a closing quote."""
+    content = "\n".join(line for line in lines if '"\\' not in line)
+    options = {
+        "unescapedQuoteHandling": handling,
+        "escape": escape,
+        "ignoreLeadingWhiteSpace": str(trims),
+    }
+    schema = "a string, b string, c string, d string"
+
+    assert ours(content, options, schema) == sparks(utc, content, options, schema)
+
+
+def test_odd_quotes_may_be_an_error(spark: SparkSession, tmp_path: Path) -> None:
+    """Then Spark's query fails, and here the file is named, or left out."""
+    landing = tmp_path / "landing"
+    landing.mkdir()
+    (landing / "a.csv").write_text('"1"x,2\n')
+    (landing / "b.csv").write_text('"1",x"2"\n')
+    options = {"unescapedQuoteHandling": "RAISE_ERROR"}
+
+    with pytest.raises(Exception, match="TextParsingException"):
+        sparks(spark, '"1"x,2\n', options, "a string, b string")
+    with pytest.raises(
+        StreamingQueryException, match=r"a\.csv.*unescapedQuoteHandling"
+    ):
+        stream(spark, tmp_path, "a string, b string", **options)
+    options["sluice.badFiles"] = "quarantine"
+    rows = stream(spark, tmp_path, "a string, b string", **options).collect()
+    assert list(map(tuple, rows)) == [("1", 'x"2"')]
 
 
 def stream(spark: SparkSession, root: Path, schema: str | None = None, **options: str):

@@ -44,8 +44,33 @@ def test_whole_records(stream: Stream) -> None:
     assert [row[1:3] for row in rows if row[3]] == [(1, None)]
 
 
+def test_whole_records_of_csv(spark: SparkSession, tmp_path: Path) -> None:
+    """As Spark's reader has them, which forgets at each file what others held."""
+    cells = ["1", "-0", "+5", "00012", "2.50", ".5", "1e3", "9" * 20, "9" * 39, "1e400"]
+    cells += ["TRUE", "false", "x y", '"a, ""b"""', "", '""', " 3", "NaN", "1,5", "é"]
+    stream = Stream(spark, tmp_path)
+    stream.landing.mkdir()
+    for number, cell in enumerate(cells):
+        text = f"n,a b,c\n{number},{cell},x\n" if cell != "1,5" else "n\n99\n"
+        stream.landing.joinpath(f"{number}.csv").write_text(text)
+    given = {"singleVariantColumn": "v", "escape": '"', "header": "true"}
+    whole = spark.readStream.format("cloudFiles").options(**given)
+    for name, value in {"format": "csv", "schemaLocation": tmp_path / "s"}.items():
+        whole = whole.option(full_name(name), str(value))
+    stream.start(whole.load(str(stream.landing))).awaitTermination()
+    table = spark.read.format("delta").load(str(stream.root / "table"))
+    own = spark.read.options(**given).csv(str(stream.landing))
+
+    assert table.dtypes == [("v", "variant"), ("_rescued_data", "string")]
+    found, expected = (
+        sorted(row[0] for row in rows.selectExpr("to_json(v)").collect())
+        for rows in (table, own)
+    )
+    assert found == expected
+
+
 def test_column_of_a_schema(stream: Stream) -> None:
-    """Beside columns of other types; csv has none."""
+    """Beside columns of other types, which csv has not."""
     rows = stream.run("id int, v variant, _rescued_data string", partitionColumns="")
 
     assert {row.id: row.v and row.v.toPython() for row in rows if row.id} == {

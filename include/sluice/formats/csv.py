@@ -28,9 +28,12 @@ from sluice.formats.csv_blocks import (
 from sluice.formats.csv_columns import Layout, fill_columns, header_names
 from sluice.formats.csv_infer import infer_columns, merge_types, type_of_cells
 from sluice.formats.csv_options import OPTIONS
-from sluice.formats.csv_tokens import Cells, Dialect
+from sluice.formats.csv_tokens import Cells, Dialect, OddQuotes
 from sluice.formats.csv_values import can_hold, convert
+from sluice.formats.csv_variants import fill_variants
 from sluice.formats.encodings import UTF8, is_wide, to_utf8
+from sluice.formats.json_columns import require_whole
+from sluice.formats.json_variants import VARIANT, is_variant
 from sluice.formats.moments import Formats
 from sluice.formats.names import recased
 from sluice.formats.returned import as_cell
@@ -40,6 +43,7 @@ from sluice.formats.streams import (
     read_content,
     read_line,
 )
+from sluice.values import invalid_value_error
 
 _SPACE = bytes(range(33))
 
@@ -70,6 +74,7 @@ class CsvFormat(Format):
     name = "csv"
     options = OPTIONS
     has_malformed = True
+    holds_variants = True
     when_inferred = {"header": "true"}  # noqa: RUF012 - of the class, never changed
 
     header: bool = False
@@ -84,13 +89,28 @@ class CsvFormat(Format):
     skip_rows: int = 0
     trims_start: bool = False
     trims_end: bool = False
+    odd_quotes: OddQuotes = OddQuotes.STOP_AT_DELIMITER
     date_format: str | None = None
     timestamp_format: str | None = None
     timestamp_ntz_format: str | None = None
     max_columns: int = 20480
+    variant_column: str | None = None
     max_content_bytes: int = DEFAULT_CONTENT_BYTES
     case_sensitive: bool = True
     rounds: bool = True
+
+    def __post_init__(self) -> None:
+        """Refuse options that contradict each other.
+
+        Raises:
+            UsageError: cells are cut back that may hold the ends of records.
+        """
+        if self.multi_line and self.odd_quotes is OddQuotes.BACK_TO_DELIMITER:
+            raise invalid_value_error(
+                "option 'unescapedQuoteHandling'",
+                self.odd_quotes,
+                "another value, as 'multiLine' is true",
+            )
 
     @property
     def split(self) -> Split:
@@ -108,21 +128,26 @@ class CsvFormat(Format):
             multi_line=self.multi_line,
             trims_start=self.trims_start,
             trims_end=self.trims_end,
+            odd_quotes=self.odd_quotes,
         )
 
     def require_columns(self, columns: pa.Schema) -> None:
         """Refuse columns of types that no cell can have.
 
         Raises:
-            UsageError: there is such a column.
+            UsageError: there is such a column, or one beside that of whole records.
         """
+        if self.variant_column is not None:
+            require_whole(columns, self.variant_column)
+            return
         for column in columns:
             if not can_hold(column.type):
+                kind = "variant" if is_variant(column.type) else str(column.type)
                 raise UsageError(
                     Condition.SCHEMA_UNSUPPORTED,
-                    f"cloudFiles: column {column.name!r} of type {column.type} cannot "
-                    "be read from CSV; declare it as a string and convert it later",
-                    {"column": column.name, "type": str(column.type)},
+                    f"cloudFiles: column {column.name!r} of type {kind} cannot be read "
+                    "from CSV; declare it as a string and convert it later",
+                    {"column": column.name, "type": kind},
                 )
 
     @property
@@ -132,6 +157,8 @@ class CsvFormat(Format):
 
     def infer(self, paths: Sequence[str], *, max_bytes: int, typed: bool) -> pa.Schema:
         """Return the columns of the sample's files, in the order of their headers."""
+        if self.variant_column is not None:
+            return pa.schema([(self.variant_column, VARIANT)])
         samples = (
             self._sample(head, cut=len(head) >= max_bytes)
             for head in read_heads(paths, max_bytes, is_utf8=self.is_utf8)
@@ -171,9 +198,15 @@ class CsvFormat(Format):
         """Yield the records whose lines begin in ``[start, end)``, or of a document."""
         names, blocks = self._open(part.stream, part.start, part.end)
         layout = self._layout(self._named(names, columns))
-        for block in blocks:
-            if block:
-                yield fill_columns(block, columns, layout, rescues=part.rescues)
+        for block in filter(None, blocks):
+            yield self._fill(block, columns, layout, rescues=part.rescues)
+
+    def _fill(
+        self, block: bytes, columns: pa.Schema, layout: Layout, *, rescues: bool
+    ) -> ParsedBlock:
+        if self.variant_column is not None:
+            return fill_variants(block, self.variant_column, layout)
+        return fill_columns(block, columns, layout, rescues=rescues)
 
     @property
     def reads_together(self) -> bool:
@@ -192,11 +225,13 @@ class CsvFormat(Format):
             block, found = self._plain_files([lines for _, lines in group])
             counts += found
             if block:
-                parsed.append(fill_columns(block, columns, layout, rescues=rescues))
+                parsed.append(self._fill(block, columns, layout, rescues=rescues))
         return parsed, counts
 
     def _named(self, names: list[str] | None, columns: pa.Schema) -> list[str]:
         """Return what the cells of a file are called, by its header if it has one."""
+        if self.variant_column is not None:
+            return names or []
         if names is None or self.case_sensitive:
             return columns.names if names is None else names
         return recased(names, columns.names)

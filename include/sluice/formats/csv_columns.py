@@ -19,7 +19,7 @@ from sluice.formats.moments import Formats
 
 _FITS = Record({}, {})
 # By row, the texts of cells that no column has, by name.
-_Rescued = defaultdict[int, dict[str, str]]
+Rescued = defaultdict[int, dict[str, str]]
 
 
 @dataclass(frozen=True)
@@ -85,14 +85,14 @@ def fill_columns(
     rows = read_rows(
         block, layout.dialect, width, wanted=wanted, limit=layout.max_columns
     )
-    rescued: _Rescued = defaultdict(dict)
+    rescued: Rescued = defaultdict(dict)
     arrays = []
     for column in columns:
         cells = rows.columns.get(places.get(column.name, -1))
         if cells is None:
             arrays.append(pa.nulls(rows.num_rows, column.type))
             continue
-        texts = _texts(cells, layout, column.name, rescued)
+        texts = cell_texts(cells, layout, column.name, rescued)
         values, misfits = convert(
             texts, column.type, layout.formats, rounds=layout.rounds
         )
@@ -107,7 +107,8 @@ def fill_columns(
     texts = written_lines(block, layout.dialect, {*rescued, *rows.corrupt})
     if not texts and columns.names:
         return ParsedBlock(table, None)
-    return ParsedBlock(table, _records(rows, rescued, new, texts))
+    records = to_records(rows.num_rows, rescued, rows.corrupt, new, texts)
+    return ParsedBlock(table, records)
 
 
 def text_columns(block: bytes, layout: Layout) -> dict[str, pa.Array]:
@@ -116,7 +117,7 @@ def text_columns(block: bytes, layout: Layout) -> dict[str, pa.Array]:
     limit = layout.max_columns
     rows = read_rows(block, layout.dialect, width, wanted=range(limit), limit=limit)
     found = {
-        layout.name_of(number): _texts(cells, layout, "", defaultdict(dict))
+        layout.name_of(number): cell_texts(cells, layout, "", defaultdict(dict))
         for number, cells in rows.columns.items()
     }
     most = rows.width + max(map(len, rows.surplus.values()), default=0)
@@ -125,7 +126,9 @@ def text_columns(block: bytes, layout: Layout) -> dict[str, pa.Array]:
     return found
 
 
-def _texts(cells: pa.Array, layout: Layout, name: str, rescued: _Rescued) -> pa.Array:
+def cell_texts(
+    cells: pa.Array, layout: Layout, name: str, rescued: Rescued
+) -> pa.Array:
     """Return cells as text; one that is not UTF-8 is null, and rescued as it shows."""
     try:
         texts = cells.cast(pa.string())
@@ -139,7 +142,7 @@ def _texts(cells: pa.Array, layout: Layout, name: str, rescued: _Rescued) -> pa.
     return texts
 
 
-def _valid_texts(cells: pa.Array, name: str, rescued: _Rescued) -> pa.Array:
+def _valid_texts(cells: pa.Array, name: str, rescued: Rescued) -> pa.Array:
     texts: list[str | None] = []
     for row, cell in enumerate(cells.to_pylist()):
         try:
@@ -151,13 +154,13 @@ def _valid_texts(cells: pa.Array, name: str, rescued: _Rescued) -> pa.Array:
 
 
 def _rescue_unknown(
-    rows: Rows, known: set[int], layout: Layout, rescued: _Rescued
+    rows: Rows, known: set[int], layout: Layout, rescued: Rescued
 ) -> None:
     for number, cells in rows.columns.items():
         if number in known:
             continue
         name = layout.name_of(number)
-        texts = _texts(cells, layout, name, rescued)
+        texts = cell_texts(cells, layout, name, rescued)
         for row, text in enumerate(texts.to_pylist()):
             if text is not None:
                 rescued[row][name] = text
@@ -167,9 +170,10 @@ def _rescue_unknown(
                 rescued[row][layout.name_of(number)] = text
 
 
-def _records(
-    rows: Rows,
+def to_records(
+    count: int,
     rescued: Mapping[int, Mapping[str, str]],
+    corrupt: Mapping[int, str],
     new: set[str],
     lines: Mapping[int, bytes],
 ) -> list[Record]:
@@ -178,13 +182,13 @@ def _records(
     Of what was rescued the names of a header can be ``new``. Cells behind the last of
     them belong to no field: they are a row that is too long.
     """
-    records = [_FITS] * rows.num_rows
+    records = [_FITS] * count
     for row, texts in rescued.items():
         raw = {
             name: msgspec.Raw(msgspec.json.encode(text)) for name, text in texts.items()
         }
         fresh = tuple(name for name in texts if name in new)
         records[row] = Record({}, raw, fresh, text=lines[row])
-    for row, text in rows.corrupt.items():
+    for row, text in corrupt.items():
         records[row] = Record({}, {}, corrupt=text, text=lines[row])
     return records

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from sluice.formats.csv_tokens import NO_CHARACTER
+from sluice.formats.csv_tokens import NO_CHARACTER, OddQuotes
 from sluice.formats.encodings import ENCODING
 from sluice.formats.moments import TIME_FORMATS
 from sluice.formats.names import CASE
 from sluice.formats.streams import CONTENT_LIMIT
-from sluice.values import Option, parse_count, parse_flag
+from sluice.values import Option, parse_count, parse_flag, word_of
 
 _ESCAPED = {r"\t": "\t", r"\\": "\\", r"\"": '"', r"\'": "'", r"\b": "\b", r"\f": "\f"}
 _LAST_ASCII = "\x7f"
@@ -162,9 +162,14 @@ OPTIONS = (
     Option(
         name="unescapedQuoteHandling",
         default="STOP_AT_DELIMITER",
-        meaning="what becomes of a cell with quotes in odd places",
-        instead="write quotes within quotes with `escape`",
-        only="stop_at_delimiter",
+        meaning="what becomes of a cell in which more follows a quote that seems to "
+        "close it. `STOP_AT_DELIMITER`: it is text to the next separator, quotes too; "
+        "`STOP_AT_CLOSING_QUOTE`: it goes on to a quote that a separator follows; "
+        "`BACK_TO_DELIMITER`: separators before that quote end cells after all, not "
+        "with `multiLine`; `SKIP_VALUE`: it is null; `RAISE_ERROR`: its file is bad, "
+        "whatever `mode` says, where Spark's query fails",
+        parse=word_of(OddQuotes),
+        field="odd_quotes",
     ),
     Option(
         name="charToEscapeQuoteEscaping",
@@ -209,8 +214,11 @@ OPTIONS = (
     ),
     Option(
         name="singleVariantColumn",
-        meaning="a record is one variant",
-        instead="make the variant in the query, by `parse_json(to_json(struct(*)))`",
-        only="",
+        meaning="the name of the one column: a variant, an object with a field for "
+        "each cell, called as its column would be. A cell is a number where a decimal "
+        "of 38 digits holds it, true or false, or text, whatever other rows hold; "
+        "dates and times are text. With a header the cells behind it are rescued",
+        parse=str.strip,
+        field="variant_column",
     ),
 )

@@ -9,10 +9,30 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cached_property
 
-_LINE_ENDS = "\r\n"
+from sluice.formats.streams import BadFileError
+
 NO_CHARACTER = "\0"
+_SHOWN_CHARACTERS = 80
+
+
+class OddQuotes(StrEnum):
+    """What becomes of a cell in which more follows a quote that seems to close it.
+
+    - ``STOP_AT_DELIMITER``: all of it, quotes too, is text up to the next separator;
+    - ``STOP_AT_CLOSING_QUOTE``: it ends at a quote that a separator follows;
+    - ``BACK_TO_DELIMITER``: separators before that quote end cells after all;
+    - ``SKIP_VALUE``: it is null;
+    - ``RAISE_ERROR``: its file is bad.
+    """
+
+    STOP_AT_DELIMITER = "STOP_AT_DELIMITER"
+    STOP_AT_CLOSING_QUOTE = "STOP_AT_CLOSING_QUOTE"
+    BACK_TO_DELIMITER = "BACK_TO_DELIMITER"
+    SKIP_VALUE = "SKIP_VALUE"
+    RAISE_ERROR = "RAISE_ERROR"
 
 
 @dataclass(frozen=True)
@@ -28,6 +48,7 @@ class Dialect:
     multi_line: bool = False
     trims_start: bool = False
     trims_end: bool = False
+    odd_quotes: OddQuotes = OddQuotes.STOP_AT_DELIMITER
 
     @cached_property
     def cell_end(self) -> re.Pattern[str]:
@@ -40,10 +61,34 @@ class Dialect:
         """What means something in quotes."""
         return re.compile(f"[{re.escape(self.quote)}{re.escape(self.escape)}]")
 
+    @cached_property
+    def marks(self) -> frozenset[str]:
+        """What means something in quotes, as characters."""
+        return frozenset((self.quote, self.escape))
+
     @property
     def escape_of_escape(self) -> str:
         """What makes an escape a plain character."""
         return NO_CHARACTER if self.quote == self.escape else self.escape
+
+    def ends_cell(self, text: str, position: int) -> bool:
+        """Return True if a cell ends at a position of a text."""
+        return position >= len(text) or self.cell_end.match(text, position) is not None
+
+    def skip_space(self, text: str, start: int) -> int:
+        """Return where the space of a cell ends that begins at ``start``."""
+        while start < len(text) and text[start] <= " ":
+            if self.ends_cell(text, start):
+                break
+            start += 1
+        return start
+
+    def rest_of_cell(self, text: str, start: int) -> tuple[str, int]:
+        """Return what is left of a cell, whatever it holds, and where it ends."""
+        found = self.cell_end.search(text, start)
+        end = found.start() if found else len(text)
+        value = text[start:end]
+        return _trim_end(value) if self.trims_end else value, end
 
 
 class Cells:
@@ -58,89 +103,119 @@ class Cells:
         self._dialect = dialect
 
     def __iter__(self) -> Iterator[str | None]:
-        """Yield the cells; then ``position`` is behind the end of the record."""
+        """Yield the cells; then ``position`` is behind the end of the record.
+
+        Raises:
+            BadFileError: quotes are in odd places, where the dialect allows none.
+        """
         dialect, text = self._dialect, self._text
         while True:
             start = self.position
             if dialect.trims_start:
-                start = self._skip_space(start)
+                start = dialect.skip_space(text, start)
             if text.startswith(dialect.quote, start) and dialect.quote != NO_CHARACTER:
-                yield self._quoted(start)
+                quoted = _Quoted(text, dialect, start)
+                yield from quoted.cells()
+                self.position = quoted.at
             else:
-                yield self._plain(start)
+                value, self.position = dialect.rest_of_cell(text, start)
+                yield value or None
             if not text.startswith(dialect.separator, self.position):
                 break
             self.position += len(dialect.separator)
         end = self.position
         self.position += 2 if text.startswith("\r\n", end) else 1
 
-    def _skip_space(self, start: int) -> int:
-        while (
-            start < len(self._text)
-            and self._text[start] <= " "
-            and not self._ends_cell(start)
-        ):
-            start += 1
-        return start
 
-    def _ends_cell(self, position: int) -> bool:
-        return (
-            position >= len(self._text)
-            or self._dialect.cell_end.match(self._text, position) is not None
-        )
+class _Quoted:
+    """A cell of ``text`` that begins with a quote, read up to ``at``."""
 
-    def _plain(self, start: int) -> str | None:
-        return self._to_end(start) or None
+    def __init__(self, text: str, dialect: Dialect, start: int) -> None:
+        self.at = start + 1
+        self._start = start
+        self._text = text
+        self._dialect = dialect
+        self._value: list[str] = []
+        self._before = NO_CHARACTER
+        self._reopened = False
 
-    def _to_end(self, start: int) -> str:
-        """Return what is left of a cell, whatever it holds, and go to its end."""
-        found = self._dialect.cell_end.search(self._text, start)
-        self.position = found.start() if found else len(self._text)
-        value = self._text[start : self.position]
-        return _trim_end(value) if self._dialect.trims_end else value
-
-    def _quoted(self, start: int) -> str:
-        """Return a cell that begins with a quote.
-
-        What follows a closing quote, and is no space, makes all of it plain text.
-        """
+    def cells(self) -> Iterator[str | None]:
+        """Yield the cell, several where it is cut back; then ``at`` is its end."""
         text, dialect = self._text, self._dialect
-        quote, escape = dialect.quote, dialect.escape
-        value: list[str] = []
-        before, at = NO_CHARACTER, start + 1
-        while at < len(text):
-            if before == quote and (text[at] <= " " or self._ends_cell(at)):
-                return self._closed(value, at)
-            if text[at] in {quote, escape}:
-                if before == quote != escape and text[at] == escape:
-                    return self._spoiled(value, at)
-                added, before = _meaning(before, text[at], dialect)
-                value.append(added)
-                at += 1
-                continue
-            if before == quote:
-                return self._spoiled(value, at)
-            if before == escape != NO_CHARACTER:
-                value.append(escape)
-            found = dialect.special.search(text, at)
-            end = found.start() if found else len(text)
-            value.append(text[at:end])
-            before, at = text[end : end + 1], end + 1
-        self.position = len(text)
-        return "".join(value) if len(text) > start + 1 else quote
+        while self.at < len(text):
+            if self._before == dialect.quote:
+                end = dialect.skip_space(text, self.at)
+                if dialect.ends_cell(text, end):
+                    self.at = end
+                    break
+                if end > self.at or text[end] != dialect.quote:
+                    if not self._goes_on(end):
+                        yield self._give_up(end)
+                        return
+                    yield from self._reopen(end)
+                    continue
+            if self._take() and self._reopened and dialect.ends_cell(text, self.at):
+                break
+        self.at = min(self.at, len(text))
+        alone = self._start + 1 == len(text)
+        yield dialect.quote if alone else "".join(self._value)
 
-    def _closed(self, value: list[str], at: int) -> str:
-        """Pass over space behind a closing quote, unless more of the cell follows."""
-        end = self._skip_space(at)
-        if not self._ends_cell(end):
-            return self._spoiled(value, at)
-        self.position = end
-        return "".join(value)
+    def _take(self) -> bool:
+        """Take a quote or an escape, or text before it; return True if not text."""
+        text, dialect, at = self._text, self._dialect, self.at
+        if text[at] in dialect.marks:
+            added, self._before = _meaning(self._before, text[at], dialect)
+            self._value.append(added)
+            self.at += 1
+            return True
+        if self._before == dialect.escape != NO_CHARACTER:
+            self._value.append(dialect.escape)
+        found = dialect.special.search(text, at)
+        end = found.start() if found else len(text)
+        self._value.append(text[at:end])
+        self._before, self.at = text[end : end + 1], end + 1
+        return False
 
-    def _spoiled(self, value: list[str], at: int) -> str:
-        """Return a cell whose quotes turned out to be no quotes."""
-        quote = self._dialect.quote
-        return f"{quote}{''.join(value)}{quote}{self._to_end(at)}"
+    def _goes_on(self, behind_space: int) -> bool:
+        rule = self._dialect.odd_quotes
+        back = rule is OddQuotes.BACK_TO_DELIMITER and behind_space == self.at
+        return back or rule is OddQuotes.STOP_AT_CLOSING_QUOTE
+
+    def _reopen(self, behind_space: int) -> Iterator[str]:
+        """Go on within quotes; yield what are cells of their own after all."""
+        text, dialect = self._text, self._dialect
+        after = text[behind_space]
+        if dialect.odd_quotes is OddQuotes.BACK_TO_DELIMITER:
+            *cells, last = dialect.cell_end.split("".join(self._value))
+            yield from cells
+            self._value, self._before = [last, after], NO_CHARACTER
+        else:
+            self._value += [dialect.quote, text[self.at : behind_space]]
+            if behind_space == self.at or after not in dialect.marks:
+                self._value.append(after)
+            self._before = after
+        self._reopened |= behind_space == self.at
+        self.at = behind_space + 1
+
+    def _give_up(self, behind_space: int) -> str | None:
+        """Go to the end of a cell whose quotes turned out to be none; return it."""
+        text, dialect = self._text, self._dialect
+        rest, end = dialect.rest_of_cell(text, self.at)
+        if dialect.odd_quotes is OddQuotes.RAISE_ERROR:
+            shown = text[self._start : end][:_SHOWN_CHARACTERS]
+            raise BadFileError(
+                f"a quote within quotes is not escaped: {shown!r}; escape it, or set "
+                "option 'unescapedQuoteHandling' to another value"
+            )
+        if dialect.odd_quotes is OddQuotes.SKIP_VALUE:
+            self.at = end
+            return None
+        first, second = text[behind_space], text[behind_space + 1 : behind_space + 2]
+        plain = behind_space > self.at and not self._reopened
+        if plain and end == len(text) and first != dialect.quote == second:
+            rest += second  # as Spark's parser has it
+        self.at = end
+        return f"{dialect.quote}{''.join(self._value)}{dialect.quote}{rest}"
 
 
 def _meaning(before: str, special: str, dialect: Dialect) -> tuple[str, str]:

@@ -29,7 +29,7 @@ def require_few(
             f"columns, more than the {options.max_columns:,} of option "
             "'sluice.maxInferredColumns'; raise it if they are meant, give the schema, "
             "or keep them out of the schema: cloudFiles.schemaEvolutionMode 'rescue', "
-            "or in json a hint such as 'attributes VARIANT' or singleVariantColumn",
+            "or singleVariantColumn, or in json a hint such as 'attributes VARIANT'",
             {"path": path, "columns": count, "most": options.max_columns},
         )
 

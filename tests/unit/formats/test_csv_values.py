@@ -172,7 +172,7 @@ def test_patterns_of_dates_and_times(
         ("skipRows", "-1"),
         ("maxColumns", "0"),
         ("header", "yes"),
-        ("unescapedQuoteHandling", "RAISE_ERROR"),
+        ("unescapedQuoteHandling", "STOP"),
         ("locale", "de-DE"),
         ("nanValue", "-"),
     ],
