@@ -118,7 +118,7 @@ def test_object_that_changes_after_the_proof_is_not_touched(stream: Stream) -> N
     """It is compared again in the moment before it goes."""
     file = stream.first()
     storage.put(stream.bucket, "landing/sub/a.json", b"[]\n")
-    removal = removal_for(file.path, stream.ledger.ledger_id)
+    removal = removal_for(f"{stream.bucket}/landing", stream.ledger.ledger_id)
     assert not removal.take(file)
     removal.finish(file)
     assert stream.keys("landing") == ["b.json", "sub/a.json"]
@@ -127,8 +127,8 @@ def test_object_that_changes_after_the_proof_is_not_touched(stream: Stream) -> N
 def test_move_that_was_cut_off_after_the_copy_is_finished(stream: Stream) -> None:
     """The copy is recognised by its content, and no second one is made."""
     file = stream.first()
-    removal = removal_for(file.path, stream.ledger.ledger_id)
-    removal.keep(file, f"{stream.bucket}/archive/sub/a.json")
+    removal = removal_for(f"{stream.bucket}/landing", stream.ledger.ledger_id)
+    removal.keep(file, f"{stream.bucket}/archive")
     assert stream.keys("landing") == ["b.json", "sub/a.json"]
     assert dict(stream.clean().counts) == {"cleaned": 1}
     assert stream.keys("landing") == ["b.json"]

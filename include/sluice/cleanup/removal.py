@@ -2,18 +2,16 @@
 
 On a disk the file is first renamed to a hidden name beside it and compared with the
 ledger there, where no other can replace it: a version that came just before goes back
-to its name. A bucket has no rename; there the object is compared just
-before it is removed.
+to its name. Its folder is held open meanwhile, and links are not followed. A bucket has
+no rename; there the object is compared just before it is removed.
 """
 
 from __future__ import annotations
 
-import errno
-import filecmp
 import os
-import shutil
+from contextlib import AbstractContextManager, suppress
 from functools import lru_cache
-from pathlib import Path
+from stat import S_ISREG
 from typing import Protocol
 
 import obstore
@@ -21,12 +19,16 @@ from obstore.exceptions import AlreadyExistsError
 from obstore.store import ObjectStore, from_url
 
 from sluice import storage
+from sluice.cleanup.copies import link_or_copy
+from sluice.cleanup.folders import LinkedError, is_link, opened
 from sluice.ledger.verify import what_changed
 from sluice.model import LedgerFile
-from sluice.paths import is_local
+from sluice.paths import is_local, join
+from sluice.storage import FileStatus, modified_at
 
-# What link(2) fails with where the other side is another file system, or has no links.
-_NO_LINK = {errno.EXDEV, errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK}
+
+class UnsafeNameError(OSError):
+    """A name that would lead out of the archive."""
 
 
 class Removal(Protocol):
@@ -36,12 +38,16 @@ class Removal(Protocol):
         """Return True if a kill left ``file`` between the steps."""
 
     def take(self, file: LedgerFile) -> bool:
-        """Make sure of the very version of ``file``; False where it is not there."""
+        """Make sure of the very version of ``file``; False where it is not there.
 
-    def keep(self, file: LedgerFile, destination: str) -> str:
-        """Put what was taken at ``destination`` or near it, and return where.
+        Raises:
+            LinkedError: the file, or a folder on the way to it, is a link.
+        """
 
-        What is there already is never overwritten.
+    def keep(self, file: LedgerFile, archive: str) -> str:
+        """Put what was taken below ``archive`` as it was below its root; return where.
+
+        What is there already is never overwritten, and no link there is followed.
         """
 
     def give_back(self, file: LedgerFile) -> None:
@@ -55,77 +61,99 @@ class Removal(Protocol):
         """Remove what was taken from the landing folder for good."""
 
 
-def removal_for(path: str, ledger_id: str) -> Removal:
-    """Return the steps for the storage of ``path``."""
-    return _DiskRemoval(ledger_id) if is_local(path) else _BucketRemoval(ledger_id)
-
-
-def linked_part(path: str, root: str) -> str | None:
-    """Return the first link on the way from ``root`` to ``path``, None without one.
-
-    ``root`` itself may be one: its pipeline names it. A bucket has no links.
-    """
-    if not is_local(path):
-        return None
-    way = [Path(path), *Path(path).parents]
-    below = way[: way.index(Path(root))] if Path(root) in way else way[:1]
-    return next((str(part) for part in reversed(below) if part.is_symlink()), None)
+def removal_for(root: str, ledger_id: str) -> Removal:
+    """Return the steps for files below ``root``, which a pipeline names."""
+    mark = ledger_id[:8]
+    return _DiskRemoval(root, mark) if is_local(root) else _BucketRemoval(root, mark)
 
 
 class _DiskRemoval:
-    def __init__(self, ledger_id: str) -> None:
-        self._mark = ledger_id[:8]
+    """Every step holds the folder open, so that what is put in its place is safe."""
+
+    def __init__(self, root: str, mark: str) -> None:
+        self._root = root
+        self._mark = mark
 
     def is_taken(self, file: LedgerFile) -> bool:
-        return self._held(file).exists()
+        try:
+            with self._folder(file) as folder:
+                return _exists(folder, self._held(file))
+        except (FileNotFoundError, NotADirectoryError, LinkedError):
+            return False
 
     def take(self, file: LedgerFile) -> bool:
-        held = self._held(file)
         try:
-            if not held.exists():
-                Path(file.path).rename(held)
+            with self._folder(file) as folder:
+                return self._take(file, folder)
         except FileNotFoundError:
             return False
-        found = storage.status(str(held))
-        if found is not None and what_changed(file, found) is None:
+
+    def _take(self, file: LedgerFile, folder: int) -> bool:
+        held, name = self._held(file), _name(file.path)
+        if not _exists(folder, held):
+            if is_link(folder, name):
+                raise LinkedError(file.path)
+            os.rename(name, held, src_dir_fd=folder, dst_dir_fd=folder)
+        found = os.stat(held, dir_fd=folder, follow_symlinks=False)
+        status = FileStatus(found.st_size, modified_at(found.st_mtime_ns))
+        if S_ISREG(found.st_mode) and what_changed(file, status) is None:
             return True
-        self.give_back(file)
+        self._give_back(file, folder)
         return False
 
-    def keep(self, file: LedgerFile, destination: str) -> str:
-        held = self._held(file)
-        Path(destination).parent.mkdir(parents=True, exist_ok=True)
-        for place in (Path(destination), self._second_choice(file, destination)):
-            if _link_or_copy(held, place):
-                return str(place)
-        message = f"{destination!r} is taken by another file, and so is its second name"
-        raise FileExistsError(message)
+    def keep(self, file: LedgerFile, archive: str) -> str:
+        below, mark = _below(file.path, self._root), self._mark
+        *folders, name = below
+        with (
+            self._folder(file) as source,
+            opened(archive, folders, make=True) as folder,
+        ):
+            for choice in (name, _second_name(name, mark, file.seq)):
+                if link_or_copy(source, self._held(file), folder, choice):
+                    return join(archive, *folders, choice)
+        raise _both_taken(join(archive, *below), "file")
 
     def give_back(self, file: LedgerFile) -> None:
+        with self._folder(file) as folder:
+            self._give_back(file, folder)
+
+    def _give_back(self, file: LedgerFile, folder: int) -> None:
         held = self._held(file)
         try:
-            Path(file.path).hardlink_to(held)
+            os.link(
+                held,
+                _name(file.path),
+                src_dir_fd=folder,
+                dst_dir_fd=folder,
+                follow_symlinks=False,
+            )
         except FileExistsError:
+            kept = f"{file.path.rpartition('/')[0]}/{held}"
             message = (
                 f"two newer files came under the name {file.path!r} while it was "
-                f"cleaned; the first of them is kept as {str(held)!r}"
+                f"cleaned; the first of them is kept as {kept!r}"
             )
             raise FileExistsError(message) from None
-        held.unlink()
+        os.unlink(held, dir_fd=folder)
 
     def finish(self, file: LedgerFile) -> None:
-        self._held(file).unlink(missing_ok=True)
+        with suppress(FileNotFoundError), self._folder(file) as folder:
+            os.unlink(self._held(file), dir_fd=folder)
 
-    def _held(self, file: LedgerFile) -> Path:
-        return Path(file.path).parent / f".sluice-{self._mark}-{file.seq}"
+    def _folder(self, file: LedgerFile) -> AbstractContextManager[int]:
+        """Hold the folder of ``file`` open; a root may also be the file itself."""
+        if file.path == self._root:
+            return opened(file.path.rpartition("/")[0] or "/", ())
+        return opened(self._root, _below(file.path, self._root)[:-1])
 
-    def _second_choice(self, file: LedgerFile, destination: str) -> Path:
-        return Path(_second_name(destination, self._mark, file.seq))
+    def _held(self, file: LedgerFile) -> str:
+        return f".sluice-{self._mark}-{file.seq}"
 
 
 class _BucketRemoval:
-    def __init__(self, ledger_id: str) -> None:
-        self._mark = ledger_id[:8]
+    def __init__(self, root: str, mark: str) -> None:
+        self._root = root
+        self._mark = mark
 
     def is_taken(self, _file: LedgerFile) -> bool:
         return False  # until it is removed it lies where it landed
@@ -134,12 +162,13 @@ class _BucketRemoval:
         found = storage.status(file.path)
         return found is not None and what_changed(file, found) is None
 
-    def keep(self, file: LedgerFile, destination: str) -> str:
-        for place in (destination, _second_name(destination, self._mark, file.seq)):
+    def keep(self, file: LedgerFile, archive: str) -> str:
+        *folders, name = _below(file.path, self._root)
+        for choice in (name, _second_name(name, self._mark, file.seq)):
+            place = join(archive, *folders, choice)
             if self._copy(file, place):
                 return place
-        message = f"{destination!r} is taken by another object, as is its second name"
-        raise FileExistsError(message)
+        raise _both_taken(join(archive, *folders, name), "object")
 
     def give_back(self, file: LedgerFile) -> None:
         """Nothing was taken away."""
@@ -178,41 +207,41 @@ def _same_object(file: LedgerFile, place: str) -> bool:
     return storage.read_file(place) == storage.read_file(file.path)
 
 
-def _link_or_copy(source: Path, place: Path) -> bool:
-    """Put ``source`` at ``place``; False where that holds other content."""
+def _below(path: str, root: str) -> list[str]:
+    """Return the names that lead from ``root`` to ``path``, one at least.
+
+    Raises:
+        UnsafeNameError: they lead out of a folder that they are joined to.
+    """
+    names = path.removeprefix(root).strip("/").split("/") if path != root else []
+    names = names or [_name(path)]
+    if {"", ".", ".."}.intersection(names):
+        message = f"{path!r} has a name that means another folder below {root!r}"
+        raise UnsafeNameError(message)
+    return names
+
+
+def _name(path: str) -> str:
+    return path.rpartition("/")[2]
+
+
+def _exists(folder: int, name: str) -> bool:
     try:
-        place.hardlink_to(source)
-    except FileExistsError:
-        return place.samefile(source) or filecmp.cmp(source, place, shallow=False)
-    except OSError as error:
-        if error.errno not in _NO_LINK:
-            raise
-        return _copy(source, place)
+        os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
     return True
 
 
-def _copy(source: Path, place: Path) -> bool:
-    """Copy to a hidden name, compare, and only then give it the name."""
-    draft = place.with_name(f"{source.name}.part")
-    shutil.copy2(source, draft)
-    with draft.open("rb") as stream:
-        os.fsync(stream.fileno())
-    if not filecmp.cmp(source, draft, shallow=False):
-        message = f"the copy of {str(source)!r} to {str(place)!r} is not like it"
-        raise OSError(message)
-    try:
-        place.hardlink_to(draft)
-    except FileExistsError:
-        return filecmp.cmp(draft, place, shallow=False)
-    finally:
-        draft.unlink()
-    return True
+def _both_taken(place: str, kind: str) -> FileExistsError:
+    return FileExistsError(
+        f"{place!r} is taken by another {kind}, and so is its second name"
+    )
 
 
-def _second_name(destination: str, mark: str, seq: int) -> str:
-    folder, _, name = destination.rpartition("/")
+def _second_name(name: str, mark: str, seq: int) -> str:
     stem, dot, ending = name.partition(".")
-    return f"{folder}/{stem}.{mark}-{seq}{dot}{ending}"
+    return f"{stem}.{mark}-{seq}{dot}{ending}"
 
 
 def _split(location: str) -> tuple[str, str]:

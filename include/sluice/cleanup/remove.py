@@ -14,14 +14,14 @@ from datetime import UTC, datetime
 from obstore.exceptions import BaseError
 
 from sluice.cleanup.decide import Outcome, Stay
-from sluice.cleanup.removal import Removal, linked_part, removal_for
+from sluice.cleanup.folders import LinkedError
+from sluice.cleanup.removal import Removal, removal_for
 from sluice.cleanup.state import Begun
 from sluice.ledger.events import Archived, EventKind, LedgerEvent
 from sluice.ledger.ledger import Ledger
 from sluice.model import LedgerFile
 from sluice.options.clean import CleanMode
 from sluice.options.incremental import is_below
-from sluice.paths import join
 
 _Stays = dict[LedgerFile, Stay | None]
 _Kept = dict[LedgerFile, str | None]
@@ -51,33 +51,29 @@ class Remover:
         return stays | {file: self._finish(file) for file in kept}
 
     def _removal(self, file: LedgerFile) -> Removal:
-        return removal_for(file.path, self.ledger.ledger_id)
+        return removal_for(self._root(file), self.ledger.ledger_id)
 
     def _take(self, file: LedgerFile) -> Stay | None:
-        link = linked_part(file.path, self._root(file))
-        if link is not None:
-            return Stay(Outcome.LINKED, f"{link!r} is a link: what it leads to stays")
         try:
             if not self._removal(file).take(file):
                 return Stay(Outcome.CHANGED, "it changed while it was cleaned")
+        except LinkedError as error:
+            return Stay(Outcome.LINKED, first_line(error))
         except (OSError, BaseError) as error:
             return _failed(error)
         return None
 
     def _keep(self, file: LedgerFile, kept: _Kept) -> Stay | None:
-        place = self._place(file)
+        archive = self._archive()
         try:
-            kept[file] = self._removal(file).keep(file, place) if place else None
+            kept[file] = self._removal(file).keep(file, archive) if archive else None
         except (OSError, BaseError) as error:
             return self._give_back(file) or _failed(error)
         return None
 
-    def _place(self, file: LedgerFile) -> str | None:
-        """Return where a file is moved to: below the destination as below its root."""
-        if self.begun.mode is not CleanMode.MOVE or self.begun.destination is None:
-            return None
-        below = file.path.removeprefix(self._root(file)).lstrip("/")
-        return join(self.begun.destination, below or file.path.rpartition("/")[2])
+    def _archive(self) -> str | None:
+        """Return the folder that files are moved to, None where they are deleted."""
+        return self.begun.destination if self.begun.mode is CleanMode.MOVE else None
 
     def _root(self, file: LedgerFile) -> str:
         return next(each for each in self.roots if is_below(file.path, each))

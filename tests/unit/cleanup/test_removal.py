@@ -27,7 +27,7 @@ def file(tmp_path: Path) -> LedgerFile:
 @pytest.fixture
 def removal(file: LedgerFile) -> Removal:
     """Return the steps by which it goes."""
-    return removal_for(file.path, LEDGER)
+    return removal_for(str(Path(file.path).parent), LEDGER)
 
 
 def names(folder: Path) -> list[str]:
@@ -82,9 +82,9 @@ def test_moved_file_is_the_same_file(
     file: LedgerFile, removal: Removal, tmp_path: Path
 ) -> None:
     """With its times, and again after a kill without a second copy."""
-    place = str(tmp_path / "archive/a.json")
+    archive, place = str(tmp_path / "archive"), str(tmp_path / "archive/a.json")
     removal.take(file)
-    assert removal.keep(file, place) == removal.keep(file, place) == place
+    assert removal.keep(file, archive) == removal.keep(file, archive) == place
     removal.finish(file)
     removal.finish(file)
     found = status(place)
@@ -102,8 +102,8 @@ def test_move_to_another_file_system_is_a_copy_that_was_compared(
     folder = SHARED_MEMORY / f"sluice-{os.getpid()}-{tmp_path.name}"
     try:
         removal.take(file)
-        place = str(folder / "a.json")
-        assert removal.keep(file, place) == removal.keep(file, place) == place
+        archive, place = str(folder), str(folder / "a.json")
+        assert removal.keep(file, archive) == removal.keep(file, archive) == place
         found = status(place)
         assert found is not None
         assert (found.size, found.modified) == (file.size, file.modified)
