@@ -89,10 +89,10 @@ def test_swapped_folder_is_not_followed(
     """Whatever step is next; what was looked at is what goes."""
     foreign = tmp_path / "foreign"
 
-    with at_event(moment, swap(tmp_path / "landing/day", foreign)) as done:
-        # A step that comes after it finds the link and says so.
-        with suppress(LinkedError):
-            clean(removal, landed, tmp_path / "archive")
+    act = swap(tmp_path / "landing/day", foreign)
+    # A step that comes after it finds the link and says so.
+    with at_event(moment, act) as done, suppress(LinkedError):
+        clean(removal, landed, tmp_path / "archive")
 
     assert done == [moment]
     assert (foreign / "a.json").read_text() == "them"
