@@ -13,6 +13,7 @@ import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from itertools import accumulate
 from pathlib import Path
 from threading import Event
 from time import monotonic
@@ -32,6 +33,7 @@ from sluice.discovery.listing import (
 from sluice.discovery.moved import require_same_path
 from sluice.discovery.progress import selection_id
 from sluice.discovery.run import Discovery, discover, find_among, record_found
+from sluice.discovery.walk import leads_back_to
 from sluice.discovery.watcher import LIFETIME, Heartbeat, beat, read_heartbeat
 from sluice.errors import Condition, FatalError, RetryableError, UsageError
 from sluice.ledger.known import Known
@@ -39,7 +41,7 @@ from sluice.ledger.ledger import Ledger
 from sluice.options.configured import source_options
 from sluice.options.incremental import Listing, is_below
 from sluice.options.options import CloudFilesOptions
-from sluice.paths import is_local
+from sluice.paths import is_local, join
 
 _LOG = logging.getLogger("sluice")
 _TICK_MS = 500
@@ -153,12 +155,18 @@ class _Intake:
     def _wanted(self, paths: list[str]) -> Iterator[str]:
         wanted = wanted_names(self.options)
         roots = selection_of(self.options).roots
+        follows = self.options.follow_links
+        inside = {root: is_inside(root, follows=follows) for root in roots}
         for path in paths:
             root = next((each for each in roots if is_below(path, each)), None)
             if root is None or is_hidden(path.removeprefix(root).lstrip("/")):
                 continue
-            inside = is_inside(root, follows=self.options.follow_links)
-            if wanted(path) and inside(path):
+            *folders, _ = way = _way(root, path)
+            if (
+                wanted(path)
+                and all(map(inside[root], way))
+                and not any(map(leads_back_to, folders))
+            ):
                 yield path
 
 
@@ -206,6 +214,13 @@ class _Sign:
             expires=expires,
         )
         beat(self.ledger.root, sign)
+
+
+def _way(root: str, path: str) -> list[str]:
+    """Return the folders between ``root`` and ``path``, and ``path``: links or not."""
+    below = path.removeprefix(root).strip("/").split("/")
+    ends = accumulate(below, join, initial=root)
+    return [path] if path == root else list(ends)[1:]
 
 
 def _watch(roots: list[str], stop: Event) -> Iterator[Changes]:

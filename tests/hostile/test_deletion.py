@@ -127,6 +127,28 @@ def test_folders_of_a_pipeline_may_lie_in_each_other(tmp_path: Path) -> None:
     assert not [path for path in table.rglob("*") if path.is_file()]
 
 
+@pytest.mark.parametrize("place", ["notes.txt", "photos/1.jpg"])
+def test_folder_around_a_table_says_nothing_of_files_in_it(
+    tmp_path: Path, place: str
+) -> None:
+    """A table within its checkpoint's folder: what lies beside it is looked at, too."""
+    checkpoint = tmp_path / "given"
+    bronze = {"table": str(checkpoint / "table"), "checkpoint": str(checkpoint)}
+    pipeline = PipelineBuilder(pipeline_config(tmp_path / "lake", bronze=bronze))
+    pipeline.land("a.json")
+    pipeline.run_batch()
+    for path in (checkpoint / place, checkpoint / "table" / "notes.md"):
+        put(path, age=timedelta(days=1))
+        with pytest.raises(FatalError, match=path.name) as caught:
+            delete_pipeline(pipeline.config, run_id="r")
+
+        assert caught.value.condition is Condition.DELETION_REFUSED
+        assert path.exists()
+        path.unlink()
+    delete_pipeline(pipeline.config, run_id="r")
+    assert not [path for path in checkpoint.rglob("*") if path.is_file()]
+
+
 def test_table_with_a_damaged_log_goes(pipeline: PipelineBuilder) -> None:
     """It must be possible to begin again; its names have to do."""
     log = Path(pipeline.config.bronze_location, "_delta_log")

@@ -16,6 +16,7 @@ from threading import Event
 import pytest
 from watchfiles import Change
 
+from sluice.discovery.listing import list_landed
 from sluice.errors import Condition, RetryableError, UsageError
 from sluice.options.configured import source_options
 from sluice.options.incremental import Listing
@@ -139,6 +140,31 @@ def test_miss_is_found_by_the_full_listing_and_counted(
     assert found is not None
     assert (found.listing, found.missed) == (Listing.FULL, 1)
     assert "missed.json" in names(pipeline)
+
+
+def test_links_are_passed_over_as_by_a_listing(
+    pipeline: PipelineBuilder, watcher: subprocess.Popen[str], tmp_path: Path
+) -> None:
+    """One that leads out, to a file or a folder, and one that leads back."""
+    other, landing = tmp_path / "other", Path(pipeline.config.landing_location)
+    (other / "deep").mkdir(parents=True)
+    for name in ("out.json", "deep/out.json"):
+        (other / name).write_text("{}\n")
+    (landing / "day").mkdir()
+    (landing / "day/a.json").write_text("{}\n")
+    for name, target in (("folder", other), ("back", landing), ("again", "day")):
+        (landing / name).symlink_to(target)
+    (landing / "file.json").symlink_to(other / "out.json")
+    wait_for(lambda: len(names(pipeline)) > 1)
+    pipeline.land("last.json")
+    wait_for(lambda: "last.json" in names(pipeline))
+
+    entered = {file.path for file in pipeline.ledger.files()}
+    listed = {each.path for each in list_landed(source_options(pipeline.config))}
+    assert entered == listed
+    assert {path.removeprefix(f"{landing}/") for path in listed} == {
+        *("before.json", "last.json", "day/a.json", "again/a.json")
+    }
 
 
 @pytest.mark.parametrize("watcher", [3], indirect=True)
