@@ -158,5 +158,6 @@ def _earliest(location: str, versions: Iterable[int]) -> datetime | None:
     """
     column = names_in_files(location).get(PROCESSING_TIME, PROCESSING_TIME)
     lowest = [read_lowest(location, version, column) for version in versions]
-    known = [datetime.fromisoformat(str(each)) for each in lowest if each is not None]
-    return min(known) if known and len(known) == len(lowest) else None
+    if None in lowest:
+        return None
+    return min((each for times in lowest for each in times or ()), default=None)

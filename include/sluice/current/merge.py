@@ -108,7 +108,9 @@ class Merge:
             return rows.limit(0)
         if self.changes.since is None:
             return rows
-        return rows.where(F.col(PROCESSING_TIME) >= F.lit(self.changes.since))
+        read = F.col(PROCESSING_TIME)
+        # Other writers may leave it empty.
+        return rows.where(read.isNull() | (read >= F.lit(self.changes.since)))
 
     def _source(self, prepared: DataFrame) -> DataFrame:
         """Return the rows that the table is to have, and those it is to lose."""
@@ -132,13 +134,17 @@ class Merge:
         keys = [column_of(each) for each in self._rows.keys]
         if self.changes.rewritten:
             return prepared.select(*keys).distinct()
-        parts = [each.where(self._is_replayed()) for each in (prepared, table)]
-        found = [each.select(*keys) for each in (new, *parts)]
+        parts = [new]
+        if self.changes.replayed:
+            parts += [each.where(self._is_replayed()) for each in (prepared, table)]
+        found = [each.select(*keys) for each in parts]
         return reduce(lambda one, other: one.union(other), found).distinct()
 
     def _is_replayed(self) -> Column:
-        paths = self.changes.replayed
-        return F.coalesce(F.col(SOURCE_FILE).isin(*paths), F.lit(False))  # noqa: FBT003
+        if not self.changes.replayed:
+            return F.lit(False)  # noqa: FBT003
+        found = F.col(SOURCE_FILE).isin(*self.changes.replayed)
+        return F.coalesce(found, F.lit(False))  # noqa: FBT003
 
     def _shaped(self, rows: DataFrame, gone: DataFrame | None = None) -> DataFrame:
         """Give rows the columns of the table, and say which of them are to go."""

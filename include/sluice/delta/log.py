@@ -91,11 +91,13 @@ def read_commits(table_location: str, *, after: int = -1) -> list[TableCommit]:
         return [commit for commit in pool.map(read, versions) if commit]
 
 
-def read_lowest(table_location: str, version: int, column: str) -> str | None:
-    """Return the least value of a column in the files that a commit added, as text.
+def read_lowest(
+    table_location: str, version: int, column: str
+) -> list[datetime] | None:
+    """Return the least time in a column of each file that a commit added.
 
     None where a file does not say, or the commit is gone. ``column`` is named as in the
-    data files, and its values are such as sort as text: ISO times.
+    data files.
     """
     log = join(table_location, "_delta_log")
     text = storage.read(log, f"{version:020d}.json")
@@ -106,8 +108,10 @@ def read_lowest(table_location: str, version: int, column: str) -> str | None:
         json.loads(add.get("stats") or "{}").get("minValues", {}).get(column)
         for add in _actions(actions, "add")
     ]
-    found = [each for each in lowest if each is not None]
-    return min(found) if found and len(found) == len(lowest) else None
+    if None in lowest:
+        return None
+    # Writers differ in the digits of a second, and in the zone.
+    return [datetime.fromisoformat(str(each)) for each in lowest]
 
 
 def missing_versions(table_location: str) -> list[int]:
