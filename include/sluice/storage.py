@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -161,27 +161,48 @@ def is_folder_marker(location: str) -> bool:
     return not is_local(location) and status(location) is None
 
 
-def open_input(location: str) -> BinaryIO:
+def open_input(location: str, *, within: Sequence[str] = ()) -> BinaryIO:
     """Open the file at ``location`` for reading; it can seek.
 
+    With ``within``, folders of a disk, what is opened must lie in one of them, links
+    resolved; they may be links themselves.
+
     Raises:
-        OSError: it cannot be opened; without a number where it is no regular file.
+        OSError: it cannot be opened; without a number where it is no regular file, or
+            lies elsewhere.
     """
     if is_local(location):
-        return _open_regular(location)
+        return _open_regular(location, within)
     root, key = _split(location)
     reader = obstore.open_reader(open_store(root), key, buffer_size=_READ_AHEAD)
     return cast("BinaryIO", io.BufferedReader(_BucketInput(reader)))
 
 
-def _open_regular(location: str) -> BinaryIO:
+def _open_regular(location: str, within: Sequence[str]) -> BinaryIO:
     # A file may be swapped for a pipe, at which opening it waits for a writer.
     number = os.open(location, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    message = ""
     if not stat.S_ISREG(os.fstat(number).st_mode):
-        os.close(number)
         message = "it is no regular file"
+    elif within and not _lies_in(_opened_path(number, location), within):
+        message = "a link leads from it out of the landing folder"
+    if message:
+        os.close(number)
         raise OSError(message)
     return os.fdopen(number, "rb")
+
+
+def _opened_path(number: int, location: str) -> str:
+    """Return where an opened file lies: its path may lead elsewhere meanwhile."""
+    try:
+        return os.readlink(f"/proc/self/fd/{number}")  # noqa: PTH115 - for many files
+    except OSError:
+        return os.path.realpath(location)
+
+
+def _lies_in(path: str, folders: Sequence[str]) -> bool:
+    real = map(os.path.realpath, folders)
+    return any(path == each or path.startswith(each.rstrip("/") + "/") for each in real)
 
 
 class _BucketInput(io.RawIOBase):

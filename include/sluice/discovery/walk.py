@@ -11,6 +11,7 @@ PAGE_NAMES = 1 << 14
 # Given a folder and the names of those in it, returns the paths that are walked, too.
 # A link to itself, through a file, or to a name that is too long.
 _DEAD_LINKS = {errno.ELOOP, errno.ENOTDIR, errno.ENAMETOOLONG}
+_SWAPPED = {errno.ELOOP, errno.ENOTDIR}
 Enter = Callable[[str, Sequence[str]], Iterable[str]]
 
 
@@ -32,7 +33,9 @@ def walk(
             for names in _read_folder(folder, nested):
                 yield folder, names
         except OSError as error:
-            if folder == root or not pass_over(error):
+            # A file or a loop of links is there since its parent was listed.
+            is_swapped = error.errno in _SWAPPED
+            if folder == root or not (is_swapped or pass_over(error)):
                 raise
         pending.extend(enter(folder, nested))
 

@@ -76,16 +76,21 @@ def may_be_plain(path: str) -> bool:
 
 
 def open_content(
-    location: str, *, is_utf8: bool = True, most: int = sys.maxsize
+    location: str,
+    *,
+    is_utf8: bool = True,
+    most: int = sys.maxsize,
+    within: Sequence[str] = (),
 ) -> Content:
     """Open a file of text and unpack it, up to ``most`` bytes.
 
-    ``is_utf8`` lets a byte-order mark decide.
+    ``is_utf8`` lets a byte-order mark decide. With ``within`` the file must lie in one
+    of these folders.
 
     Raises:
         BadFileError: it is no text, or packed in a way that is not read.
     """
-    stream = _buffered(storage.open_input(location))
+    stream = _buffered(storage.open_input(location, within=within))
     try:
         return _unpacked(stream, location, is_utf8=is_utf8, most=most)
     except BaseException:

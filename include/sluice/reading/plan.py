@@ -37,6 +37,9 @@ class ReadPlan:
 
     Malformed records are dropped where its ``book`` says so, and recorded there.
 
+    Files must lie ``within`` these folders, links resolved; without any, links may
+    lead anywhere.
+
     The folders below ``base`` that a file is in give its ``partition_columns``.
 
     New fields have types where the plan ``infers_types``, and are strings otherwise;
@@ -61,6 +64,7 @@ class ReadPlan:
     keeps_versions: bool = False
     run_id: str = ""
     base: str = ""
+    within: tuple[str, ...] = ()
     partition_columns: tuple[str, ...] = ()
     reserved: frozenset[str] = frozenset()
     taken: frozenset[str] = field(init=False)

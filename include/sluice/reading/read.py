@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Iterable, Iterator, Sequence, Set
 from contextlib import closing
@@ -35,6 +36,9 @@ _SMALL_BYTES = 64 << 10
 _TOGETHER_BYTES = 1 << 20
 # What they may hold where they are compressed.
 _CONTENT_BYTES = 32 << 20
+
+# What looking at a file fails with whose folder became a file, or a link to itself.
+_SWAPPED = {errno.ELOOP, errno.ENOTDIR}
 
 
 class LeftOutError(FatalError):
@@ -260,10 +264,12 @@ def parse_slice(each: FileSlice, plan: ReadPlan) -> Iterator[ParsedBlock]:
 
 
 def _open(each: FileSlice, plan: ReadPlan) -> Content:
-    if plan.format.compressible:
-        most = plan.limits.unpacked_bytes(each.file.size)
-        return open_content(each.file.location, is_utf8=plan.format.is_utf8, most=most)
-    return Content(storage.open_input(each.file.location), is_plain=True)
+    location, within = each.file.location, plan.within
+    if not plan.format.compressible:
+        return Content(storage.open_input(location, within=within), is_plain=True)
+    most = plan.limits.unpacked_bytes(each.file.size)
+    is_utf8 = plan.format.is_utf8
+    return open_content(location, is_utf8=is_utf8, most=most, within=within)
 
 
 def _require_unchanged(each: FileSlice, plan: ReadPlan) -> None:
@@ -272,6 +278,8 @@ def _require_unchanged(each: FileSlice, plan: ReadPlan) -> None:
         found = storage.status(each.file.location)
         changed = what_changed(each.file, found) if found else None
     except OSError as error:
+        if error.errno in _SWAPPED:
+            raise _corrupt_error(each, _swapped(error), plan) from error
         raise _unreadable_error(each, str(error)) from error
     if found is None and not storage.folder_exists(each.file.location):
         raise _unreadable_error(
@@ -285,6 +293,10 @@ def _require_unchanged(each: FileSlice, plan: ReadPlan) -> None:
         raise _replaced_error(path, changed)
     if changed:
         raise _corrupt_error(each, changed, plan)
+
+
+def _swapped(error: OSError) -> str:
+    return f"a file or a loop of links stands on the way to it: {error.strerror}"
 
 
 def _reason(error: Exception) -> str:

@@ -32,6 +32,7 @@ from pyspark.sql.types import (
 from sluice.cleanup.replanned import find_archived
 from sluice.cleanup.stream import clean_stream
 from sluice.columns import ADDED_BY_BRONZE, METADATA, RESCUED_DATA
+from sluice.discovery.listing import selection_of
 from sluice.discovery.run import discover
 from sluice.errors import Condition, FatalError, UsageError
 from sluice.ledger.compact import compact_ledger
@@ -351,6 +352,7 @@ def plan_reading(options: CloudFilesOptions, output: pa.Schema) -> ReadPlan:
         ignores_corrupt=options.ignores_corrupt,
         run_id=options.run_id,
         base=plain_root(options.path),
+        within=() if options.follow_links else selection_of(options).roots,
         reserved=_reserved(options) | undone,
         partition_columns=_partition_columns(options, output.names, kept),
     )
