@@ -41,6 +41,7 @@ from sluice.rules.facts import (
     AuditedQuery,
     AuditFacts,
     CurrentFacts,
+    DriftFacts,
     Duplicates,
     FreshnessFacts,
     LandedFile,
@@ -119,6 +120,7 @@ def gather_facts(config: PipelineConfig) -> AuditFacts:
         late={each.name: read_late(config, each) for each in config.silver},
         current=_current(config),
         freshness=_freshness(config),
+        drift=_drift(config),
     )
 
 
@@ -130,6 +132,14 @@ def _current(config: PipelineConfig) -> dict[str, CurrentFacts]:
 def _freshness(config: PipelineConfig) -> FreshnessFacts | None:
     limit = config.bronze.freshness
     return FreshnessFacts(parse_duration(limit), datetime.now(UTC)) if limit else None
+
+
+def _drift(config: PipelineConfig) -> DriftFacts | None:
+    asked = config.bronze.drift
+    if asked is None:
+        return None
+    now = datetime.now(UTC)
+    return DriftFacts(asked.hours, asked.at_least, asked.at_most, now)
 
 
 def _without_missing(

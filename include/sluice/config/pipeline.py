@@ -72,6 +72,17 @@ class Expectation(Block):
     on_violation: Literal["warn", "quarantine", "fail"] = "warn"
 
 
+class Drift(Block):
+    """How far the rows of an hour may be from those of the hours before it.
+
+    ``at_least`` and ``at_most`` are parts of their median.
+    """
+
+    hours: Annotated[int, Field(ge=3)] = 24
+    at_least: Annotated[float, Field(ge=0, le=1)] = 0.5
+    at_most: Annotated[float, Field(ge=1)] = 2.0
+
+
 class BronzeConfig(Block):
     """The bronze table: source, destination, and what to do with bad input."""
 
@@ -83,6 +94,7 @@ class BronzeConfig(Block):
     unique_key: list[str] = Field(default_factory=list)
     expectations: dict[Name, Expectation] = Field(default_factory=dict)
     freshness: Duration | None = None
+    drift: Drift | None = None
 
     @field_validator("freshness")
     @classmethod

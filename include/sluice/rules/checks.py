@@ -13,6 +13,7 @@ from sluice.rules.batch_checks import check_query, check_ranges
 from sluice.rules.book import BRONZE, SILVER, SILVER_ALONE, find_refusal
 from sluice.rules.content_checks import check_contents
 from sluice.rules.current_checks import check_current
+from sluice.rules.drift_checks import check_drift
 from sluice.rules.facts import AuditFacts, LedgerFacts
 from sluice.rules.file_checks import Reading, check_files
 from sluice.rules.findings import Code
@@ -71,6 +72,7 @@ def _check(facts: AuditFacts) -> Iterator[Finding]:
     else:
         yield from _check_bronze(facts, facts.ledger)
         yield from check_freshness(facts, facts.ledger)
+        yield from check_drift(facts, facts.ledger)
 
 
 def _check_bronze(facts: AuditFacts, ledger: LedgerFacts) -> Iterator[Finding]:

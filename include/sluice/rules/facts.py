@@ -247,6 +247,16 @@ class FreshnessFacts:
     at: datetime
 
 
+@dataclass(frozen=True)
+class DriftFacts:
+    """What the rows of the newest full hour may be of the median of the ``hours``."""
+
+    hours: int
+    at_least: float
+    at_most: float
+    at: datetime
+
+
 @dataclass(frozen=True, kw_only=True)
 class AuditFacts:
     """The four sides of one pipeline, and the tables made from bronze.
@@ -278,3 +288,4 @@ class AuditFacts:
     late: Mapping[str, LateFacts] = field(default_factory=dict)
     current: Mapping[str, CurrentFacts] = field(default_factory=dict)
     freshness: FreshnessFacts | None = None
+    drift: DriftFacts | None = None

@@ -283,6 +283,12 @@ class Code(Enum):
         "them since. If that was a mistake, a replay of the files brings them back.",
         "sluice replay {pipeline} --files GLOB",
     )
+    ROWS_DRIFTED = Rule(
+        _WARNING,
+        "The newest full hour brought far more or fewer rows than those before it, by "
+        "'bronze.drift'.",
+        _FILES,
+    )
     ROWS_DUPLICATED = Rule(
         _ERROR,
         "The table has more rows of the file than the file has records.",

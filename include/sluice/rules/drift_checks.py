@@ -1,0 +1,70 @@
+"""Whether the newest full hour brought as many rows as those before it; pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import timedelta
+from statistics import median
+
+from sluice.model import Finding, LedgerFile
+from sluice.rules.facts import AuditFacts, DriftFacts, LedgerFacts
+from sluice.rules.findings import Code
+from sluice.rules.found import finding
+
+_HOUR = timedelta(hours=1)
+# Of fewer hours the median says nothing.
+_LEAST_HOURS = 3
+
+
+def check_drift(facts: AuditFacts, ledger: LedgerFacts) -> Iterator[Finding]:
+    """Yield a finding if the rows of the newest full hour are not those expected.
+
+    Rows are those of loaded files, by when a file was last changed. What waits to be
+    loaded would look like fewer rows, so an hour with such a file is not judged.
+    """
+    asked = facts.drift
+    if asked is None:
+        return
+    newest = asked.at.replace(minute=0, second=0, microsecond=0) - _HOUR
+    if any(newest <= file.modified < newest + _HOUR for file in _not_loaded(ledger)):
+        return
+    now, *before = _rows_by_hour(ledger, asked)
+    known = [rows for rows in before if rows is not None]
+    if now is None or len(known) < _LEAST_HOURS:
+        return
+    usual = median(known)
+    if asked.at_least * usual <= now <= asked.at_most * usual:
+        return
+    evidence = (
+        f"in the hour from {newest.isoformat(timespec='minutes')} {now} rows landed; "
+        f"the median of the {len(known)} hours before is {usual:g}, of which "
+        f"{asked.at_least:g} to {asked.at_most:g} is expected"
+    )
+    yield finding(Code.ROWS_DRIFTED, facts.pipeline, facts.bronze.query.table, evidence)
+
+
+def _not_loaded(ledger: LedgerFacts) -> Iterator[LedgerFile]:
+    done = ledger.written.keys() | ledger.quarantined.keys()
+    return (file for file in ledger.files if file.seq not in done)
+
+
+def _rows_by_hour(ledger: LedgerFacts, asked: DriftFacts) -> list[int | None]:
+    """Return the rows of each full hour, newest first, no older than the first file.
+
+    None stands for an hour with a file whose rows were not counted.
+    """
+    this_hour = asked.at.replace(minute=0, second=0, microsecond=0)
+    rows: Counter[int] = Counter()
+    unknown, oldest = set(), 0
+    for file in ledger.files:
+        # Hours ago: the newest full one is 0, the hour that runs is below.
+        ago = -((file.modified - this_hour) // _HOUR) - 1
+        oldest = max(oldest, ago)
+        written = ledger.written.get(file.seq)
+        if written is not None and written.rows is None:
+            unknown.add(ago)
+        elif written is not None:
+            rows[ago] += written.rows or 0
+    hours = range(min(oldest, asked.hours) + 1)
+    return [None if ago in unknown else rows[ago] for ago in hours]
