@@ -41,7 +41,7 @@ class Kept:
 @pytest.mark.parametrize(
     ("files", "killed"),
     [
-        (7, True),
+        pytest.param(7, True, marks=pytest.mark.long),
         pytest.param(7, False, marks=pytest.mark.long),
         pytest.param(1000, True, marks=pytest.mark.long),
         pytest.param(1000, False, marks=pytest.mark.long),

@@ -35,12 +35,13 @@ class BucketLake(Lake):
         super().__init__(folder, lake=lake, schema=schema, **options)
         self._landed: dict[str, list[Order]] = {}
 
-    def land(self, files: int) -> None:
-        """Land some files more, each of 7 orders over 14 minutes."""
+    def land(self, files: int, **new: str) -> None:
+        """Land some files more, 7 orders over 14 minutes each, with ``new`` fields."""
         landing = self.config.landing_location
         for number in range(len(self._landed), len(self._landed) + files):
             name = NAMES[number % len(NAMES)].format(number)
-            self._put(f"{landing}/{name}", [order(number, row) for row in range(ROWS)])
+            orders = [order(number, row) | new for row in range(ROWS)]
+            self._put(f"{landing}/{name}", orders)
 
     def landed(self) -> list[tuple[str, Order]]:
         """Return each landed order with its object."""
