@@ -12,6 +12,7 @@ import pytest
 from sluice.errors import ExitCode
 from support.killing import JOBS
 from support.lakes import SLUICE, Lake
+from support.plain_spark import run_bronze
 
 pytestmark = [pytest.mark.needs_java, pytest.mark.timeout(600)]
 
@@ -56,9 +57,10 @@ def test_failure_that_our_message_explains_prints_no_stack(tmp_path: Path) -> No
     """Spark finds it in a task of the query, so both Java and Python have a stack."""
     lake = Lake(tmp_path)
     lake.land(1)
+    run_bronze(lake.config, run_id="without-a-jvm", max_files=1)
 
-    silver_that_fails(lake, NO_NUMBERS)
-    data = printed_by(*lake.command(), exit_code=ExitCode.DATA)
+    silver = silver_that_fails(lake, NO_NUMBERS)
+    data = printed_by(*SLUICE, *silver, exit_code=ExitCode.DATA)
 
     assert "sluice: [QUERY_FAILED]" in data
     assert "[CAST_INVALID_INPUT]" in data
