@@ -15,6 +15,9 @@ SLOWEST := --durations 40 --durations-min 5
 BESIDE ?= 4
 BESIDES := -n $(BESIDE) --dist loadfile --no-loadscope-reorder
 CODE := include $(wildcard jobs dags benchmarks)
+# Runs and tests start Python again and again: it keeps what it has compiled, also where
+# a shell says otherwise.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help packages setup ready s3-server run test test-fast test-long up down cluster \
