@@ -258,7 +258,7 @@ def unsettled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mended:
     return ruled
 
 
-@pytest.mark.parametrize("is_over", [True, False])
+@pytest.mark.parametrize("is_over", [True, pytest.param(False, marks=pytest.mark.long)])
 def test_replay_is_settled_by_two_at_once(
     unsettled: Mended,
     spark: SparkSession,
@@ -285,7 +285,9 @@ def test_replay_is_settled_by_two_at_once(
     assert codes(config) == ["ROWS_QUARANTINED"]
 
 
-@pytest.mark.parametrize("is_cut_off", [True, False])
+@pytest.mark.parametrize(
+    "is_cut_off", [True, pytest.param(False, marks=pytest.mark.long)]
+)
 def test_replay_that_another_has_settled_is_left_alone(
     unsettled: Mended,
     spark: SparkSession,

@@ -94,8 +94,9 @@ def test_wheel_brings_neither_airflow_nor_the_command_line(
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.parametrize("has_jar", [True, pytest.param(False, marks=pytest.mark.long)])
 def test_format_is_found_without_registration(
-    clean: CleanEnvironment, tmp_path: Path
+    clean: CleanEnvironment, tmp_path: Path, *, has_jar: bool
 ) -> None:
     """Auto Loader code runs as it is.
 
@@ -103,18 +104,18 @@ def test_format_is_found_without_registration(
     without it the code runs as well.
     """
     (tmp_path / "plain.py").write_text(SCRIPT)
-    delta = delta_jars(clean)
-    runs = [
-        ("12", f"{delta},{SOURCE_CLASSES.jar}", "local[2]"),
-        ("1", delta, "local[1]"),
-    ]
+    jars = delta_jars(clean)
+    if has_jar:
+        jars += f",{SOURCE_CLASSES.jar}"
+        names, printed = "12", "['1', '2'] hidden"
+    else:
+        names, printed = "1", "['1'] ordinary"
 
-    done = [clean.run("plain.py", *run, cwd=tmp_path) for run in runs]
+    done = clean.run("plain.py", names, jars, "local[2]", cwd=tmp_path)
 
-    assert [each.returncode for each in done] == [0, 0], done[0].stderr + done[1].stderr
-    assert [each.stdout.splitlines() for each in done] == [
-        ["local[2] pyspark.sql.session ['1', '2'] hidden"],
-        ["local[1] pyspark.sql.session ['1'] ordinary"],
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        f"local[2] pyspark.sql.session {printed}",
     ]
 
 

@@ -151,7 +151,11 @@ def test_a_reader_of_the_table_sees_a_repair_in_its_change_feed(
 
 
 @pytest.mark.parametrize(
-    ("module", "name"), [(late, "append_archived"), (replayed, "recompute")]
+    ("module", "name"),
+    [
+        pytest.param(late, "append_archived", marks=pytest.mark.long),
+        (replayed, "recompute"),
+    ],
 )
 def test_a_repair_that_is_cut_off_is_done_by_the_next_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: object, name: str
