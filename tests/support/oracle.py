@@ -87,27 +87,46 @@ def expected_silver(
     A row is late that is missing in one of its windows.
     """
     found, groups = Expected(), Groups(once=once)
-    offsets = read_offset_log(checkpoint)
-    committed = sorted(int(name) for name in _numbered(checkpoint, "commits"))
-    read_from, late_watermark = 0, EPOCH
-    for batch in committed:
-        read_to, watermark = offsets[batch]
+    late_watermark = EPOCH
+    for batch in committed_batches(checkpoint):
         late = 0
-        for version in range(read_from, read_to):
+        for version in batch.versions:
             for row in version_rows(bronze, version):
                 found.rows += 1
                 keys = window_keys(row, window, slide)
                 found.null_rows += not keys
-                open_keys = [key for key in keys if key[1] > late_watermark]
+                open_keys = [key for key in keys if key[1] > batch.late_watermark]
                 late += len(open_keys) < len(keys)
                 for key in open_keys:
                     groups.add(key, row)
-        found.late_by_batch[batch] = late
-        read_from, late_watermark = read_to, watermark
+        found.late_by_batch[batch.number] = late
+        late_watermark = batch.watermark
     for key, values in groups.windows().items():
         emitted = key[1] <= late_watermark
         target = found.windows if emitted else found.open_windows
         target[key] = values
+    return found
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A committed micro-batch: the versions it read, and its watermarks."""
+
+    number: int
+    versions: range
+    late_watermark: datetime
+    watermark: datetime
+
+
+def committed_batches(checkpoint: str) -> list[Batch]:
+    """Return the committed batches of ``checkpoint``, which must have them all."""
+    offsets = read_offset_log(checkpoint)
+    found, read_from, late_watermark = [], 0, EPOCH
+    for number in sorted(int(name) for name in _numbered(checkpoint, "commits")):
+        read_to, watermark = offsets[number]
+        versions = range(read_from, read_to)
+        found.append(Batch(number, versions, late_watermark, watermark))
+        read_from, late_watermark = read_to, watermark
     return found
 
 

@@ -81,15 +81,38 @@ class EventTime(Block):
 class Window(Block):
     """The windows that rows are grouped into by event time.
 
-    Sliding windows of ``duration`` begin every ``slide``, so a row is in several.
+    Sliding windows of ``duration`` begin every ``slide``, so a row is in several. A
+    session of a group ends when no row has come for ``gap``.
     """
 
-    type: Literal["tumbling", "sliding"] = "tumbling"
+    type: Literal["tumbling", "sliding", "session"] = "tumbling"
     duration: Duration = "5 minutes"
     slide: Duration | None = None
+    gap: Duration | None = None
+
+    @model_validator(mode="after")
+    def _has_a_gap_or_not(self) -> Self:
+        if self.type != "session":
+            if self.gap is not None:
+                message = f"{self.type} windows have no gap; say 'type: session'"
+                raise ValueError(message)
+            return self
+        given = {"duration", "slide"} & self.model_fields_set
+        if given:
+            message = f"a session is as long as its rows: leave out {sorted(given)}"
+            raise ValueError(message)
+        if self.gap is None or parse_duration(self.gap) <= timedelta():
+            message = (
+                "a session needs the time without rows that ends it, such as "
+                "'gap: 30 minutes'"
+            )
+            raise ValueError(message)
+        return self
 
     @model_validator(mode="after")
     def _slides_or_not(self) -> Self:
+        if self.is_session:
+            return self
         grid = self.grid
         if grid.duration <= timedelta():
             message = f"expected a window longer than nothing, got {self.duration!r}"
@@ -107,8 +130,19 @@ class Window(Block):
         return self
 
     @property
+    def is_session(self) -> bool:
+        """Whether a window is as long as its rows."""
+        return self.type == "session"
+
+    @property
     def grid(self) -> WindowGrid:
-        """Where the windows begin and end."""
+        """Where the windows begin and end; of sessions, stretches as long as the gap.
+
+        A session is touched where one of its rows is in such a stretch.
+        """
+        if self.gap is not None:
+            gap = parse_duration(self.gap)
+            return WindowGrid(gap, gap)
         slide = parse_duration(self.slide or self.duration)
         return WindowGrid(parse_duration(self.duration), slide)
 
@@ -150,6 +184,25 @@ class SilverConfig(Block):
             raise ValueError(message)
         return self
 
+    @model_validator(mode="after")
+    def _sessions_can_stream(self) -> Self:
+        if not self.window.is_session:
+            return self
+        if self.output_mode == "update":
+            message = (
+                "Spark has no update mode for session windows: a row more changes the "
+                "bounds of a session, by which its earlier row in the table would be "
+                "found; write 'output_mode: append'"
+            )
+            raise ValueError(message)
+        if not self.group_by:
+            message = (
+                "Spark computes session windows of a stream by groups only; name one "
+                "column at least in 'group_by'"
+            )
+            raise ValueError(message)
+        return self
+
     @property
     def definition(self) -> str:
         """What the state and the emitted windows of the query depend on, as JSON."""
@@ -162,5 +215,10 @@ class SilverConfig(Block):
         else:
             found["deduplicate"] = sorted(set(self.deduplicate))
         grid = self.window.grid
-        found["window"] |= {"duration": str(grid.duration), "slide": str(grid.slide)}
+        del found["window"]["gap"]
+        if self.window.is_session:
+            found["window"] = {"type": "session", "gap": str(grid.duration)}
+        else:
+            lengths = {"duration": str(grid.duration), "slide": str(grid.slide)}
+            found["window"] |= lengths
         return json.dumps(found, sort_keys=True)

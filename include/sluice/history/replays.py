@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 STEP = "replay"
 LATE_ROWS = "late rows"
+DRAIN = "drain"
+# What is touched by rows that bronze has already, and by no commit that may fail.
+_IN_BRONZE = {LATE_ROWS, DRAIN}
 _FILES = "bronze"
 # No silver table has such a name.
 _SET_ASIDE = "_quarantine"
@@ -74,7 +77,8 @@ class ReplayedFiles(msgspec.Struct, frozen=True, kw_only=True):
 class TouchedWindows(msgspec.Struct, frozen=True, kw_only=True):
     """The windows of one silver table that are not recomputed yet.
 
-    Those of a replay wait for its commit; late rows are in bronze already.
+    Those of a replay wait for its commit; late rows are in bronze already. Sessions are
+    recomputed at each watermark until they are closed, last at ``recomputed_up_to``.
     """
 
     replay_id: str
@@ -83,6 +87,13 @@ class TouchedWindows(msgspec.Struct, frozen=True, kw_only=True):
     after_version: int
     spans: tuple[Interval, ...]
     reason: str = STEP
+    recomputed_up_to: datetime | None = None
+
+    def waits_for(self, closed_up_to: datetime) -> bool:
+        """Return True if sessions were not recomputed yet up to this watermark."""
+        done = self.recomputed_up_to
+        is_due = done is None or done < closed_up_to
+        return is_due and any(span.start <= closed_up_to for span in self.spans)
 
 
 _Part = TypeVar("_Part", ReplayedFiles, TouchedWindows)
@@ -200,7 +211,7 @@ def list_touched(config: PipelineConfig, silver: str) -> list[TouchedWindows]:
     return [
         each
         for each in _read_parts(config, silver, TouchedWindows)
-        if each.reason == LATE_ROWS or _commit_of(config, each) is not None
+        if each.reason in _IN_BRONZE or _commit_of(config, each) is not None
     ]
 
 
@@ -211,6 +222,11 @@ def has_closed(
     spans = [span for each in list_touched(config, silver) for span in each.spans]
     closed, _ = windows.split_closed(spans, closed_up_to)
     return bool(closed)
+
+
+def has_sessions(config: PipelineConfig, silver: str, closed_up_to: datetime) -> bool:
+    """Return True if sessions that were touched wait for this watermark."""
+    return any(each.waits_for(closed_up_to) for each in list_touched(config, silver))
 
 
 def keep_touched(config: PipelineConfig, silver: str, touched: TouchedWindows) -> None:

@@ -14,7 +14,12 @@ from sluice.delta.log import open_table, read_commits
 from sluice.discovery.moved import require_same_path
 from sluice.discovery.run import Discovery, discover
 from sluice.history import archive_history
-from sluice.history.replays import finish_replays, has_closed, list_set_aside
+from sluice.history.replays import (
+    finish_replays,
+    has_closed,
+    has_sessions,
+    list_set_aside,
+)
 from sluice.ledger.damage import damage_named, ledger_root
 from sluice.ledger.ledger import Ledger
 from sluice.options.configured import source_options
@@ -135,7 +140,10 @@ def _silver_has_work(
         return True
     if _bronze_has_rows(config, checkpoint, max(checkpoint.offsets)):
         return True
-    return has_closed(config, silver.name, silver.window.grid, closed_up_to(checkpoint))
+    closed = closed_up_to(checkpoint)
+    if silver.window.is_session:
+        return has_sessions(config, silver.name, closed)
+    return has_closed(config, silver.name, silver.window.grid, closed)
 
 
 def _bronze_has_rows(

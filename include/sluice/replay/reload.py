@@ -16,6 +16,7 @@ from sluice.replay.select import Selection
 from sluice.silver.transform import (
     EVENT_TIME,
     check_columns,
+    first_end,
     first_window,
     last_window,
     with_event_time,
@@ -23,7 +24,7 @@ from sluice.silver.transform import (
 from sluice.spark.session import spark_session, storage_conf
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from pyspark.sql import Column, DataFrame
 
 
 def reload_interval(
@@ -54,8 +55,19 @@ def _files(bronze: DataFrame, silver: SilverConfig, interval: Interval) -> list[
     """Return the files of the rows in windows that start in ``interval``."""
     check_columns(bronze, silver)
     timed = with_event_time(bronze, silver).where(F.col(EVENT_TIME).isNotNull())
-    found = timed.where(
-        (last_window(F.col(EVENT_TIME), silver) >= F.lit(interval.start))
-        & (first_window(F.col(EVENT_TIME), silver) < F.lit(interval.end))
-    )
+    found = timed.where(_is_within(silver, interval))
     return [row[SOURCE_FILE] for row in found.select(SOURCE_FILE).distinct().collect()]
+
+
+def _is_within(silver: SilverConfig, interval: Interval) -> Column:
+    """Return whether a row is in a window of ``interval``; in sessions, until its gap.
+
+    The sessions of the rows that are replaced are computed again however far they go.
+    """
+    moment = F.col(EVENT_TIME)
+    if silver.window.is_session:
+        end = first_end(moment, silver)
+        return (end > F.lit(interval.start)) & (moment < F.lit(interval.end))
+    return (last_window(moment, silver) >= F.lit(interval.start)) & (
+        first_window(moment, silver) < F.lit(interval.end)
+    )

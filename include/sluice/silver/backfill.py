@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import reduce
@@ -21,6 +20,8 @@ from sluice.history import record_step
 from sluice.intervals import Interval
 from sluice.model import StepSummary
 from sluice.rules.require import require_definition
+from sluice.silver.merge import cached
+from sluice.silver.sessions import SessionsAsked, replace_sessions
 from sluice.silver.transform import (
     EVENT_TIME,
     aggregate_windows,
@@ -31,7 +32,7 @@ from sluice.spark.failures import translated
 from sluice.spark.session import spark_session, storage_conf
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from pyspark.sql import Column, DataFrame
 
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 _ROWS = "_rows"
+_STEP = "backfill"
 
 
 @dataclass(frozen=True)
@@ -49,17 +51,21 @@ class Recomputation:
     silver: SilverConfig
     intervals: tuple[Interval, ...]
     run_id: str
-    step: str = "backfill"
+    step: str = _STEP
 
 
 @dataclass(frozen=True)
 class Recomputed:
-    """What a backfill found in the interval, each window counted once a group."""
+    """What a backfill found in the interval, each window counted once a group.
+
+    ``open_since`` says when the earliest session that is not closed began.
+    """
 
     windows_replaced: int = 0
     windows_open: int = 0
     rows_read: int = 0
     note: str | None = None
+    open_since: datetime | None = None
 
 
 def run_backfill(
@@ -136,6 +142,8 @@ def recompute(asked: Recomputation, closed: datetime) -> Recomputed:
     bronze = spark.read.format("delta").load(config.bronze_location)
     check_columns(bronze, silver)
     _LOG.info("%s %s: recomputing %s", asked.step, silver.name, intervals)
+    if silver.window.is_session:
+        return _recompute_sessions(bronze, asked, closed)
     with (
         translated(config.silver_location(silver)),
         cached(interval_windows(bronze, silver, intervals)) as windows,
@@ -157,6 +165,28 @@ def recompute(asked: Recomputation, closed: datetime) -> Recomputed:
             .save(config.silver_location(silver))
         )
     return found
+
+
+def _recompute_sessions(
+    bronze: DataFrame, asked: Recomputation, closed: datetime
+) -> Recomputed:
+    """Replace the sessions that touch the intervals, those of a group together."""
+    config, silver = asked.config, asked.silver
+    if min(interval.start for interval in asked.intervals) > closed:
+        return Recomputed(note=_nothing_closed(closed))
+    _require_table(config, silver)
+    sessions = SessionsAsked(
+        intervals=asked.intervals,
+        closed=closed,
+        metadata=_metadata(asked),
+        # A backfill is over when it ends: it would not put in again what it took out.
+        leaves_open=asked.step == _STEP,
+    )
+    location = config.silver_location(silver)
+    found = replace_sessions(bronze, location, silver, sessions)
+    return Recomputed(
+        found.replaced, found.open, found.rows, open_since=found.open_since
+    )
 
 
 def _count(windows: DataFrame, closed: datetime) -> Recomputed:
@@ -187,16 +217,6 @@ def _require_table(config: PipelineConfig, silver: SilverConfig) -> None:
             "well and run silver again",
             {"table": location},
         )
-
-
-@contextmanager
-def cached(rows: DataFrame) -> Iterator[DataFrame]:
-    """Let the block read ``rows`` several times and compute them once."""
-    kept = rows.persist()
-    try:
-        yield kept
-    finally:
-        kept.unpersist()
 
 
 def _is_in(

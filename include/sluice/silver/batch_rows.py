@@ -18,9 +18,9 @@ from sluice.schema.properties import stored_columns
 from sluice.silver.batches import SilverBatch
 from sluice.silver.transform import (
     EVENT_TIME,
-    first_window,
     is_ahead,
     is_selected,
+    late_from,
     with_event_time,
 )
 from sluice.times import parse_duration
@@ -66,10 +66,19 @@ class BatchRows:
         is_late = self._is_late(batch.late_watermark)
         return rows.where(is_selected(self.silver) & is_late)
 
+    def behind(self, batch: SilverBatch, files: Sequence[str]) -> DataFrame:
+        """Return the rows behind the watermark, with their event time.
+
+        Those in time among them may follow a session that was closed before they came.
+        """
+        rows = with_event_time(self.all(files), self.silver)
+        is_behind = F.col(EVENT_TIME) <= F.lit(batch.late_watermark)
+        return rows.where(is_selected(self.silver) & is_behind)
+
     def count_needed(self, batch: SilverBatch, files: Sequence[str]) -> Counter[int]:
         """Count the late rows by the watermark, in minutes, that had let them in."""
         past = F.unix_micros(F.lit(batch.late_watermark)) - F.unix_micros(
-            self._first_end()
+            self._late_from()
         )
         now = parse_duration(self.silver.watermark) // timedelta(microseconds=1)
         # A window that ends on the watermark is closed: one minute more keeps it open.
@@ -114,12 +123,11 @@ class BatchRows:
 
     def _is_late(self, late_watermark: datetime) -> Column:
         """Return whether a row is missing in its earliest window, which had ended."""
-        ended = self._first_end() <= F.lit(late_watermark)
+        ended = self._late_from() <= F.lit(late_watermark)
         return F.coalesce(ended, F.expr("false"))
 
-    def _first_end(self) -> Column:
-        duration = F.lit(self.silver.window.grid.duration)
-        return first_window(F.col(EVENT_TIME), self.silver) + duration
+    def _late_from(self) -> Column:
+        return late_from(F.col(EVENT_TIME), self.silver)
 
 
 def _escape(path: str) -> str:

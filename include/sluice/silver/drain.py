@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING
 from sluice.config.silver import WINDOW_COLUMNS
 from sluice.delta.log import open_table
 from sluice.delta.tables import query_table
+from sluice.history.replays import DRAIN, TouchedWindows, keep_touched
 from sluice.intervals import Interval
-from sluice.silver.backfill import cached, closed_windows, interval_windows
-from sluice.silver.merge import merge_until_won
+from sluice.silver.backfill import closed_windows, interval_windows
+from sluice.silver.merge import cached, merge_until_won
+from sluice.silver.sessions import SessionsAsked, newest_end, replace_sessions
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -34,6 +36,8 @@ def drain_windows(
     Each group of a window counts. Doing it again changes nothing.
     """
     closed = closed_windows(config, silver)
+    if silver.window.is_session:
+        return _drain_sessions(spark, config, silver, closed)
     open_ones = Interval(silver.window.grid.first_open(closed), _END)
     bronze = spark.read.format("delta").load(config.bronze_location)
     with cached(interval_windows(bronze, silver, [open_ones], counted=False)) as found:
@@ -43,6 +47,33 @@ def drain_windows(
             location = config.silver_location(silver)
             merge_until_won(found, location, silver, only_after=closed)
     return count
+
+
+def _drain_sessions(
+    spark: SparkSession, config: PipelineConfig, silver: SilverConfig, closed: datetime
+) -> int:
+    """Put all open sessions into the table, and have them computed again when closed.
+
+    One that goes on after that has other bounds: the stream would not find its row.
+    """
+    interval = Interval(closed, _END)
+    location = config.silver_location(silver)
+    bronze = spark.read.format("delta").load(config.bronze_location)
+    newest = newest_end(bronze, silver)
+    if newest is None or newest <= closed:
+        return 0
+    touched = TouchedWindows(
+        replay_id=f"{DRAIN}-{closed:%Y%m%dT%H%M%S%fZ}",
+        run_id=DRAIN,
+        at=datetime.now(UTC),
+        after_version=0,
+        spans=(Interval(closed, newest),),
+        reason=DRAIN,
+        recomputed_up_to=closed,
+    )
+    keep_touched(config, silver.name, touched)
+    asked = SessionsAsked(intervals=[interval], closed=_END, metadata="drain")
+    return replace_sessions(bronze, location, silver, asked).replaced
 
 
 def has_open_windows(config: PipelineConfig, silver: SilverConfig) -> bool:

@@ -28,7 +28,7 @@ from sluice.silver.batches import SilverBatch, list_batches, list_files
 from sluice.silver.late_rows import LateRows
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+    from pyspark.sql import DataFrame, SparkSession
 
     from sluice.config import PipelineConfig, SilverConfig
 
@@ -149,17 +149,25 @@ class _Query:
     ) -> dict[str, int | str | None]:
         read = BatchRows(self.spark, self.config.bronze_location, self.silver)
         counts = read.count(batch, files)
-        if not files or not counts["late_rows"]:
+        if not files or counts["late_rows"] is None:
             return {**counts, NEEDED: None}
+        if self.silver.window.is_session and self.silver.late_data == "repair":
+            # A row in time may belong to a session that was closed before it came.
+            self._treat(batch, read.behind(batch, files))
+        elif counts["late_rows"]:
+            self._treat(batch, read.late(batch, files))
+        needed = counts["late_rows"] and dump_needed(read.count_needed(batch, files))
+        return {**counts, NEEDED: needed or None}
+
+    def _treat(self, batch: SilverBatch, rows: DataFrame) -> None:
         LateRows(
             config=self.config,
             silver=self.silver,
             query_id=str(self.facts.query_id),
             run_id=self.run_id,
             batch=batch,
-            rows=read.late(batch, files),
+            rows=rows,
         ).treat()
-        return {**counts, NEEDED: dump_needed(read.count_needed(batch, files))}
 
 
 def _facts_of(batch: SilverBatch, facts: CheckpointFacts) -> dict[str, object]:

@@ -15,7 +15,7 @@ from pyspark.sql import functions as F  # noqa: N812 - its usual name
 from sluice.history.replays import LATE_ROWS, TouchedWindows, keep_touched
 from sluice.options.configured import source_options
 from sluice.schema.properties import tables_that_take
-from sluice.silver.transform import EVENT_TIME, first_window, list_starts
+from sluice.silver.transform import EVENT_TIME, first_end, list_starts
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -45,8 +45,8 @@ class LateRows:
     def _put_aside(self) -> None:
         """Append the rows to the side table, with the first window they missed."""
         columns = [each for each in self.rows.columns if each != EVENT_TIME]
-        start = first_window(F.col(EVENT_TIME), self.silver)
-        end = start + F.lit(self.silver.window.grid.duration)
+        end = first_end(F.col(EVENT_TIME), self.silver)
+        start = end - F.lit(self.silver.window.grid.duration)
         rows = self.rows.select(
             *(F.col(f"`{each}`") for each in columns),
             start.alias("_window_start"),
@@ -70,8 +70,10 @@ class LateRows:
     def _touch(self) -> None:
         """Have the closed windows that the rows missed computed from bronze."""
         grid = self.silver.window.grid
-        starts = grid.cover(list_starts(self.rows, self.silver))
-        missed, _ = grid.split_closed(starts, self.batch.late_watermark)
+        missed = grid.cover(list_starts(self.rows, self.silver))
+        # A session is closed when it is: rows that came in time may have gone on.
+        if not self.silver.window.is_session:
+            missed, _ = grid.split_closed(missed, self.batch.late_watermark)
         touched = TouchedWindows(
             replay_id=f"late-{self.query_id}-{self.batch.batch_id}",
             run_id=self.run_id,

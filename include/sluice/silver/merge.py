@@ -7,7 +7,8 @@ does not put older numbers back.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from functools import partial, reduce
 from operator import and_
@@ -28,6 +29,16 @@ if TYPE_CHECKING:
 _WRITE = "spark.databricks.delta.write"
 
 
+@contextmanager
+def cached(rows: DataFrame) -> Iterator[DataFrame]:
+    """Let the block read ``rows`` several times and compute them once."""
+    kept = rows.persist()
+    try:
+        yield kept
+    finally:
+        kept.unpersist()
+
+
 def merge_windows(
     location: str, silver: SilverConfig, query_id: str
 ) -> Callable[[DataFrame, int], None]:
@@ -42,16 +53,13 @@ def merge_windows(
         create.addColumns(changed.schema).execute()
         transaction = {"txnAppId": query_id, "txnVersion": str(batch_id)}
         # Spark would compute them for the question and again for the MERGE.
-        windows = changed.persist()
-        try:
+        with cached(changed) as windows:
             if windows.isEmpty():
                 _append_nothing(windows, location, transaction)
             else:
                 names = {f"{_WRITE}.{key}": each for key, each in transaction.items()}
                 with applied(spark, names):
                     merge_until_won(windows, location, silver)
-        finally:
-            windows.unpersist()
 
     return write
 

@@ -28,7 +28,12 @@ from sluice.history.replays import (
     list_touched,
 )
 from sluice.intervals import Interval, join_intervals
-from sluice.silver.backfill import Recomputation, closed_windows, recompute
+from sluice.silver.backfill import (
+    Recomputation,
+    Recomputed,
+    closed_windows,
+    recompute,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,7 +75,7 @@ def recompute_replayed(
             raise
         _LOG.warning("silver %s: %s: windows wait: %s", silver.name, reason, error)
         return [f"{reason}: windows of {silver.name!r} wait for the next run: {error}"]
-    for each in rest:
+    for each in _left(rest, silver, closed, found):
         keep_touched(config, silver.name, each)
     # Counted as the replay does: once each, however many groups they have.
     count = silver.window.grid.count(join_intervals(due))
@@ -83,9 +88,41 @@ def _split(
 ) -> tuple[list[Interval], list[TouchedWindows]]:
     """Return the windows that are closed, and of each replay those that are not."""
     due: list[Interval] = []
-    rest = []
+    rest: list[TouchedWindows] = []
+    if silver.window.is_session:
+        rest = [each for each in touched if each.waits_for(closed)]
+        return [span for each in rest for span in each.spans], rest
     for each in touched:
         ready, waiting = silver.window.grid.split_closed(each.spans, closed)
         due += ready
         rest.append(msgspec.structs.replace(each, spans=tuple(waiting)))
     return due, rest
+
+
+def _left(
+    rest: Sequence[TouchedWindows],
+    silver: SilverConfig,
+    closed: datetime,
+    found: Recomputed,
+) -> list[TouchedWindows]:
+    """Return what is still to be recomputed: sessions, until all near are closed.
+
+    A session that goes on is emitted with the rows that the stream knows, later.
+    """
+    if not silver.window.is_session:
+        return list(rest)
+
+    def is_left(span: Interval) -> bool:
+        reach = span.end + silver.window.grid.duration
+        return reach > closed or (
+            found.open_since is not None and found.open_since <= reach
+        )
+
+    return [
+        msgspec.structs.replace(
+            each,
+            spans=tuple(filter(is_left, each.spans)),
+            recomputed_up_to=closed,
+        )
+        for each in rest
+    ]

@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 _ALL = str(2**31 - 1)
 _STATE = "spark.sql.streaming.stateStore"
+# What keeps windows, as Spark calls it.
+_WINDOWS = {"stateStoreSave", "sessionWindowStateStoreSaveExec"}
 _PROVIDERS = "org.apache.spark.sql.execution.streaming.state"
 # Spark writes them into the checkpoint, and goes by that from then on.
 _STATE_STORES = {
@@ -200,7 +202,7 @@ def count_open_windows(
     """
     ran = [each.stateOperators for each in query.recentProgress if each.stateOperators]
     if ran:
-        windows = [each for each in ran[-1] if each.operatorName == "stateStoreSave"]
+        windows = [each for each in ran[-1] if each.operatorName in _WINDOWS]
         return sum(operator.numRowsTotal for operator in windows)
     facts = read_checkpoint(checkpoint_location)
     if facts is None or facts.last_committed is None:

@@ -37,7 +37,9 @@ def aggregate_windows(bronze: DataFrame, silver: SilverConfig) -> DataFrame:
     timed = with_event_time(bronze, silver).where(is_selected(silver))
     rows = timed.withWatermark(EVENT_TIME, silver.watermark)
     window = _window(silver)
-    if silver.deduplicate:
+    if silver.deduplicate and silver.window.is_session:
+        rows = _without_copies_of_moments(rows, silver)
+    elif silver.deduplicate:
         rows = _without_copies(rows, silver)
         window = F.col(_COMPARED_WINDOW).alias(_WINDOW)
     aggregates = [F.expr(sql).alias(name) for name, sql in silver.aggregates.items()]
@@ -76,6 +78,25 @@ def is_selected(silver: SilverConfig) -> Column:
     if silver.where is None:
         return F.expr("true")
     return F.coalesce(F.expr(silver.where), F.expr("false"))
+
+
+def late_from(event_time: Column, silver: SilverConfig) -> Column:
+    """Return up to which watermark a row is taken into all of its windows.
+
+    That is the end of the earliest. A row is in a session of its own at least, until
+    ``gap`` after it; copies of it are known until its own time alone.
+    """
+    if silver.window.is_session and silver.deduplicate:
+        return event_time
+    return first_end(event_time, silver)
+
+
+def first_end(event_time: Column, silver: SilverConfig) -> Column:
+    """Return when the earliest window of ``event_time`` ends, that of it alone."""
+    duration = F.lit(silver.window.grid.duration)
+    if silver.window.is_session:
+        return event_time + duration
+    return first_window(event_time, silver) + duration
 
 
 def first_window(event_time: Column, silver: SilverConfig) -> Column:
@@ -127,6 +148,8 @@ def check_columns(bronze: DataFrame, silver: SilverConfig) -> None:
 
 
 def _window(silver: SilverConfig) -> Column:
+    if silver.window.gap is not None:
+        return F.session_window(EVENT_TIME, silver.window.gap).alias(_WINDOW)
     lengths = [each for each in (silver.window.duration, silver.window.slide) if each]
     return F.window(EVENT_TIME, *lengths).alias(_WINDOW)
 
@@ -139,22 +162,37 @@ def _without_copies(rows: DataFrame, silver: SilverConfig) -> DataFrame:
     the groups: whichever of the copies is taken, no other group counts one. A row that
     lacks a part of its key is a copy of no other.
     """
-    keys = [_column(name) for name in silver.deduplicate]
-    lacks_key = reduce(or_, (key.isNull() for key in keys))
     moment = F.unix_micros(EVENT_TIME)
-    # As texts, for which a stream and a batch have one order and one width of numbers.
-    compared = F.array(
-        moment.cast("string"),
-        *(key.cast("string") for key in keys),
-        F.when(lacks_key, F.uuid()),
-    )
+    window = _window(silver).alias(_COMPARED_WINDOW)
     return (
-        rows.select(
-            "*", _window(silver).alias(_COMPARED_WINDOW), compared.alias(_COMPARED)
-        )
+        rows.select("*", window, _compared(silver).alias(_COMPARED))
         # A second column with a watermark would say otherwise which rows are late.
         .withColumn(EVENT_TIME, F.timestamp_micros(moment))
         .dropDuplicates([_COMPARED_WINDOW, _COMPARED, *silver.group_by])
+    )
+
+
+def _without_copies_of_moments(rows: DataFrame, silver: SilverConfig) -> DataFrame:
+    """Return the rows, those of one key, group and event time once.
+
+    Copies are in one session, whichever it is. The state forgets a row when the
+    watermark has passed it, and drops as late whatever comes from before then.
+    """
+    found = rows.withColumn(_COMPARED, _compared(silver))
+    return found.dropDuplicates([EVENT_TIME, _COMPARED, *silver.group_by])
+
+
+def _compared(silver: SilverConfig) -> Column:
+    """Return what a copy of a row has as the row; one without its key has no copy.
+
+    As texts, for which a stream and a batch have one order and one width of numbers.
+    """
+    keys = [_column(name) for name in silver.deduplicate]
+    lacks_key = reduce(or_, (key.isNull() for key in keys))
+    return F.array(
+        F.unix_micros(EVENT_TIME).cast("string"),
+        *(key.cast("string") for key in keys),
+        F.when(lacks_key, F.uuid()),
     )
 
 

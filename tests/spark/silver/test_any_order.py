@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -19,22 +18,12 @@ from hypothesis import strategies as st
 from sluice.checkpoint import read_checkpoint
 from sluice.checkpoint.watermark import closed_up_to
 from sluice.silver.run import run_silver
+from support.any_order import RUNS, Order, put
 from support.oracle import Key, Values, expected_silver, read_silver, snapshot_windows
-from support.silver_lake import SilverLake, order
+from support.silver_lake import SilverLake
 
 pytestmark = [pytest.mark.usefixtures("spark"), pytest.mark.long]
 
-MIDNIGHT = datetime(2025, 1, 1, tzinfo=UTC)
-Order = tuple[int, int, str | None]
-
-ORDERS = st.tuples(
-    st.integers(0, 120 * 60), st.integers(1, 9), st.sampled_from(["card", "cash", None])
-)
-VERSION = st.lists(ORDERS, min_size=1, max_size=6).map(lambda rows: [*rows, rows[0]])
-# What landed first comes again at the end, under other names of files.
-RUNS = st.lists(st.lists(VERSION, min_size=1, max_size=3), min_size=2, max_size=4).map(
-    lambda runs: [*runs, runs[0]]
-)
 WINDOWS = st.one_of(
     st.builds(lambda minutes: {"duration": f"{minutes} minutes"}, st.integers(1, 20)),
     st.builds(
@@ -82,7 +71,7 @@ def test_silver_equals_a_query_over_bronze(tmp_path: Path, case: Case) -> None:
     late = 0
     for versions in case.runs:
         for rows in versions:
-            lake.put(*(numbered(at(second), n, how) for second, n, how in rows))
+            put(lake, rows)
         summary = run_silver(lake.config, lake.silver, run_id="run")
         late += summary.counts["late_rows"]
 
@@ -114,14 +103,3 @@ def expected(lake: SilverLake, *, drained: bool = False) -> dict[Key, Values]:
     if drained:
         return closed | {key: row for key, row in everything.items() if key[1] > until}
     return closed if lake.silver.output_mode == "append" else closed | seen.open_windows
-
-
-def numbered(time: str, amount: int, method: str | None) -> dict:
-    """Return an order whose number says all of it; some are without a number."""
-    order_id = f"{time} {amount} {method}" if amount > 2 else None
-    return {**order(time, float(amount), method), "order_id": order_id}
-
-
-def at(second: int) -> str:
-    """Return a time of the day as orders write it."""
-    return f"{MIDNIGHT + timedelta(seconds=second):%Y-%m-%d %H:%M:%S}"

@@ -11,6 +11,7 @@ from sluice.config.silver import EventTime, SilverConfig, Window
 from sluice.errors import UsageError
 from sluice.formats.registry import FORMATS
 
+SESSION = {"type": "session", "gap": "30 minutes"}
 SILVER = {
     "name": "windows",
     "event_time": {"column": "at"},
@@ -269,6 +270,12 @@ def test_time_zones_are_taken_by_name_and_by_offset(zone: str) -> None:
         ({"where": "rand() < 0.5"}, "gives another value each time"),
         ({"window": {"type": "sliding"}}, "needs a slide"),
         ({"window": {"slide": "1 minute"}}, "say 'type: sliding'"),
+        ({"window": {"gap": "1 minute"}}, "say 'type: session'"),
+        ({"window": {"type": "session"}}, "needs the time without rows"),
+        ({"window": {"type": "session", "gap": "0 minutes"}}, "needs the time"),
+        ({"window": SESSION | {"slide": "1 hour"}}, "leave out ['slide']"),
+        ({"window": SESSION, "output_mode": "update"}, "no update mode for session"),
+        ({"window": SESSION, "group_by": []}, "in 'group_by'"),
         ({"window": {"type": "sliding", "slide": "6 minutes"}}, "no longer"),
         ({"window": {"type": "sliding", "slide": "0 minutes"}}, "needs a slide"),
         ({"window": {"duration": "0 seconds"}}, "longer than nothing"),
@@ -291,6 +298,13 @@ def test_the_definition_has_what_windows_depend_on_and_no_more() -> None:
     ahead = {"column": "at", "max_ahead": "2 days"}
     assert defined() == defined(watermark="1 hour", event_time=ahead, table="/x")
     assert defined() == defined(window={"duration": "300 seconds"})
+    grouped = {"group_by": ["customer"]}
+    longer = SESSION | {"gap": "1800 seconds"}
+    sessions = defined(window=SESSION, **grouped)
+    assert sessions == defined(window=longer, **grouped)
+    assert sessions != defined(window=SESSION | {"gap": "31 minutes"}, **grouped)
+    # As it was kept when windows had no gap.
+    assert '"gap"' not in defined()
     twice = defined(deduplicate=["b", "a", "b"])
     assert twice == defined(deduplicate=["a", "b"])
     changed = [
