@@ -208,6 +208,8 @@ def _batches(
         use_threads=False,
     ):
         missing -= batch.num_rows
+        # Text that is no UTF-8 would make the table one that other readers refuse.
+        batch.validate(full=True)
         yield batch
     # pyarrow ends at a page without values as if it were the last one.
     if missing:

@@ -192,6 +192,14 @@ def test_rows_that_are_not_found_make_a_bad_file(tmp_path) -> None:
         read(path.read_bytes(), table.schema)
 
 
+def test_text_that_is_none_makes_a_bad_file() -> None:
+    """In Delta it would make the table one that other readers refuse."""
+    text = pa.array([b"a", b"\xff"]).view(pa.string())
+    content = written(pa.table({"c": text}))
+    with pytest.raises(BadFileError, match="Invalid UTF8"):
+        read(content, pa.schema([("c", pa.string())]))
+
+
 @pytest.mark.parametrize(
     ("facts", "mode", "refused"),
     [
