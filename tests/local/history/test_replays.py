@@ -12,6 +12,7 @@ from deltalake import CommitProperties, DeltaTable, write_deltalake
 
 from sluice.errors import Condition, FatalError
 from sluice.history.replays import (
+    LATE_ROWS,
     FileRows,
     ReplayedFiles,
     TouchedWindows,
@@ -20,6 +21,7 @@ from sluice.history.replays import (
     commit_metadata,
     finish_replays,
     has_closed,
+    has_sessions,
     keep_touched,
     list_touched,
     rows_set_aside,
@@ -191,6 +193,30 @@ def test_replayed_windows_that_are_closed_are_work_for_silver(
 
     assert has_closed(pipeline.config, "windows", GRID, closed_up_to) is has_work
     assert preflight(pipeline.config, run_id="run-2").silver_has_work is has_work
+
+
+@pytest.mark.parametrize(
+    ("done", "closed", "waits"),
+    [(None, -1, False), (None, 0, True), (3, 3, False), (3, 4, True)],
+)
+def test_sessions_wait_once_for_each_watermark(
+    pipeline, done: int | None, closed: int, *, waits: bool
+) -> None:
+    """Until one that they touch is closed: a run without news would not change it."""
+    touched = TouchedWindows(
+        replay_id="late-1",
+        run_id="run-1",
+        at=START,
+        after_version=0,
+        spans=(Interval(START, START + 5 * MINUTE),),
+        reason=LATE_ROWS,
+        recomputed_up_to=None if done is None else START + done * MINUTE,
+    )
+    keep_touched(pipeline.config, "windows", touched)
+
+    assert list_touched(pipeline.config, "windows") == [touched]
+    closed_up_to = START + closed * MINUTE
+    assert has_sessions(pipeline.config, "windows", closed_up_to) is waits
 
 
 def test_a_damaged_record_is_named(pipeline, tmp_path) -> None:
