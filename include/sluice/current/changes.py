@@ -1,12 +1,13 @@
 """What became of bronze since a table of current rows was last merged from it.
 
 The table itself says up to which version of bronze it has come: in the transaction of
-the merge, under an id that names the definition and bronze's table. So there is nothing
-beside it that could be lost, or restored without it. Starts no JVM.
+the merge, under an id that names the definition and bronze's table. There is nothing
+beside it that could be lost, or restored without it. Starts no JVM and writes nothing.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,9 +16,15 @@ from typing import TYPE_CHECKING
 
 from sluice.columns import PROCESSING_TIME
 from sluice.config import CurrentConfig, PipelineConfig
-from sluice.delta.log import TableCommit, open_table, read_commits, read_lowest
+from sluice.delta.log import (
+    TableCommit,
+    open_table,
+    read_back,
+    read_commits,
+    read_lowest,
+)
 from sluice.errors import Condition, FatalError
-from sluice.history.replays import finish_replays
+from sluice.history.replays import find_commit, list_unrecorded
 from sluice.history.rows import names_in_files
 from sluice.ledger.events import EventKind, Replayed
 from sluice.ledger.ledger import Ledger
@@ -28,7 +35,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Changes:
-    """What is to be merged of bronze's version ``up_to``.
+    """What is to be merged of bronze's version ``up_to``, which was committed ``at``.
 
     - ``has_new``: whether rows were added;
     - ``since``: those were read at this time or later; None where it is not known;
@@ -38,117 +45,190 @@ class Changes:
 
     app_id: str
     up_to: int
+    at: datetime | None = None
     has_new: bool = True
     since: datetime | None = None
     replayed: tuple[str, ...] = ()
     rewritten: bool = False
+
+    @property
+    def replaces(self) -> bool:
+        """Whether rows of bronze were replaced, so that a key may have an older one."""
+        return bool(self.replayed) or self.rewritten
+
+    @property
+    def metadata(self) -> str:
+        """What the commit of the merge says of itself, as JSON."""
+        return json.dumps({"step": "current", _BRONZE_AT: _text(self.at)})
+
+
+@dataclass(frozen=True)
+class _Merged:
+    """Up to which version of bronze a table has come, and when that was committed.
+
+    The time is empty where the log of the table no longer has it.
+    """
+
+    version: int
+    bronze_at: str
+
+
+_BRONZE_AT = "bronze_committed_at"
 
 
 def find_changes(config: PipelineConfig, current: CurrentConfig) -> Changes | None:
     """Return what is to be merged, None where there is nothing.
 
     Raises:
-        FatalError: the table was merged by another definition, or from another bronze.
+        FatalError: the table was merged by another definition, or from another bronze,
+            or it or bronze was set back since.
     """
-    bronze = open_table(config.bronze_location)
+    location = config.bronze_location
+    bronze = open_table(location)
     if bronze is None:
         return None
     app_id, up_to = _app_id(current, bronze), bronze.version()
-    merged = _merged_up_to(config, current, app_id)
-    if merged is None:
-        return Changes(app_id=app_id, up_to=up_to)
-    if merged >= up_to:
-        return None
-    commits = [
-        each
-        for each in read_commits(config.bronze_location, after=merged)
+    merged = _read_merged(config.current_location(current), app_id)
+    first = up_to if merged is None else merged.version
+    commits = {
+        each.version: each
+        for each in read_commits(location, after=first - 1)
         if each.version <= up_to
-    ]
-    if len(commits) < up_to - merged:
+    }
+    at = commits[up_to].committed_at if up_to in commits else None
+    if merged is None:
+        return Changes(app_id=app_id, up_to=up_to, at=at)
+    _require_same_past(config.current_location(current), merged, up_to, commits)
+    later = [each for each in commits.values() if each.version > first]
+    changed = [each for each in later if each.data_change and _has_files(each)]
+    if len(later) < up_to - first:
         # Log cleanup has taken some, and what they did is not known.
-        return Changes(app_id=app_id, up_to=up_to, rewritten=True)
-    changed = [each for each in commits if each.data_change and _has_rows(each)]
-    return _sum_up(config, changed, app_id, up_to) if changed else None
-
-
-def merged_version(config: PipelineConfig, current: CurrentConfig) -> int | None:
-    """Return up to which version of bronze the table has come, None for none."""
-    bronze = open_table(config.bronze_location)
-    table = open_table(config.current_location(current))
-    if bronze is None or table is None:
-        return None
-    return table.transaction_version(_app_id(current, bronze))
+        replayed = _replays_between(config, first, up_to)
+        paths = _sorted_paths(replayed)
+        return Changes(
+            app_id=app_id, up_to=up_to, at=at, replayed=paths, rewritten=True
+        )
+    return _sum_up(config, changed, app_id, up_to, at) if changed else None
 
 
 def _app_id(current: CurrentConfig, bronze: DeltaTable) -> str:
     defined = sha256(current.definition.encode()).hexdigest()[:16]
-    return f"sluice-current-{current.name}-{defined}-{bronze.metadata().id}"
+    return f"sluice-current-{defined}-{bronze.metadata().id}"
 
 
-def _merged_up_to(
-    config: PipelineConfig, current: CurrentConfig, app_id: str
-) -> int | None:
-    location = config.current_location(current)
+def _read_merged(location: str, app_id: str) -> _Merged | None:
     table = open_table(location)
-    merged = table.transaction_version(app_id) if table else None
+    version = table.transaction_version(app_id) if table else None
     # One that was made and never merged into is as good as none.
-    if table is None or merged is not None or not table.file_uris():
-        return merged
-    raise FatalError(
-        Condition.DEFINITION_CHANGED,
-        f"table {location!r} of {current.name!r} was made by other keys, sequence_by, "
-        "delete_when or scd_type, from another bronze, or by something else: change "
-        "the pipeline file back, give the table another 'name', or move its folder "
-        "away to have it computed from bronze again",
+    if table is None or (version is None and not table.file_uris()):
+        return None
+    if version is None:
+        raise FatalError(
+            Condition.DEFINITION_CHANGED,
+            f"table {location!r} was made by other merge_keys, sequence_by, "
+            "delete_when or scd_type, from another bronze, or by something else: "
+            "change the pipeline file back, let it write to another 'table', or move "
+            "the folder away to have it computed from bronze again",
+            {"table": location},
+        )
+    for commit in read_back(location, table.version()):
+        if app_id in commit.transactions:
+            return _Merged(version, _bronze_at(commit))
+        if commit.operation == "RESTORE":
+            raise _rewound_error(location, f"version {commit.version} set it back")
+    return _Merged(version, "")
+
+
+def _bronze_at(merge: TableCommit) -> str:
+    try:
+        found = json.loads(merge.user_metadata or "{}")
+    except ValueError:  # another writer's, in words of its own
+        return ""
+    return str(found.get(_BRONZE_AT, "")) if isinstance(found, dict) else ""
+
+
+def _require_same_past(
+    location: str, merged: _Merged, up_to: int, commits: dict[int, TableCommit]
+) -> None:
+    """Refuse where bronze was put back, so that versions came a second time."""
+    if merged.version > up_to:
+        raise _rewound_error(
+            location,
+            f"it was merged up to version {merged.version} of bronze, which is at "
+            f"version {up_to}",
+        )
+    known = commits.get(merged.version)
+    if known and merged.bronze_at and _text(known.committed_at) != merged.bronze_at:
+        raise _rewound_error(
+            location,
+            f"version {merged.version} of bronze is another one than was merged",
+        )
+
+
+def _rewound_error(location: str, reason: str) -> FatalError:
+    return FatalError(
+        Condition.TABLE_REWOUND,
+        f"table {location!r} does not fit to bronze: {reason}; put both back from one "
+        "backup, or move the table's folder away to have it computed from bronze again",
         {"table": location},
     )
 
 
-def _has_rows(commit: TableCommit) -> bool:
+def _has_files(commit: TableCommit) -> bool:
     return bool(commit.added or commit.removed)
 
 
 def _sum_up(
-    config: PipelineConfig, changed: Sequence[TableCommit], app_id: str, up_to: int
+    config: PipelineConfig,
+    changed: Sequence[TableCommit],
+    app_id: str,
+    up_to: int,
+    at: datetime | None,
 ) -> Changes:
     """Sort commits into what only added rows, and what replaced some.
 
     Rows that others delete from bronze, to keep it small, stay in the table.
     """
-    replacing = [each for each in changed if each.removed]
-    replayed = _replayed_files(config, replacing)
-    rewriting = [
-        each
-        for each in replacing
-        if each.added and each.operation != "DELETE" and each.version not in replayed
-    ]
-    appending = [each.version for each in changed if not each.removed]
+    replacing = {each.version for each in changed if each.removed}
+    replayed = _replayed_files(config, replacing) if replacing else {}
+    deleting = {each.version for each in changed if each.operation == "DELETE"}
+    appending = [each.version for each in changed if each.version not in replacing]
     return Changes(
         app_id=app_id,
         up_to=up_to,
+        at=at,
         has_new=bool(appending),
         since=_earliest(config.bronze_location, appending),
-        replayed=tuple(sorted({path for each in replayed.values() for path in each})),
-        rewritten=bool(rewriting),
+        replayed=_sorted_paths(replayed),
+        rewritten=bool(replacing - deleting - set(replayed)),
     )
 
 
-def _replayed_files(
-    config: PipelineConfig, commits: Iterable[TableCommit]
+def _replays_between(
+    config: PipelineConfig, after: int, up_to: int
 ) -> dict[int, list[str]]:
-    """Return the files of those commits that replays made, by version."""
-    versions = {each.version for each in commits}
-    if not versions:
-        return {}
-    # What has committed before bronze was opened is in the ledger behind this.
-    finish_replays(config)
+    return _replayed_files(config, set(range(after + 1, up_to + 1)))
+
+
+def _replayed_files(config: PipelineConfig, versions: set[int]) -> dict[int, list[str]]:
+    """Return the files of those versions that replays made, by version.
+
+    The ledger has them, or what a replay has left to be entered there.
+    """
     ledger = Ledger.open(config.schema_location)
     found: dict[int, list[str]] = {}
     for event in ledger.events(EventKind.REPLAYED) if ledger else ():
-        version = Replayed.of(event.detail).table_version
-        if version in versions:
-            found.setdefault(version, []).append(event.path)
-    return found
+        found.setdefault(Replayed.of(event.detail).table_version, []).append(event.path)
+    for replay in list_unrecorded(config):
+        commit = find_commit(config, replay.replay_id, after=replay.after_version)
+        if commit is not None:
+            paths = [each.path for each in replay.files]
+            found.setdefault(commit.version, []).extend(paths)
+    return {version: found[version] for version in versions & found.keys()}
+
+
+def _sorted_paths(replayed: dict[int, list[str]]) -> tuple[str, ...]:
+    return tuple(sorted({path for paths in replayed.values() for path in paths}))
 
 
 def _earliest(location: str, versions: Iterable[int]) -> datetime | None:
@@ -161,3 +241,7 @@ def _earliest(location: str, versions: Iterable[int]) -> datetime | None:
     if None in lowest:
         return None
     return min((each for times in lowest for each in times or ()), default=None)
+
+
+def _text(moment: datetime | None) -> str:
+    return moment.isoformat() if moment else ""

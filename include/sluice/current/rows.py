@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 DELETED = "_deleted"
 VALID_FROM, VALID_TO = "_valid_from", "_valid_to"
-_ADDED = (DELETED, VALID_FROM, VALID_TO)
 _KEPT, _RANK = "_sluice_kept", "_sluice_rank"
 
 
@@ -102,6 +101,11 @@ class CurrentRows:
             F.xxhash64(*whole),
         ]
 
+    def _added(self) -> set[str]:
+        """Return the columns that the table has, and bronze has not."""
+        added = {VALID_FROM, VALID_TO} if self.current.keeps_history else set()
+        return added | ({DELETED} if self.current.delete_when is not None else set())
+
     def _sequence(self, rows: DataFrame) -> str:
         return rows.schema[self.current.sequence_by].dataType.simpleString()
 
@@ -124,10 +128,16 @@ class CurrentRows:
         named = [*self.keys, self.current.sequence_by]
         missing = [name for name in named if name not in bronze.columns]
         if missing:
-            yield f"bronze has no columns {missing}, it has {sorted(bronze.columns)}"
-        taken = sorted({name.lower() for name in bronze.columns} & set(_ADDED))
+            yield (
+                f"bronze has no columns {missing}, it has {sorted(bronze.columns)}; "
+                "name those in cloudFiles.schemaHints that files will have"
+            )
+        taken = sorted({name.lower() for name in bronze.columns} & self._added())
         if taken:
-            yield f"bronze has columns {taken}, which the table adds by itself"
+            yield (
+                f"bronze has columns {taken}, which the table adds by itself; declare "
+                "bronze.source.schema without them, and they are rescued"
+            )
         if not (missing or taken):
             yield from self._wrong_types(bronze)
 

@@ -12,6 +12,7 @@ from sluice.current.merge import Merge
 from sluice.delta.log import TableCommit, open_table, read_commits
 from sluice.history import record_step
 from sluice.model import StepSummary
+from sluice.rules.require import require_nothing_begun
 from sluice.spark.commits import commit_over_conflicts
 from sluice.spark.session import spark_session, storage_conf
 
@@ -43,9 +44,11 @@ def run_current(
     Raises:
         UsageError: bronze lacks what the table needs.
         RetryableError: others wrote the table all the time.
-        FatalError: the table was merged by another definition, or the merge failed.
+        FatalError: the table does not fit to bronze or to its definition, the merge
+            failed, or a repair or deletion was begun.
     """
     started = datetime.now(UTC)
+    require_nothing_begun(config)
     counts = dict.fromkeys((*_METRICS, "rows_left_out"), 0)
     location = config.current_location(current)
 

@@ -91,6 +91,16 @@ def read_commits(table_location: str, *, after: int = -1) -> list[TableCommit]:
         return [commit for commit in pool.map(read, versions) if commit]
 
 
+def read_back(table_location: str, newest: int) -> Iterator[TableCommit]:
+    """Yield the commits from version ``newest`` back, as far as the log has them."""
+    log = join(table_location, "_delta_log")
+    for version in range(newest, -1, -1):
+        commit = _read_commit(table_location, log, version)
+        if commit is None:
+            return
+        yield commit
+
+
 def read_lowest(
     table_location: str, version: int, column: str
 ) -> list[datetime] | None:

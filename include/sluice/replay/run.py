@@ -243,8 +243,12 @@ def _follow(config: PipelineConfig, run_id: str) -> tuple[str, ...]:
     """Do what follows the commit, as far as it can be done now."""
     finish_replays(config)
     archive_history(config)
-    return tuple(
+    notes = [
         note
         for silver in config.silver
         for note in recompute_replayed(config, silver, run_id=run_id)
-    )
+    ]
+    names = [each.name for each in config.current]
+    if names:
+        notes.append(f"replay: current rows of {names} follow with the next run")
+    return tuple(notes)

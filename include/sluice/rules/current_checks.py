@@ -1,4 +1,4 @@
-"""Checks of the tables of current rows: each key of bronze is there, and once."""
+"""Checks of the tables of current rows: the newest row of each key, and once."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from sluice.rules.found import finding
 def check_current(facts: AuditFacts) -> Iterator[Finding]:
     """Yield what is wrong with each of them."""
     for name, current in facts.current.items():
+        if current.damage is not None:
+            yield finding(Code.TABLE_UNREADABLE, facts.pipeline, name, current.damage)
         for evidence, risk in _wrong(current):
             yield finding(
                 Code.CURRENT_WRONG, facts.pipeline, name, evidence, data_risk=risk
@@ -20,10 +22,13 @@ def check_current(facts: AuditFacts) -> Iterator[Finding]:
 
 
 def _wrong(current: CurrentFacts) -> Iterator[tuple[str, DataRisk]]:
-    if current.damage is not None:
-        yield current.damage, DataRisk.LOST
+    if current.unfit is not None:
+        yield current.unfit, DataRisk.NONE
     if current.missing.keys:
-        yield _listed("keys of bronze are missing", current.missing), DataRisk.LOST
+        yield (
+            _listed("newest rows of bronze are missing", current.missing),
+            DataRisk.LOST,
+        )
     if current.twice.keys:
         yield _listed("keys have several rows", current.twice), DataRisk.DUPLICATED
 

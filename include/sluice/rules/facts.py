@@ -229,14 +229,16 @@ class LateFacts:
 
 @dataclass(frozen=True)
 class CurrentFacts:
-    """Keys of a table of current rows: ``missing`` are in bronze, and not in it.
+    """Keys of a table of current rows that are ``twice`` in it.
 
-    ``damage`` says why that, and keys that are there ``twice``, are not known.
+    Of those that are ``missing`` bronze has a newer row. ``damage`` says why the table
+    cannot be read, ``unfit`` why it is none of this definition and of this bronze.
     """
 
     missing: Duplicates = Duplicates()
     twice: Duplicates = Duplicates()
     damage: str | None = None
+    unfit: str | None = None
 
 
 @dataclass(frozen=True)

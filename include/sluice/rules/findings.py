@@ -87,7 +87,7 @@ class Code(Enum):
     CURRENT_WRONG = Rule(
         _ERROR,
         "A table of current rows is not what its merges made: another writer changed "
-        "it, or it is of another definition.",
+        "it, or it or bronze was set back, or it is of another definition.",
         "docs/runbook.md, 'Current rows that are wrong': {pipeline}",
         _LOST,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -27,17 +28,18 @@ def pipeline(tmp_path: Path) -> PipelineBuilder:
     return pipeline
 
 
-def merge(config: PipelineConfig, *keys: str) -> None:
+def merge(config: PipelineConfig, *keys: str, dates: Sequence[str] = ()) -> None:
     """Write such keys as if they were all of bronze."""
     (current,) = config.current
     found = find_changes(config, current)
     assert found is not None
     write_deltalake(
         config.current_location(current),
-        pa.table({"order_id": keys, "order_date": ["d"] * len(keys)}),
+        pa.table({"order_id": keys, "order_date": dates or ["2026-02-01"] * len(keys)}),
         mode="append",
         commit_properties=CommitProperties(
-            app_transactions=[Transaction(found.app_id, found.up_to)]
+            app_transactions=[Transaction(found.app_id, found.up_to)],
+            custom_metadata={"userMetadata": found.metadata},
         ),
     )
 
@@ -60,13 +62,20 @@ def test_a_table_that_is_whole_is_no_finding(pipeline: PipelineBuilder) -> None:
     assert wrong(pipeline.config) == []
 
 
-def test_keys_that_are_missing_or_twice_are_named(pipeline: PipelineBuilder) -> None:
-    """Each with an example."""
-    merge(pipeline.config, KEYS[0], KEYS[1], KEYS[1])
+def test_rows_that_are_missing_or_twice_are_named(pipeline: PipelineBuilder) -> None:
+    """Each with an example; an older row than bronze's is as good as none."""
+    newest, older = "2026-01-01 00:00:00", "2026-01-01 00:00:00"
+    merge(
+        pipeline.config,
+        *(KEYS[0], KEYS[1], KEYS[1]),
+        dates=[newest, older, older],
+    )
     assert wrong(pipeline.config) == [
         (
             "CURRENT_WRONG",
-            '1 keys of bronze are missing, such as {"order_id": "a.json-2"}',
+            "2 newest rows of bronze are missing, such as "
+            '{"order_id": "a.json-1", "order_date": "2026-01-01 00:00:01"}; '
+            '{"order_id": "a.json-2", "order_date": "2026-01-01 00:00:02"}',
             "lost",
         ),
         (
@@ -85,10 +94,10 @@ def test_another_definition_and_a_damaged_table_are_named(
     (current,) = pipeline.config.current
     other = current.model_copy(update={"scd_type": 2})
     changed = pipeline.config.model_copy(update={"current": [other]})
-    ((code, evidence, _),) = wrong(changed)
-    assert code == "CURRENT_WRONG"
-    assert "was made by other keys" in evidence
+    ((code, evidence, risk),) = wrong(changed)
+    assert (code, risk) == ("CURRENT_WRONG", "none")
+    assert "was made by other merge_keys" in evidence
     for uri in DeltaTable(pipeline.config.current_location(current)).file_uris():
         Path(uri).unlink()
     ((code, _, risk),) = wrong(pipeline.config)
-    assert (code, risk) == ("CURRENT_WRONG", "lost")
+    assert (code, risk) == ("TABLE_UNREADABLE", "lost")

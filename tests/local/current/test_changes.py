@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from deltalake import CommitProperties, Transaction, write_deltalake
+from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 
 from sluice.current import changes
 from sluice.current.changes import find_changes
@@ -34,7 +34,8 @@ def merged(lake: CurrentLake) -> None:
         pa.table({"id": [1]}),
         mode="append",
         commit_properties=CommitProperties(
-            app_transactions=[Transaction(found.app_id, found.up_to)]
+            app_transactions=[Transaction(found.app_id, found.up_to)],
+            custom_metadata={"userMetadata": found.metadata},
         ),
     )
 
@@ -109,9 +110,58 @@ def test_another_definition_is_refused(
     """The table would be half of one and half of the other."""
     merged(lake)
     changed = lake.current.model_copy(update=other)
-    with pytest.raises(FatalError, match="give the table another 'name'") as refused:
+    with pytest.raises(FatalError, match="write to another 'table'") as refused:
         find_changes(lake.config, changed)
     assert refused.value.condition is Condition.DEFINITION_CHANGED
+
+
+def test_a_table_that_was_set_back_is_refused(lake: CurrentLake) -> None:
+    """What was merged is gone from it, and its transaction says that it is not."""
+    merged(lake)
+    lake.put((3, 1, "a"))
+    merged(lake)
+    DeltaTable(lake.location).restore(0)
+    assert refusal(lake).endswith(
+        "version 2 set it back; put both back from one backup, or move the table's "
+        "folder away to have it computed from bronze again"
+    )
+
+
+@pytest.mark.parametrize(
+    ("again", "said"),
+    [(1, "bronze, which is at version 1"), (2, "is another one than was merged")],
+)
+def test_a_bronze_that_was_put_back_is_refused(
+    lake: CurrentLake, again: int, said: str
+) -> None:
+    """Also when it has come to the same version again."""
+    lake.put((2, 1, "a"))
+    lake.put((3, 1, "a"))
+    merged(lake)
+    log = Path(lake.config.bronze_location, "_delta_log")
+    for version in range(1, 3):
+        (log / f"{version:020}.json").unlink()
+    for _ in range(again):
+        lake.put((4, 1, "a"))
+    assert said in refusal(lake)
+
+
+def test_a_restore_may_have_changed_any_row(lake: CurrentLake) -> None:
+    """Though it only takes files out, as a deletion does."""
+    lake.put((1, 9, "wrong"))
+    merged(lake)
+    lake.bronze.restore(0)
+    found = find_changes(lake.config, lake.current)
+    assert found is not None
+    assert found.rewritten
+
+
+def refusal(lake: CurrentLake) -> str:
+    """Return why a table is refused."""
+    with pytest.raises(FatalError) as refused:
+        find_changes(lake.config, lake.current)
+    assert refused.value.condition is Condition.TABLE_REWOUND
+    return refused.value.message
 
 
 def test_preflight_sees_work(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from sluice.current import merge
 from sluice.current.changes import find_changes
 from sluice.errors import UsageError
 from support.current_lake import CurrentLake, Row
+from support.delta_rows import read_delta
 
 pytestmark = pytest.mark.usefixtures("spark")
 
@@ -103,19 +105,26 @@ def test_what_others_do_to_bronze(tmp_path: Path, scd_type: int) -> None:
     """What is deleted stays, what is changed changes, and compaction is nothing."""
     lake = CurrentLake.at(tmp_path, scd_type=scd_type)
     lake.put((1, 1, "a"), (2, 1, "b"))
-    lake.put((2, 2, "c"))
+    lake.put((2, 2, "c"), (2, 999, "wrong"), (3, 1, "x"))
     lake.run()
     known = lake.expected()
     lake.bronze.optimize.compact()
     assert find_changes(lake.config, lake.current) is None
-    lake.bronze.delete("id = 1")
+    lake.bronze.delete("_source_file = '1.json'")
     lake.run()
     assert lake.rows() == known
-    lake.bronze.update(updates={"value": "'d'"}, predicate="id = 2 and at = 2")
+    lake.bronze.update(updates={"at": "3"}, predicate="at = 999")
+    lake.bronze.update(updates={"id": "4"}, predicate="id = 3")
     lake.run()
 
-    assert {row[:3] for row in lake.rows() if row[1] == 2} == {(2, 2, "d")}
-    assert (1, 1, "a") in {row[:3] for row in lake.rows()}
+    older = [
+        *({"id": 1, "at": 1, "value": "a"}, {"id": 2, "at": 1, "value": "b"}),
+    ]
+    deleted = [
+        {**row, "_processing_time": datetime.min.replace(tzinfo=UTC)} for row in older
+    ]
+    bronze = read_delta(lake.config.bronze_location).to_pylist()
+    assert lake.rows() == lake.computed([*deleted, *bronze])
 
 
 @pytest.mark.parametrize(
