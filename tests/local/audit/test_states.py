@@ -344,15 +344,16 @@ def test_data_that_are_too_old_are_found(
 
 
 @pytest.mark.parametrize(("drift", "found"), [(None, 0), ({}, 1), ({"at_least": 0}, 0)])
-def test_an_hour_without_rows_drifts(
+def test_an_hour_of_few_rows_drifts(
     tmp_path: Path, drift: dict[str, object] | None, found: int
 ) -> None:
-    """Each of five hours before the newest full one has a file; that one has none."""
+    """Each of five hours before the newest full one has a file of three; that of one."""
     config = pipeline_config(tmp_path, bronze={"drift": drift})
     pipeline = PipelineBuilder(config)
-    for hour in range(2, 7):
+    for hour in range(1, 7):
         before = datetime.now(UTC).timestamp() - hour * 3600
-        os.utime(pipeline.land(f"{hour}.json"), (before, before))
+        path = pipeline.land(f"{hour}.json", rows=1 if hour == 1 else 3)
+        os.utime(path, (before, before))
     pipeline.run_batch()
     findings = check_facts(gather_facts(config))
 

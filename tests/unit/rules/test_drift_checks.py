@@ -19,23 +19,29 @@ from sluice.rules.facts import (
 
 NOON = datetime(2025, 1, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
+REST = "no file"
 
 
 def drifted(
-    *rows: int | None, waits: timedelta | None = None, hours: int = 24
+    *rows: int | str | None, waits: timedelta | None = None, hours: int = 24
 ) -> list[str]:
     """Return the evidence where full hours had ``rows``, the newest first.
 
-    Each is one file from the last second of its hour; it is ten to one in the day.
+    Each is one file from the last second of its hour, but for hours that are ``REST``;
+    it is ten to one in the day.
     """
     moments = [
         NOON - number * HOUR - timedelta(seconds=1) for number in range(len(rows))
     ]
     moments += [NOON - waits] if waits is not None else []
     files = tuple(
-        LedgerFile(seq, f"/in/{seq}", 1, moment) for seq, moment in enumerate(moments)
+        LedgerFile(seq, f"/in/{seq}", 1, moment)
+        for seq, moment in enumerate(moments)
+        if seq >= len(rows) or rows[seq] != REST
     )
-    written = {seq: Written(count, 0) for seq, count in enumerate(rows)}
+    written = {
+        seq: Written(count, 0) for seq, count in enumerate(rows) if count != REST
+    }
     facts = AuditFacts(
         pipeline="orders",
         landing_location="/in",
@@ -69,7 +75,7 @@ def test_the_hours_are_as_many_as_asked_for() -> None:
     assert not drifted(10, 10, 10, 10, 900, 900, 900, 900, hours=3)
     (evidence,) = drifted(10, 10, 10, 10, 900, 900, 900, 900, hours=7)
     assert "from 2025-01-01T11:00+00:00 10 rows" in evidence
-    assert "the 7 hours before is 900" in evidence
+    assert "the 7 hours with files before is 900" in evidence
 
 
 def test_an_hour_of_empty_files_drifts() -> None:
@@ -88,3 +94,15 @@ def test_an_hour_with_a_file_that_waits_is_not_judged() -> None:
     """Its rows come with the next run. One of this hour, which runs, is no matter."""
     assert not drifted(1, 100, 100, 100, waits=timedelta(minutes=1))
     assert drifted(1, 100, 100, 100, waits=timedelta(minutes=-10))
+
+
+def test_a_table_may_rest_at_night() -> None:
+    """In the morning and in the evening, by day and by night: the day is as usual."""
+    day, night = [100] * 10, [REST] * 14
+    always = (night + day) * 3
+    for begun in range(24):
+        assert not drifted(*always[begun:])
+    (evidence,) = drifted(10, *night, *day)
+    assert "the 10 hours with files before is 100" in evidence
+    assert drifted(10, *day[1:], *night)
+    assert not drifted(10, 100, 100, *[REST] * 22, 100)
