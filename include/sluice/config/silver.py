@@ -28,6 +28,8 @@ _DEFINING = {
     "state_store",
 }
 WINDOW_COLUMNS = ("window_start", "window_end")
+# What rows have while windows are computed, without regard to case.
+_OWN_NAMES = re.compile(r"_sluice_.*|_event_time|_window", re.IGNORECASE)
 # What Delta takes in no name of a column, unless the table maps its columns.
 _NOT_IN_NAMES = re.compile(r"[ ,;{}()\n\t=]")
 
@@ -174,6 +176,13 @@ class SilverConfig(Block):
             message = (
                 f"two output columns are called {twice[-1]!r}, for Delta takes no two "
                 "names that differ in case only"
+            )
+            raise ValueError(message)
+        own = [name for name in names if _OWN_NAMES.fullmatch(name)]
+        if own:
+            message = (
+                f"{own[0]!r} is a column that Sluice adds while it computes windows; "
+                "use another name"
             )
             raise ValueError(message)
         if odd:

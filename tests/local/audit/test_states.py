@@ -347,7 +347,7 @@ def test_data_that_are_too_old_are_found(
 def test_an_hour_of_few_rows_drifts(
     tmp_path: Path, drift: dict[str, object] | None, found: int
 ) -> None:
-    """Each of five hours before the newest full one has a file of three; that of one."""
+    """Each of five hours before the newest full one has three; that one has one."""
     config = pipeline_config(tmp_path, bronze={"drift": drift})
     pipeline = PipelineBuilder(config)
     for hour in range(1, 7):

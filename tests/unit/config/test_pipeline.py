@@ -12,6 +12,13 @@ from sluice.errors import UsageError
 from sluice.formats.registry import FORMATS
 
 SESSION = {"type": "session", "gap": "30 minutes"}
+KEPT = (
+    '{"aggregates": {"rows": "count(*)"}, "event_time": {"column": "at", '
+    '"format": ["yyyy-MM-dd HH:mm:ss"], "time_zone": "UTC"}, '
+    '"group_by": ["customer"], "output_mode": "append", "state_store": "memory", '
+    '"where": null, "window": {"duration": "0:05:00", "slide": "0:05:00", '
+    '"type": "tumbling"}}'
+)
 SILVER = {
     "name": "windows",
     "event_time": {"column": "at"},
@@ -280,6 +287,8 @@ def test_time_zones_are_taken_by_name_and_by_offset(zone: str) -> None:
         ({"window": {"type": "sliding", "slide": "0 minutes"}}, "needs a slide"),
         ({"window": {"duration": "0 seconds"}}, "longer than nothing"),
         ({"deduplicate": True}, "such as 'deduplicate: [order_id]'"),
+        ({"aggregates": {"_sluice_rows": "count(*)"}}, "use another name"),
+        ({"group_by": ["_Event_Time"]}, "use another name"),
     ],
 )
 def test_a_silver_table_that_cannot_work_is_refused_when_it_is_loaded(
@@ -317,6 +326,18 @@ def test_the_definition_has_what_windows_depend_on_and_no_more() -> None:
         defined(deduplicate=["x"]),
     ]
     assert len({defined(), *changed}) == 8
+
+
+def test_a_kept_definition_stays_as_it_was_written() -> None:
+    """Word for word, as a release before sessions wrote it of tumbling windows."""
+    silver = {
+        "name": "orders",
+        "event_time": {"column": "at"},
+        "group_by": ["customer"],
+        "aggregates": {"rows": "count(*)"},
+    }
+
+    assert SilverConfig.model_validate(silver).definition == KEPT
 
 
 def test_a_definition_of_before_deduplication_is_that_of_today() -> None:
