@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from sluice.config import PipelineConfig, SilverConfig
 
 _LOG = logging.getLogger(__name__)
-_ROWS = "_rows"
+_ROWS = "_sluice_rows"
 _STEP = "backfill"
 
 
@@ -108,7 +108,7 @@ def interval_windows(
 ) -> DataFrame:
     """Return the windows that start in ``intervals``.
 
-    With ``counted`` the column ``_rows`` says of how many rows each is.
+    With ``counted`` the column ``_ROWS`` says of how many rows each is.
     """
     duration = silver.window.grid.duration
     timed = with_event_time(bronze, silver)
@@ -180,7 +180,7 @@ def _recompute_sessions(
         closed=closed,
         metadata=_metadata(asked),
         # A backfill is over when it ends: it would not put in again what it took out.
-        leaves_open=asked.step == _STEP,
+        open_ones="leave" if asked.step == _STEP else "take out",
     )
     location = config.silver_location(silver)
     found = replace_sessions(bronze, location, silver, sessions)

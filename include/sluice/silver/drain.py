@@ -56,24 +56,30 @@ def _drain_sessions(
 
     One that goes on after that has other bounds: the stream would not find its row.
     """
-    interval = Interval(closed, _END)
     location = config.silver_location(silver)
     bronze = spark.read.format("delta").load(config.bronze_location)
     newest = newest_end(bronze, silver)
-    if newest is None or newest <= closed:
+    if newest is not None and newest > closed:
+        touched = TouchedWindows(
+            replay_id=f"{DRAIN}-{closed:%Y%m%dT%H%M%S%fZ}",
+            run_id=DRAIN,
+            at=datetime.now(UTC),
+            after_version=0,
+            spans=(Interval(closed, newest),),
+            reason=DRAIN,
+            recomputed_up_to=closed,
+        )
+        keep_touched(config, silver.name, touched)
+    # Of those that came out before, all may have lost their rows to a replay.
+    elif not has_open_windows(config, silver):
         return 0
-    touched = TouchedWindows(
-        replay_id=f"{DRAIN}-{closed:%Y%m%dT%H%M%S%fZ}",
-        run_id=DRAIN,
-        at=datetime.now(UTC),
-        after_version=0,
-        spans=(Interval(closed, newest),),
-        reason=DRAIN,
-        recomputed_up_to=closed,
+    asked = SessionsAsked(
+        intervals=[Interval(closed, _END)],
+        closed=closed,
+        metadata=DRAIN,
+        open_ones="put in",
     )
-    keep_touched(config, silver.name, touched)
-    asked = SessionsAsked(intervals=[interval], closed=_END, metadata="drain")
-    return replace_sessions(bronze, location, silver, asked).replaced
+    return replace_sessions(bronze, location, silver, asked).open
 
 
 def has_open_windows(config: PipelineConfig, silver: SilverConfig) -> bool:

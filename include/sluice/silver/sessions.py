@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import reduce
 from operator import and_, or_
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from delta.tables import DeltaTable
+from pyspark.sql import Window
 from pyspark.sql import functions as F  # noqa: N812 - its usual name
 
 from sluice.checkpoint.watermark import EPOCH
@@ -37,23 +38,25 @@ if TYPE_CHECKING:
     from sluice.config import SilverConfig
     from sluice.intervals import Interval
 
-_ROWS, _GONE, _FIRST, _LAST = "_rows", "_gone", "_first", "_last"
+_ROWS, _FIRST, _LAST = "_sluice_rows", "_sluice_first", "_sluice_last"
+_OLD, _BEGINS, _NUMBER = "_sluice_old", "_sluice_begins", "_sluice_number"
+_TOUCHED, _GOES_ON = "_sluice_touched", "_sluice_goes_on"
 _START, _END = WINDOW_COLUMNS
 _METADATA = "spark.databricks.delta.commitInfo.userMetadata"
 
 
 @dataclass(frozen=True, kw_only=True)
 class SessionsAsked:
-    """The sessions that touch ``intervals``, and end at or before ``closed``.
+    """The sessions that touch ``intervals``; those that end after ``closed`` are open.
 
-    What the table has of a session that goes on is taken out, for it comes again when
-    that is closed; with ``leaves_open`` it stays.
+    What the table has of one that is open is taken out, for it comes again when that is
+    closed; or it is left with all that it touches; or the open one is put in its place.
     """
 
     intervals: Sequence[Interval]
     closed: datetime
     metadata: str
-    leaves_open: bool = False
+    open_ones: Literal["take out", "leave", "put in"] = "take out"
 
 
 @dataclass(frozen=True)
@@ -78,12 +81,11 @@ def replace_sessions(
     found: list[SessionsFound] = []
 
     def attempt() -> None:
-        table = bronze.sparkSession.read.format("delta").load(location)
-        there = table.where(F.col(_END) <= F.lit(asked.closed))
-        with cached(_all_sessions(bronze, silver)) as sessions:
-            near = _touching(sessions, there, silver, asked)
-            found.append(_count(near, asked.closed))
-            _merge(_changes(near, there, silver, asked), location, silver, asked)
+        there = bronze.sparkSession.read.format("delta").load(location)
+        near = _near(_all_sessions(bronze, silver), there, silver, asked)
+        with cached(near) as sessions:
+            found.append(_count(sessions, asked.closed))
+            _merge(_changes(sessions, asked), location, silver, asked)
 
     commit_over_conflicts(location, attempt)
     return found[-1]
@@ -115,50 +117,59 @@ def newest_end(bronze: DataFrame, silver: SilverConfig) -> datetime | None:
     return EPOCH + timedelta(microseconds=newest) + silver.window.grid.duration
 
 
-def _touching(
+def _near(
     sessions: DataFrame, there: DataFrame, silver: SilverConfig, asked: SessionsAsked
 ) -> DataFrame:
-    """Return the sessions that touch an interval, or a session there that does."""
-    touches = _touches(silver, asked)
-    old = there.where(touches)
-    others = sessions.where(~touches).alias("a")
-    return sessions.where(touches).unionByName(
-        others.join(old.alias("b"), _overlap(silver), "left_semi")
+    """Return the sessions of bronze and of the table that touch, or are joined to one.
+
+    Those that overlap, one with the next, are replaced together. ``_OLD`` marks the
+    keys of the table, each once, and ``_GOES_ON`` what is joined to an open session.
+    """
+    keys = [F.col(f"`{name}`") for name in [*WINDOW_COLUMNS, *silver.group_by]]
+    old = there.select(*keys).distinct()
+    is_open = F.col(_END) > F.lit(asked.closed)
+    if asked.open_ones != "put in":
+        old = old.where(~is_open)
+    rows = sessions.withColumn(_OLD, F.expr("false")).unionByName(
+        old.withColumn(_OLD, F.expr("true")), allowMissingColumns=True
+    )
+    groups = keys[len(WINDOW_COLUMNS) :]
+    by_start = Window.partitionBy(*groups).orderBy(_START)
+    before = by_start.rowsBetween(Window.unboundedPreceding, -1)
+    reach = F.max(_END).over(before)
+    # Of those with one start one begins: a frame by rows might part them.
+    until = by_start.rangeBetween(Window.unboundedPreceding, Window.currentRow)
+    joined = Window.partitionBy(*groups, _NUMBER)
+    return (
+        rows.withColumn(_BEGINS, F.coalesce(F.col(_START) > reach, F.expr("true")))
+        .withColumn(_NUMBER, F.count_if(_BEGINS).over(until))
+        .withColumn(_TOUCHED, F.max(_touches(silver, asked)).over(joined))
+        .withColumn(_GOES_ON, F.max(~F.col(_OLD) & is_open).over(joined))
+        .where(_TOUCHED)
+        .drop(_BEGINS, _NUMBER, _TOUCHED)
     )
 
 
-def _changes(
-    near: DataFrame, there: DataFrame, silver: SilverConfig, asked: SessionsAsked
-) -> DataFrame:
-    """Return the sessions to put in, and with ``_gone`` those to take out."""
-    keys, touches = [*WINDOW_COLUMNS, *silver.group_by], _touches(silver, asked)
-    is_closed = F.col(_END) <= F.lit(asked.closed)
-    new = near.where(is_closed).drop(_ROWS).withColumn(_GONE, F.expr("false"))
-    overlap = _overlap(silver)
-    others = there.where(~touches).alias("a")
-    gone = there.where(touches).unionByName(
-        others.join(near.alias("b"), overlap, "left_semi")
-    )
-    if asked.leaves_open:
-        still_open = near.where(~is_closed).alias("b")
-        gone = gone.alias("a").join(still_open, overlap, "left_anti")
-    same = [_same(key) for key in keys]
-    gone = gone.alias("a").join(new.alias("b"), reduce(and_, same), "left_anti")
-    gone = gone.withColumn(_GONE, F.expr("true"))
-    return new.unionByName(gone)
+def _changes(near: DataFrame, asked: SessionsAsked) -> DataFrame:
+    """Return the sessions to put in, and with ``_OLD`` those to take out."""
+    if asked.open_ones == "leave":
+        near = near.where(~F.col(_GOES_ON))
+    if asked.open_ones != "put in":
+        near = near.where(F.col(_OLD) | (F.col(_END) <= F.lit(asked.closed)))
+    return near.drop(_ROWS, _GOES_ON)
 
 
 def _merge(
     changes: DataFrame, location: str, silver: SilverConfig, asked: SessionsAsked
 ) -> None:
+    """Take out every row of the old sessions, copies too, and add the new ones."""
     keys = [*WINDOW_COLUMNS, *silver.group_by]
     merge = (
         DeltaTable.forPath(changes.sparkSession, location)
         .alias("a")
-        .merge(changes.alias("b"), reduce(and_, map(_same, keys)))
-        .whenMatchedDelete(F.col(f"b.{_GONE}"))
-        .whenMatchedUpdateAll()
-        .whenNotMatchedInsertAll(~F.col(f"b.{_GONE}"))
+        .merge(changes.alias("b"), reduce(and_, map(_same, keys), F.col(f"b.{_OLD}")))
+        .whenMatchedDelete()
+        .whenNotMatchedInsertAll(~F.col(f"b.{_OLD}"))
     )
     with applied(changes.sparkSession, {_METADATA: asked.metadata}):
         merge.execute()
@@ -166,13 +177,17 @@ def _merge(
 
 def _count(near: DataFrame, closed: datetime) -> SessionsFound:
     is_closed = F.col(_END) <= F.lit(closed)
-    replaced, left, rows, since = near.agg(
-        F.count_if(is_closed),
-        F.count_if(~is_closed),
-        F.coalesce(F.sum(_ROWS), F.lit(0)),
-        # As a number: PySpark would give a moment in the time zone of this process.
-        F.unix_micros(F.min(F.when(~is_closed, F.col(_START)))),
-    ).collect()[0]
+    replaced, left, rows, since = (
+        near.where(~F.col(_OLD))
+        .agg(
+            F.count_if(is_closed),
+            F.count_if(~is_closed),
+            F.coalesce(F.sum(_ROWS), F.lit(0)),
+            # As a number: PySpark would give a moment in the time zone of this process.
+            F.unix_micros(F.min(F.when(~is_closed, F.col(_START)))),
+        )
+        .collect()[0]
+    )
     open_since = None if since is None else EPOCH + timedelta(microseconds=since)
     return SessionsFound(replaced, left, rows, open_since)
 
@@ -184,17 +199,10 @@ def _touches(silver: SilverConfig, asked: SessionsAsked) -> Column:
     """
     gap = silver.window.grid.duration
     touching = [
-        (F.col(_START) <= F.lit(each.end + gap)) & (F.col(_END) >= F.lit(each.start))
+        (F.col(_START) <= F.lit(each.end + gap)) & (F.col(_END) > F.lit(each.start))
         for each in asked.intervals
     ]
     return reduce(or_, touching)
-
-
-def _overlap(silver: SilverConfig) -> Column:
-    same = [_same(name) for name in silver.group_by]
-    before = F.col(f"a.{_START}") <= F.col(f"b.{_END}")
-    behind = F.col(f"a.{_END}") >= F.col(f"b.{_START}")
-    return reduce(and_, same, before & behind)
 
 
 def _same(name: str) -> Column:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from deltalake import DeltaTable
+from deltalake import DeltaTable, write_deltalake
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -110,6 +110,57 @@ def test_a_backfill_takes_late_rows_in_and_leaves_what_is_open(tmp_path: Path) -
         assert read_silver(lake.silver_location) == closed
 
 
+def backfill(lake: SilverLake, minute: int) -> None:
+    """Backfill one minute after midnight."""
+    start = MIDNIGHT + timedelta(minutes=minute)
+    end = start + timedelta(minutes=1)
+    run_backfill(lake.config, lake.silver, start=start, end=end, run_id="backfill")
+
+
+def remove(lake: SilverLake, *times: str) -> None:
+    """Remove the orders of HH:MM:SS from bronze, as a replay or a user does."""
+    listed = ", ".join(f"'2025-01-01 {time}'" for time in times)
+    DeltaTable(lake.bronze_location).delete(f"order_date IN ({listed})")
+
+
+def test_a_second_drain_takes_out_what_bronze_no_longer_has(tmp_path: Path) -> None:
+    """Also where no open session is left. Those that are closed are not drained."""
+    lake = lake_at(tmp_path)
+    lake.put(order("00:00:00"), order("00:10:00", 1.0, "cash"), order("00:20:00"))
+    run(lake)
+    assert run(lake, drain=True).counts["windows_drained"] == 1
+
+    remove(lake, "00:20:00")
+    assert run(lake, drain=True).counts["windows_drained"] == 0
+    assert read_silver(lake.silver_location) == batch_sessions(
+        lake.bronze_location, GAP
+    )
+
+
+def test_a_backfill_replaces_whatever_overlaps(tmp_path: Path) -> None:
+    """What it takes out joins sessions that the interval does not touch.
+
+        00:00 00:10 00:20 00:30 00:40 00:50 00:60 00:70
+    was |-----------|     |-----------------------|
+    is  |-----------------------|           |-----|   late: 20; removed: 40, 50
+
+    A row that is there twice is there once after it.
+    """
+    lake = lake_at(tmp_path)
+    lake.put(*(order(f"00:{minute}:00") for minute in ("00", "10", "30", "40", "50")))
+    lake.put(order("01:00:00"), order("01:30:00"))
+    run(lake)
+    lake.put(order("00:20:00", 3.0))
+    assert run(lake).counts["late_rows"] == 1
+    remove(lake, "00:40:00", "00:50:00")
+    rows = DeltaTable(lake.silver_location).to_pyarrow_table()
+    write_deltalake(lake.silver_location, rows, mode="append")
+
+    backfill(lake, 0)
+    assert read_silver(lake.silver_location) == closed_sessions(lake)
+    assert DeltaTable(lake.silver_location).to_pyarrow_table().num_rows == 2
+
+
 SESSIONS = st.fixed_dictionaries(
     {
         "window": st.integers(1, 20).map(
@@ -161,11 +212,11 @@ def test_sessions_equal_a_query_over_bronze(
     end = start + timedelta(minutes=data.draw(st.integers(1, 60)))
     run_backfill(lake.config, lake.silver, start=start, end=end, run_id="backfill")
     there = read_silver(lake.silver_location)
-    near = {key for key in closed if key[0] <= end + gap and key[1] >= start}
+    near = {key for key in closed if key[0] <= end + gap and key[1] > start}
     assert {key: there.get(key) for key in near} == {key: closed[key] for key in near}
 
     run(lake, drain=True)
-    drained = {key: each for key, each in everything.items() if key[1] >= until}
+    drained = {key: each for key, each in everything.items() if key[1] > until}
     kept = {key: row for key, row in there.items() if not overlaps(key, drained)}
     assert read_silver(lake.silver_location) == kept | drained
 
