@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,9 +15,11 @@ from sluice.audit import counting
 from sluice.audit.counting import count_records
 from sluice.formats.base import Format
 from sluice.formats.csv import CsvFormat
+from sluice.formats.csv_tokens import Cells, Dialect, OddQuotes
 from sluice.formats.csv_values import convert
 from sluice.formats.json import JsonFormat
 from sluice.formats.moments import DEFAULTS
+from sluice.formats.streams import BadFileError
 from sluice.formats.text import TextFormat
 from sluice.options.globs import matches
 from support.mutations import CASES
@@ -103,6 +106,19 @@ def test_cells_are_cut_in_linear_time(tmp_path: Path, kind: str, name: str) -> N
         file = land(tmp_path, "a", content)
         read(whole(file), format=given, output=_OUTPUT)
         count_records(file.path, given)
+
+    assert growth(cut) < 3 * _TIMES
+
+
+@pytest.mark.parametrize("rule", OddQuotes)
+@pytest.mark.parametrize("unit", ['"b', '"|b', '"||b', '" b', '\\"', "|", '""'])
+def test_odd_quotes_are_linear(rule: OddQuotes, unit: str) -> None:
+    """Each may close the cell, and whatever becomes of it is not asked again."""
+    dialect = Dialect(separator="||", odd_quotes=rule)
+
+    def cut(size: int) -> None:
+        with suppress(BadFileError):
+            assert list(Cells('"a' + unit * size, dialect))
 
     assert growth(cut) < 3 * _TIMES
 

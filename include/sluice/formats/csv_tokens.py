@@ -128,13 +128,17 @@ class Cells:
 
 
 class _Quoted:
-    """A cell of ``text`` that begins with a quote, read up to ``at``."""
+    """A cell of ``text`` that begins with a quote, read up to ``at``.
+
+    What it holds are parts in two lists: in the first no separator begins.
+    """
 
     def __init__(self, text: str, dialect: Dialect, start: int) -> None:
         self.at = start + 1
         self._start = start
         self._text = text
         self._dialect = dialect
+        self._settled: list[str] = []
         self._value: list[str] = []
         self._before = NO_CHARACTER
         self._reopened = False
@@ -158,7 +162,7 @@ class _Quoted:
                 break
         self.at = min(self.at, len(text))
         alone = self._start + 1 == len(text)
-        yield dialect.quote if alone else "".join(self._value)
+        yield dialect.quote if alone else self._whole()
 
     def _take(self) -> bool:
         """Take a quote or an escape, or text before it; return True if not text."""
@@ -186,9 +190,9 @@ class _Quoted:
         text, dialect = self._text, self._dialect
         after = text[behind_space]
         if dialect.odd_quotes is OddQuotes.BACK_TO_DELIMITER:
-            *cells, last = dialect.cell_end.split("".join(self._value))
-            yield from cells
-            self._value, self._before = [last, after], NO_CHARACTER
+            yield from self._cut_back()
+            self._value.append(after)
+            self._before = NO_CHARACTER
         else:
             self._value += [dialect.quote, text[self.at : behind_space]]
             if behind_space == self.at or after not in dialect.marks:
@@ -196,6 +200,25 @@ class _Quoted:
             self._before = after
         self._reopened |= behind_space == self.at
         self.at = behind_space + 1
+
+    def _cut_back(self) -> Iterator[str]:
+        """Yield the cells that end within the value; keep the last of it.
+
+        Only what came since the last time is searched, and as much before it as the
+        beginning of a separator may be.
+        """
+        dialect = self._dialect
+        *cells, last = dialect.cell_end.split("".join(self._value))
+        if cells:
+            first = "".join((*self._settled, cells[0]))
+            self._settled = []
+            yield from (first, *cells[1:])
+        kept = max(0, len(last) - len(dialect.separator) + 1)
+        self._settled.append(last[:kept])
+        self._value = [last[kept:]]
+
+    def _whole(self) -> str:
+        return "".join((*self._settled, *self._value))
 
     def _give_up(self, behind_space: int) -> str | None:
         """Go to the end of a cell whose quotes turned out to be none; return it."""
@@ -215,7 +238,7 @@ class _Quoted:
         if plain and end == len(text) and first != dialect.quote == second:
             rest += second  # as Spark's parser has it
         self.at = end
-        return f"{dialect.quote}{''.join(self._value)}{dialect.quote}{rest}"
+        return f"{dialect.quote}{self._whole()}{dialect.quote}{rest}"
 
 
 def _meaning(before: str, special: str, dialect: Dialect) -> tuple[str, str]:

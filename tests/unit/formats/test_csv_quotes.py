@@ -38,6 +38,14 @@ def test_cells_are_cut_as_asked(
     assert texts(line.replace(",", sep), **given) == [tuple(cells)]
 
 
+def test_separator_may_be_in_parts_around_an_odd_quote() -> None:
+    """The quote is gone when the cell is cut back."""
+    given = {"unescapedQuoteHandling": CUT_BACK, "sep": "||"}
+
+    assert texts('"a"|"|b"c', **given) == [("a", "bc", None)]
+    assert texts('"a"|b"|c"d', **given) == [("a|b|cd", None, None)]
+
+
 def test_error_shows_the_cell() -> None:
     """A line behind a good one is bad for the file."""
     with pytest.raises(BadFileError, match=r"'\"a\"b'"):
