@@ -98,6 +98,18 @@ def parse_moment(text: str) -> datetime:
         raise ValueError(message) from None
 
 
+def parse_name(text: str) -> str:
+    """Parse the name of a column, which has a character at least.
+
+    Raises:
+        ValueError: there is none.
+    """
+    if not text.strip():
+        message = "the name of a column"
+        raise ValueError(message)
+    return text.strip()
+
+
 def parse_flag(text: str) -> bool:
     """Parse ``true`` or ``false``, in any case.
 

@@ -87,7 +87,7 @@ def test_old_open_folder_is_closed_with_what_lies_in_it(airflow: LocalAirflow) -
 def test_folder_of_another_user_is_refused(airflow: LocalAirflow) -> None:
     """Who owns it reads what is written into it, whatever its mode."""
     airflow.home.mkdir(mode=0o755)
-    with as_another_user(), pytest.raises(FatalError, match="belongs to one"):
+    with as_another_user(), pytest.raises(FatalError, match="belongs to another user"):
         close_home(airflow)
 
 

@@ -172,3 +172,39 @@ def test_name_never_leaves_the_archive(root: str, below: str) -> None:
     file = LedgerFile(7, f"{root}/{below}", 4, None)  # type: ignore[arg-type]
     with pytest.raises(UnsafeNameError, match="means another folder"):
         removal_for(root, LEDGER).keep(file, f"{root}-archive")
+
+
+@pytest.mark.parametrize("event", ["os.stat", "os.rename"])
+def test_folder_under_the_name_stays_as_it_is(
+    landed: LedgerFile, removal: Removal, event: str
+) -> None:
+    """Also where it comes in the moment in which the file is taken."""
+    path = Path(landed.path)
+
+    def come() -> None:
+        path.unlink()
+        path.mkdir()
+        (path / "inner.json").write_text("{}")
+
+    if event == "os.stat":
+        come()
+        assert not removal.take(landed)
+    else:
+        with at_event(event, come) as done:
+            assert not removal.take(landed)
+        assert done
+    assert [str(each.relative_to(path)) for each in path.iterdir()] == ["inner.json"]
+    assert [each.name for each in path.parent.iterdir()] == ["a.json"]
+
+
+def test_folder_in_the_archive_is_another_file(
+    tmp_path: Path, landed: LedgerFile, removal: Removal
+) -> None:
+    """The second name is taken, and no descriptor is left open."""
+    archive = tmp_path / "archive"
+    (archive / "day/a.json").mkdir(parents=True)
+    assert removal.take(landed)
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    kept = removal.keep(landed, str(archive))
+    assert Path(kept).read_text() == "ours"
+    assert len(list(Path("/proc/self/fd").iterdir())) == before

@@ -6,10 +6,13 @@ import errno
 import os
 import shutil
 from contextlib import suppress
+from stat import S_ISREG
 from typing import BinaryIO
 
 # What link(2) fails with where the other side is another file system, or has no links.
 _NO_LINK = {errno.EXDEV, errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK}
+# What open(2) fails with for a link and for a socket, and Python for a folder.
+_NO_FILE = {errno.ELOOP, errno.ENXIO, errno.EISDIR}
 _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 _MAKE = os.O_RDWR | os.O_CLOEXEC | os.O_CREAT | os.O_EXCL
 _BLOCK = 1 << 20
@@ -63,7 +66,7 @@ def _copy(source: int, held: str, folder: int, name: str) -> bool:
 
 
 def _is_same(folder: int, name: str, other_folder: int, other_name: str) -> bool:
-    """Compare content; a link there is another file."""
+    """Compare content; a link or a folder there is another file."""
     try:
         with (
             _open(folder, name, _READ) as one,
@@ -71,7 +74,7 @@ def _is_same(folder: int, name: str, other_folder: int, other_name: str) -> bool
         ):
             return _is_like(one, other)
     except OSError as error:
-        if error.errno == errno.ELOOP:
+        if error.errno in _NO_FILE:
             return False
         raise
 
@@ -79,6 +82,8 @@ def _is_same(folder: int, name: str, other_folder: int, other_name: str) -> bool
 def _is_like(one: BinaryIO, other: BinaryIO) -> bool:
     if os.path.sameopenfile(one.fileno(), other.fileno()):
         return True
+    if not S_ISREG(os.fstat(other.fileno()).st_mode):
+        return False
     while block := one.read(_BLOCK):
         if other.read(len(block)) != block:
             return False
@@ -87,4 +92,8 @@ def _is_like(one: BinaryIO, other: BinaryIO) -> bool:
 
 def _open(folder: int, name: str, flags: int) -> BinaryIO:
     number = os.open(name, flags, 0o666, dir_fd=folder)
-    return os.fdopen(number, "r+b" if flags & os.O_RDWR else "rb")
+    try:
+        return os.fdopen(number, "r+b" if flags & os.O_RDWR else "rb")
+    except OSError:  # of a folder
+        os.close(number)
+        raise

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from contextlib import AbstractContextManager, suppress
 from functools import lru_cache
-from stat import S_ISREG
+from stat import S_ISDIR, S_ISREG
 from typing import Protocol
 
 import obstore
@@ -93,8 +93,14 @@ class _DiskRemoval:
         if not _exists(folder, held):
             if is_link(folder, name):
                 raise LinkedError(file.path)
+            if not _is_file(folder, name):
+                return False
             os.rename(name, held, src_dir_fd=folder, dst_dir_fd=folder)
         found = os.stat(held, dir_fd=folder, follow_symlinks=False)
+        if S_ISDIR(found.st_mode):
+            # It came in this moment, and can have no second name.
+            os.rename(held, name, src_dir_fd=folder, dst_dir_fd=folder)
+            return False
         status = FileStatus(found.st_size, modified_at(found.st_mtime_ns))
         if S_ISREG(found.st_mode) and what_changed(file, status) is None:
             return True
@@ -223,6 +229,10 @@ def _below(path: str, root: str) -> list[str]:
 
 def _name(path: str) -> str:
     return path.rpartition("/")[2]
+
+
+def _is_file(folder: int, name: str) -> bool:
+    return S_ISREG(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode)
 
 
 def _exists(folder: int, name: str) -> bool:

@@ -7,7 +7,7 @@ from sluice.formats.encodings import ENCODING
 from sluice.formats.moments import TIME_FORMATS
 from sluice.formats.names import CASE
 from sluice.formats.streams import CONTENT_LIMIT
-from sluice.values import Option, parse_count, parse_flag, word_of
+from sluice.values import Option, parse_count, parse_flag, parse_name, word_of
 
 _ESCAPED = {r"\t": "\t", r"\\": "\\", r"\"": '"', r"\'": "'", r"\b": "\b", r"\f": "\f"}
 _LAST_ASCII = "\x7f"
@@ -218,7 +218,7 @@ OPTIONS = (
         "each cell, called as its column would be. A cell is a number where a decimal "
         "of 38 digits holds it, true or false, or text, whatever other rows hold; "
         "dates and times are text. With a header the cells behind it are rescued",
-        parse=str.strip,
+        parse=parse_name,
         field="variant_column",
     ),
 )

@@ -6,7 +6,7 @@ from sluice.formats.encodings import ENCODING
 from sluice.formats.moments import TIME_FORMATS
 from sluice.formats.names import CASE
 from sluice.formats.streams import CONTENT_LIMIT
-from sluice.values import Option, parse_flag
+from sluice.values import Option, parse_flag, parse_name
 
 
 def _parse_separator(text: str) -> bytes:
@@ -41,7 +41,7 @@ _READING = (
         "Integers and decimals of up to 38 digits are exact. A record that no variant "
         "can hold is corrupt: a key twice in an object, `NaN`, a number beyond a "
         "double, more than 16 MB",
-        parse=str.strip,
+        parse=parse_name,
         field="variant_column",
     ),
 )

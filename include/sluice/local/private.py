@@ -24,6 +24,7 @@ def close_home(airflow: LocalAirflow) -> list[Path]:
         FatalError: the folder, or one of these files, belongs to another user.
     """
     airflow.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _require_own(airflow.home)
     held = [airflow.database, airflow.passwords, airflow.secrets]
     found = [airflow.home, *(path for path in held if path.exists())]
     was_open = [path for path in found if path.stat().st_mode & _OTHERS]
@@ -45,12 +46,15 @@ def make_private_files(airflow: LocalAirflow) -> None:
 
 
 def _close(path: Path) -> None:
-    try:
-        path.chmod(path.stat().st_mode & 0o7777 & ~_OTHERS)
-    except PermissionError as error:
+    _require_own(path)
+    path.chmod(path.stat().st_mode & 0o7777 & ~_OTHERS)
+
+
+def _require_own(path: Path) -> None:
+    if path.stat().st_uid != os.geteuid():
         raise FatalError(
             Condition.STORAGE_REFUSED,
-            f"{str(path)!r} can be read by other users and belongs to one: it holds "
-            "secrets; move it away, or name another folder in SLUICE_AIRFLOW_HOME",
+            f"{str(path)!r} belongs to another user, and is to hold secrets; move it "
+            "away, or name another folder in SLUICE_AIRFLOW_HOME",
             {"path": str(path)},
-        ) from error
+        )
