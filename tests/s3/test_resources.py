@@ -27,6 +27,7 @@ def keys(bucket: str) -> set[str]:
     return {each["path"] for page in pages for each in page if each["size"]}
 
 
+@pytest.mark.long
 def test_deletion_leaves_what_landed_and_what_others_put(
     tmp_path: Path, bucket: str
 ) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING
@@ -96,19 +96,17 @@ def find_changes(config: PipelineConfig, current: CurrentConfig) -> Changes | No
         if each.version <= up_to
     }
     at = commits[up_to].committed_at if up_to in commits else None
+    found = Changes(app_id=app_id, up_to=up_to, at=at)
     if merged is None:
-        return Changes(app_id=app_id, up_to=up_to, at=at)
+        return found
     _require_same_past(config.current_location(current), merged, up_to, commits)
     later = [each for each in commits.values() if each.version > first]
-    changed = [each for each in later if each.data_change and _has_files(each)]
     if len(later) < up_to - first:
         # Log cleanup has taken some, and what they did is not known.
-        replayed = _replays_between(config, first, up_to)
-        paths = _sorted_paths(replayed)
-        return Changes(
-            app_id=app_id, up_to=up_to, at=at, replayed=paths, rewritten=True
-        )
-    return _sum_up(config, changed, app_id, up_to, at) if changed else None
+        replayed = _replayed_files(config, set(range(first + 1, up_to + 1)))
+        return replace(found, replayed=_sorted_paths(replayed), rewritten=True)
+    changed = [each for each in later if each.data_change and _has_files(each)]
+    return _sum_up(config, changed, found) if changed else None
 
 
 def _app_id(current: CurrentConfig, bronze: DeltaTable) -> str:
@@ -179,11 +177,7 @@ def _has_files(commit: TableCommit) -> bool:
 
 
 def _sum_up(
-    config: PipelineConfig,
-    changed: Sequence[TableCommit],
-    app_id: str,
-    up_to: int,
-    at: datetime | None,
+    config: PipelineConfig, changed: Sequence[TableCommit], found: Changes
 ) -> Changes:
     """Sort commits into what only added rows, and what replaced some.
 
@@ -193,21 +187,13 @@ def _sum_up(
     replayed = _replayed_files(config, replacing) if replacing else {}
     deleting = {each.version for each in changed if each.operation == "DELETE"}
     appending = [each.version for each in changed if each.version not in replacing]
-    return Changes(
-        app_id=app_id,
-        up_to=up_to,
-        at=at,
+    return replace(
+        found,
         has_new=bool(appending),
         since=_earliest(config.bronze_location, appending),
         replayed=_sorted_paths(replayed),
         rewritten=bool(replacing - deleting - set(replayed)),
     )
-
-
-def _replays_between(
-    config: PipelineConfig, after: int, up_to: int
-) -> dict[int, list[str]]:
-    return _replayed_files(config, set(range(after + 1, up_to + 1)))
 
 
 def _replayed_files(config: PipelineConfig, versions: set[int]) -> dict[int, list[str]]:

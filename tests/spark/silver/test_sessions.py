@@ -74,6 +74,7 @@ def test_a_row_in_time_that_joins_closed_sessions_is_repaired(tmp_path: Path) ->
     assert DeltaTable(lake.silver_location).version() == version
 
 
+@pytest.mark.long
 def test_a_drained_session_goes_on(tmp_path: Path) -> None:
     """It is in the table once, with other bounds; to drain again changes nothing."""
     lake = lake_at(tmp_path)
