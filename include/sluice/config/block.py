@@ -15,6 +15,11 @@ class Block(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+def as_list(value: object) -> object:
+    """Return a text as the only one of a list, and anything else as it is."""
+    return [value] if isinstance(value, str) else value
+
+
 def _require_duration(text: str) -> str:
     try:
         return spark_duration(text)

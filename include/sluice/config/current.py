@@ -8,11 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from sluice.config.aggregates import require_row_expression
-from sluice.config.block import Block, Name
-
-
-def _as_list(value: object) -> object:
-    return [value] if isinstance(value, str) else value
+from sluice.config.block import Block, Name, as_list
 
 
 class CurrentConfig(Block):
@@ -24,7 +20,7 @@ class CurrentConfig(Block):
 
     name: Name
     merge_keys: Annotated[
-        tuple[str, ...], BeforeValidator(_as_list), Field(min_length=1)
+        tuple[str, ...], BeforeValidator(as_list), Field(min_length=1)
     ]
     sequence_by: str
     delete_when: Annotated[str, AfterValidator(require_row_expression)] | None = None

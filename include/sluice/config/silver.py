@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from sluice.config.aggregates import require_row_expression, require_streaming
-from sluice.config.block import Block, Duration, Name
+from sluice.config.block import Block, Duration, Name, as_list
 from sluice.config.moments import require_pattern, require_time_zone
 from sluice.intervals import WindowGrid
 from sluice.times import parse_duration
@@ -34,15 +34,11 @@ _OWN_NAMES = re.compile(r"_sluice_.*|_event_time|_window", re.IGNORECASE)
 _NOT_IN_NAMES = re.compile(r"[ ,;{}()\n\t=]")
 
 
-def _as_list(value: object) -> object:
-    return [value] if isinstance(value, str) else value
-
-
 def _as_key(value: object) -> object:
     if value is True:
         message = "name the columns of the key, such as 'deduplicate: [order_id]'"
         raise ValueError(message)
-    return () if value is False else _as_list(value)
+    return () if value is False else as_list(value)
 
 
 def _require_output_mode(mode: str) -> str:
@@ -59,9 +55,7 @@ def _require_output_mode(mode: str) -> str:
 
 
 Pattern = Annotated[str, AfterValidator(require_pattern)]
-Patterns = Annotated[
-    tuple[Pattern, ...], BeforeValidator(_as_list), Field(min_length=1)
-]
+Patterns = Annotated[tuple[Pattern, ...], BeforeValidator(as_list), Field(min_length=1)]
 Aggregate = Annotated[str, AfterValidator(require_streaming)]
 Condition = Annotated[str, AfterValidator(require_row_expression)]
 TimeZone = Annotated[str, AfterValidator(require_time_zone)]

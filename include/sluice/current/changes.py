@@ -131,18 +131,10 @@ def _read_merged(location: str, app_id: str) -> _Merged | None:
         )
     for commit in read_back(location, table.version()):
         if app_id in commit.transactions:
-            return _Merged(version, _bronze_at(commit))
+            return _Merged(version, str(commit.described.get(_BRONZE_AT, "")))
         if commit.operation == "RESTORE":
             raise _rewound_error(location, f"version {commit.version} set it back")
     return _Merged(version, "")
-
-
-def _bronze_at(merge: TableCommit) -> str:
-    try:
-        found = json.loads(merge.user_metadata or "{}")
-    except ValueError:  # another writer's, in words of its own
-        return ""
-    return str(found.get(_BRONZE_AT, "")) if isinstance(found, dict) else ""
 
 
 def _require_same_past(

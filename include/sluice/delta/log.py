@@ -59,6 +59,15 @@ class TableCommit:
     user_metadata: str | None
 
     @property
+    def described(self) -> Mapping[str, object]:
+        """What the commit says of itself, empty where it is not an object of JSON."""
+        try:
+            found = json.loads(self.user_metadata or "{}")
+        except ValueError:  # another writer's, in words of its own
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    @property
     def rows(self) -> int | None:
         """Rows in the added files, None where one of them does not say."""
         counts = [file.rows for file in self.added if file.rows is not None]

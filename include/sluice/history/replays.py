@@ -255,7 +255,7 @@ def find_commit(
 ) -> TableCommit | None:
     """Return the commit of bronze in which a replay replaced rows, if it did."""
     for commit in read_commits(config.bronze_location, after=after):
-        found = _parsed_metadata(commit.user_metadata)
+        found = commit.described
         if found.get("step") == STEP and found.get("replay_id") == replay_id:
             return commit
     return None
@@ -313,14 +313,6 @@ def _events(replay: ReplayedFiles, commit: TableCommit) -> list[LedgerEvent]:
         )
         for file in replay.files
     ]
-
-
-def _parsed_metadata(metadata: str | None) -> dict[str, object]:
-    try:
-        found = json.loads(metadata or "{}")
-    except ValueError:  # another writer's, in words of its own
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _root(config: PipelineConfig) -> str:
