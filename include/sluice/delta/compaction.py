@@ -24,8 +24,8 @@ from deltalake.exceptions import CommitFailedError
 from sluice.delta.log import open_table
 
 # Each append adds one small file. Past this many they become one again, so the cost of
-# opening a table does not grow with the years; an hourly run gets there in a week.
-COMPACT_ABOVE = 200
+# opening a table does not grow with the years; an hourly run gets there in two days.
+COMPACT_ABOVE = 50
 # A file of this size stays as it is where the key says which rows came after it.
 LARGE_BYTES = 8 << 20
 _ROUNDS = 20
