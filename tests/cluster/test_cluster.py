@@ -78,6 +78,7 @@ print(spark.sparkContext._jsc.sc().listJars().size())
     assert fetched(home) == []
 
 
+@pytest.mark.long
 def test_executors_without_the_package_are_refused(
     cluster: Cluster, lake: Lake, tmp_path: Path
 ) -> None:

@@ -21,11 +21,8 @@ pytestmark = [
 MERGED = f"silver/orders_newest/_delta_log/{1:020}.json"
 
 
-@pytest.mark.parametrize(
-    "is_behind",
-    [pytest.param(False, marks=pytest.mark.long), True],
-    ids=["before", "behind"],
-)
+@pytest.mark.long
+@pytest.mark.parametrize("is_behind", [False, True], ids=["before", "behind"])
 def test_run_killed_around_its_merge_has_each_row_once(
     tmp_path: Path, *, is_behind: bool
 ) -> None:

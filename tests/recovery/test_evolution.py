@@ -68,13 +68,9 @@ def test_run_killed_around_the_new_version_goes_on(
     growing.assert_grown(lake.config, files, kept_by=kept_by)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
-    ("about_to_write", "files"),
-    [
-        (VERSION, 7),
-        pytest.param(ROWS, 7, marks=pytest.mark.long),
-        pytest.param(VERSION, 1000, marks=pytest.mark.long),
-    ],
+    ("about_to_write", "files"), [(VERSION, 7), (ROWS, 7), (VERSION, 1000)]
 )
 def test_runs_that_race_grow_the_schema_once(
     lake: Lake, about_to_write: re.Pattern[str], files: int

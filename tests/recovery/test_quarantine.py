@@ -47,15 +47,8 @@ def lake(tmp_path: Path) -> Lake:
     return lake
 
 
-@pytest.mark.parametrize(
-    "moment",
-    [
-        pytest.param(Moment.BEFORE_QUARANTINE, marks=pytest.mark.long),
-        Moment.AFTER_QUARANTINE,
-        pytest.param(Moment.BEFORE_BRONZE, marks=pytest.mark.long),
-        pytest.param(Moment.AFTER_BRONZE, marks=pytest.mark.long),
-    ],
-)
+@pytest.mark.long
+@pytest.mark.parametrize("moment", Moment)
 def test_run_killed_around_its_commits_writes_every_row_once(
     lake: Lake, moment: Moment
 ) -> None:

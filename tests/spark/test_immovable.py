@@ -72,6 +72,7 @@ def test_constraints_that_rows_would_break_are_named(
     )
 
 
+@pytest.mark.long
 def test_undo_that_the_table_would_refuse_keeps_no_version(
     spark: SparkSession, tmp_path: Path
 ) -> None:

@@ -27,6 +27,7 @@ def land(lake: Lake, number: int, **new: object) -> None:
     (lake.landing / f"{number:03d}.json").write_text(json.dumps(record))
 
 
+@pytest.mark.long
 def test_table_of_such_names_is_made_with_column_mapping(
     tmp_path: Path, spark: SparkSession
 ) -> None:

@@ -190,6 +190,7 @@ def test_replay_takes_in_what_is_good_now(mended: Mended) -> None:
     assert total_violations(mended.config)["positive"]["rows"] == 2
 
 
+@pytest.mark.long
 def test_replay_that_ends_before_its_commit_changes_nothing(
     mended: Mended, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -232,6 +233,7 @@ def test_replay_that_ends_after_its_commit_is_settled_by_the_next_run(
     assert not preflight(mended.config, run_id="run-3").bronze_has_work
 
 
+@pytest.mark.long
 def test_replay_makes_the_quarantine(tmp_path: Path) -> None:
     """A rule that comes later moves rows out of bronze."""
     land(configured(tmp_path), "a.json", (1, "card"), (-1, "card"))
@@ -258,7 +260,8 @@ def unsettled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mended:
     return ruled
 
 
-@pytest.mark.parametrize("is_over", [True, pytest.param(False, marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("is_over", [True, False])
 def test_replay_is_settled_by_two_at_once(
     unsettled: Mended,
     spark: SparkSession,
@@ -285,9 +288,8 @@ def test_replay_is_settled_by_two_at_once(
     assert codes(config) == ["ROWS_QUARANTINED"]
 
 
-@pytest.mark.parametrize(
-    "is_cut_off", [True, pytest.param(False, marks=pytest.mark.long)]
-)
+@pytest.mark.long
+@pytest.mark.parametrize("is_cut_off", [True, False])
 def test_replay_that_another_has_settled_is_left_alone(
     unsettled: Mended,
     spark: SparkSession,

@@ -117,6 +117,7 @@ def test_failing_rule_writes_nothing_of_the_batch(tmp_path: Path) -> None:
     assert run_audit(mended).findings == ()
 
 
+@pytest.mark.long
 def test_replay_counts_again(tmp_path: Path) -> None:
     """What was read before counts no more; a rule that fails leaves all as it was."""
     config = configured(tmp_path, positive=POSITIVE)

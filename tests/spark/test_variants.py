@@ -44,6 +44,7 @@ def test_whole_records(stream: Stream) -> None:
     assert [row[1:3] for row in rows if row[3]] == [(1, None)]
 
 
+@pytest.mark.long
 def test_whole_records_of_csv(spark: SparkSession, tmp_path: Path) -> None:
     """As Spark's reader has them, which forgets at each file what others held."""
     cells = ["1", "-0", "+5", "00012", "2.50", ".5", "1e3", "9" * 20, "9" * 39, "1e400"]

@@ -21,6 +21,7 @@ def make(target: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.long
 @pytest.mark.needs_network
 def test_bill_names_packages_and_jars() -> None:
     """Each of the lock with its version, and each jar with its checksum."""
@@ -38,6 +39,7 @@ def test_bill_names_packages_and_jars() -> None:
         assert component["hashes"][0]["content"] == jar.sha256
 
 
+@pytest.mark.long
 @pytest.mark.needs_network
 def test_audit_of_the_lock_never_passes_unasked() -> None:
     """Its last word says how many of all packages were audited."""

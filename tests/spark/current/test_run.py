@@ -183,6 +183,7 @@ def test_of_two_that_merge_the_same_one_does(
     assert [each["operation"] for each in history].count("MERGE") == 2
 
 
+@pytest.mark.long
 def test_bronze_gets_a_column_and_a_wider_type(tmp_path: Path) -> None:
     """The table follows; rows from before have null there."""
     lake = CurrentLake.at(tmp_path)

@@ -54,6 +54,7 @@ def test_a_kill_before_the_commit_changes_nothing(
     assert methods(pipeline) == {("a.json", "cash"): 1}
 
 
+@pytest.mark.long
 def test_two_replays_at_once_double_nothing(tmp_path: Path) -> None:
     """Also where neither finds a row to take out: the second is refused and looks."""
     pipeline = with_quarantined(tmp_path)

@@ -110,6 +110,7 @@ def test_a_replay_twice_leaves_the_same_rows(tmp_path: Path) -> None:
     assert run_audit(pipeline.config).verdict == "ok"
 
 
+@pytest.mark.long
 def test_files_are_read_in_the_schema_of_today(
     pipeline: PipelineBuilder, tmp_path: Path
 ) -> None:

@@ -20,11 +20,8 @@ SLIDING = {"type": "sliding", "duration": "5 minutes", "slide": "2 minutes"}
 MIDNIGHT = datetime(2025, 1, 1, tzinfo=UTC)
 
 
-@pytest.mark.parametrize(
-    "is_behind",
-    [pytest.param(False, marks=pytest.mark.long), True],
-    ids=["before", "behind"],
-)
+@pytest.mark.long
+@pytest.mark.parametrize("is_behind", [False, True], ids=["before", "behind"])
 def test_around_the_merge_of_a_live_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_behind: bool
 ) -> None:

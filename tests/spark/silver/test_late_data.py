@@ -80,6 +80,7 @@ def test_repaired_windows_have_every_row_of_bronze(
     assert DeltaTable(lake.silver_location).version() == version
 
 
+@pytest.mark.long
 def test_rows_of_a_table_that_maps_its_columns_are_counted_too(
     spark: SparkSession, tmp_path: Path
 ) -> None:

@@ -189,6 +189,7 @@ def test_rows_that_silver_has_not_read_yet_count_once(lake: Lake) -> None:
     assert len(lake.windows()) == 4
 
 
+@pytest.mark.long
 def test_a_kill_after_the_commit_is_mended_by_the_next_run(
     lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:

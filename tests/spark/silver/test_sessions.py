@@ -92,6 +92,7 @@ def test_a_drained_session_goes_on(tmp_path: Path) -> None:
     assert read_silver(lake.silver_location) == closed_sessions(lake)
 
 
+@pytest.mark.long
 def test_a_backfill_takes_late_rows_in_and_leaves_what_is_open(tmp_path: Path) -> None:
     """Rows are counted late by the stream; copies of rows count once in both."""
     lake = lake_at(tmp_path, deduplicate=["order_id"])
@@ -124,6 +125,7 @@ def remove(lake: SilverLake, *times: str) -> None:
     DeltaTable(lake.bronze_location).delete(f"order_date IN ({listed})")
 
 
+@pytest.mark.long
 def test_a_second_drain_takes_out_what_bronze_no_longer_has(tmp_path: Path) -> None:
     """Also where no open session is left. Those that are closed are not drained."""
     lake = lake_at(tmp_path)
@@ -138,6 +140,7 @@ def test_a_second_drain_takes_out_what_bronze_no_longer_has(tmp_path: Path) -> N
     )
 
 
+@pytest.mark.long
 def test_a_backfill_replaces_whatever_overlaps(tmp_path: Path) -> None:
     """What it takes out joins sessions that the interval does not touch.
 

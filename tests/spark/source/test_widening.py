@@ -66,6 +66,7 @@ def values(rows: Iterable[Row]) -> list[tuple[object, ...]]:
     return [(row.id, row.q, row.s and row.s.x) for row in found]
 
 
+@pytest.mark.long
 def test_table_that_does_not_follow_gets_no_row(stream: Stream) -> None:
     """Delta would write 2; the error names column, types and what to run."""
     table = f"delta.`{stream.root / 'table'}`"
