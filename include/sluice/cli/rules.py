@@ -17,10 +17,13 @@ from sluice.cli.output import (
 )
 from sluice.config import load_pipeline
 from sluice.history.violations import list_violations, total_violations
+from sluice.history.windows import count_violating
 from sluice.quality.suggest import suggest_rules
 
 if TYPE_CHECKING:
-    from sluice.config import PipelineConfig
+    from collections.abc import Mapping
+
+    from sluice.config import Expectation, PipelineConfig
 
 
 class Action(StrEnum):
@@ -39,6 +42,8 @@ def rules(
     as_json: JsonOption = False,
 ) -> None:
     """List the rules on rows with how many rows, of how many files, violate each.
+
+    Of a silver table it is how many of its windows do so now.
 
     With --json also the counts of each file and micro-batch.
 
@@ -81,21 +86,38 @@ def _suggest(config: PipelineConfig, *, as_json: bool) -> None:
 
 def _rows(config: PipelineConfig) -> list[dict[str, object]]:
     """Return each rule of the pipeline file, then those that it has no more."""
-    totals = total_violations(config)
-    none: dict[str, object] = {"rows": 0, "files": 0, "newest": None}
-    expectations = config.bronze.expectations
+    tables = [config.silver_location(each) for each in config.silver]
+    totals = total_violations(config, besides=tables)
+    found = _of_table("bronze", config.bronze.expectations, totals)
+    for silver, location in zip(config.silver, tables, strict=True):
+        now: dict[str, dict[str, object]] = {
+            name: {"rows": rows, "files": None, "newest": None}
+            for name, rows in count_violating(location).items()
+        }
+        found += _of_table(silver.name, silver.expectations, now)
+    return found
+
+
+def _of_table(
+    table: str,
+    rules: Mapping[str, Expectation],
+    totals: Mapping[str, dict[str, object]],
+) -> list[dict[str, object]]:
+    files = 0 if table == "bronze" else None
+    none: dict[str, object] = {"rows": 0, "files": files, "newest": None}
     rows = [
         {
+            "table": table,
             "rule": name,
             "on_violation": each.on_violation,
             "expect": each.expect,
             **totals.get(name, none),
         }
-        for name, each in expectations.items()
+        for name, each in rules.items()
     ]
     gone: dict[str, object] = {"on_violation": "removed", "expect": None}
     rows += [
-        {"rule": name, **gone, **totals[name]}
-        for name in sorted(totals.keys() - expectations.keys())
+        {"table": table, "rule": name, **gone, **totals[name]}
+        for name in sorted(totals.keys() - rules.keys())
     ]
     return rows

@@ -1,9 +1,9 @@
 from sluice.config.current import CurrentConfig
+from sluice.config.expectation import Expectation
 from sluice.config.load import list_pipelines, load_pipeline
 from sluice.config.pipeline import (
     AuditConfig,
     BronzeConfig,
-    Expectation,
     PipelineConfig,
     SourceConfig,
 )

@@ -14,9 +14,9 @@ from pydantic import (
 )
 
 from sluice.columns import PROCESSING_DATE, RESCUED_DATA
-from sluice.config.aggregates import require_row_expression
 from sluice.config.block import Block, Duration, Name
 from sluice.config.current import CurrentConfig
+from sluice.config.expectation import Expectation
 from sluice.config.silver import SilverConfig
 from sluice.formats.registry import FORMATS, name_formats, spell_format
 from sluice.paths import join, normalize, normalize_tables
@@ -30,9 +30,6 @@ def _require_format(name: str) -> str:
         message = f"expected a format that is built, {name_formats()}"
         raise ValueError(message)
     return spelled
-
-
-Expression = Annotated[str, AfterValidator(require_row_expression)]
 
 
 class SourceConfig(Block):
@@ -63,13 +60,6 @@ class SourceConfig(Block):
 
 def _option_text(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-class Expectation(Block):
-    """What holds for a good row, and what becomes of one for which it is not true."""
-
-    expect: Expression
-    on_violation: Literal["warn", "quarantine", "fail"] = "warn"
 
 
 class Drift(Block):

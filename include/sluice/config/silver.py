@@ -9,8 +9,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from sluice.columns import VIOLATIONS
 from sluice.config.aggregates import require_row_expression, require_streaming
 from sluice.config.block import Block, Duration, Name, as_list
+from sluice.config.expectation import Expectation
 from sluice.config.moments import require_pattern, require_time_zone
 from sluice.intervals import WindowGrid
 from sluice.times import parse_duration
@@ -28,8 +30,8 @@ _DEFINING = {
     "state_store",
 }
 WINDOW_COLUMNS = ("window_start", "window_end")
-# What rows have while windows are computed, without regard to case.
-_OWN_NAMES = re.compile(r"_sluice_.*|_event_time|_window", re.IGNORECASE)
+# What rows have while windows are computed, and then, without regard to case.
+_OWN_NAMES = re.compile(rf"_sluice_.*|_event_time|_window|{VIOLATIONS}", re.IGNORECASE)
 # What Delta takes in no name of a column, unless the table maps its columns.
 _NOT_IN_NAMES = re.compile(r"[ ,;{}()\n\t=]")
 
@@ -52,6 +54,19 @@ def _require_output_mode(mode: str) -> str:
     else:
         message = f"expected 'append' or 'update', got {mode!r}"
     raise ValueError(message)
+
+
+def _keep_windows_together(rules: dict[str, Expectation]) -> dict[str, Expectation]:
+    apart = [name for name, each in rules.items() if each.on_violation == "quarantine"]
+    if apart:
+        message = (
+            f"rules {apart}: windows have no quarantine. Each repair, replay, backfill "
+            "and drain would have to move them between two tables in two commits, and "
+            "a kill between these leaves a window in both or in neither; write "
+            "'on_violation: warn', and read the windows whose _violations is null"
+        )
+        raise ValueError(message)
+    return rules
 
 
 Pattern = Annotated[str, AfterValidator(require_pattern)]
@@ -157,6 +172,9 @@ class SilverConfig(Block):
     state_store: Literal["memory", "rocksdb"] = "memory"
     late_data: Literal["count", "quarantine", "repair"] = "count"
     deduplicate: Annotated[tuple[str, ...], BeforeValidator(_as_key)] = ()
+    expectations: Annotated[
+        dict[Name, Expectation], AfterValidator(_keep_windows_together)
+    ] = Field(default_factory=dict)
     table: str | None = None
     checkpoint: str | None = None
 
@@ -175,8 +193,8 @@ class SilverConfig(Block):
         own = [name for name in names if _OWN_NAMES.fullmatch(name)]
         if own:
             message = (
-                f"{own[0]!r} is a column that Sluice adds while it computes windows; "
-                "use another name"
+                f"{own[0]!r} is a column that Sluice adds to windows, or while it "
+                "computes them; use another name"
             )
             raise ValueError(message)
         if odd:

@@ -11,7 +11,7 @@ as the counts of rows are: no crash loses one, and no repetition counts twice.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -133,18 +133,23 @@ def list_violations(pipeline: Pipeline) -> list[dict[str, object]]:
     return _query(pipeline, f"select * from t where {where} order by {order}")
 
 
-def total_violations(pipeline: Pipeline) -> dict[str, dict[str, object]]:
+def total_violations(
+    pipeline: Pipeline, *, besides: Collection[str] = ()
+) -> dict[str, dict[str, object]]:
     """Return by rule how many rows of how many files violate it, and the newest time.
 
-    Of a file that was replayed only what was read then, and since, counts.
+    Of a file that was replayed only what was read then, and since, counts. ``besides``
+    are paths that are no files, but tables of windows.
     """
     mine = equal(pipeline=pipeline.name)
+    mine += "".join(f" and not {equal(path=each)}" for each in besides)
     sql = (
-        "with again as (select path, max(committed_at) as at from t "
-        f"where {mine} and replay_id is not null group by path) "
+        f"with mine as (select * from t where {mine}), "
+        "again as (select path, max(committed_at) as at from mine "
+        "where replay_id is not null group by path) "
         f"select rule, {_SUMS}, max(committed_at) as newest "
-        f"from t left join again on again.path = t.path where {mine} "
-        "and t.rows > 0 and (at is null or committed_at >= at) group by rule"
+        "from mine as t left join again on again.path = t.path "
+        "where t.rows > 0 and (at is null or committed_at >= at) group by rule"
     )
     return {str(row.pop("rule")): row for row in _query(pipeline, sql)}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from pyspark.errors import AnalysisException, ParseException
@@ -29,8 +29,26 @@ def require_analysed(rows: DataFrame, config: PipelineConfig) -> None:
     Raises:
         UsageError: Spark cannot analyse it, or it gives another value each time.
     """
-    for name, expectation in config.bronze.expectations.items():
-        _require_analysed(rows, config, name, expectation)
+    rules = config.bronze.expectations
+    for name, reason in find_wrong(rows, rules):
+        raise UsageError(
+            Condition.CONFIG_INVALID,
+            f"pipeline {config.called!r}: bronze.expectations.{name}: "
+            f"{rules[name].expect!r} is no condition over the columns of bronze, "
+            f"{sorted(rows.columns)}: {reason}",
+            {"rule": name},
+        )
+
+
+def find_wrong(rows: DataFrame, rules: Rules) -> Iterator[tuple[str, str]]:
+    """Yield each rule that is no condition over the columns of ``rows``, and why.
+
+    Spark cannot analyse it, or it gives another value each time.
+    """
+    for name, expectation in rules.items():
+        reason = _reason(rows, expectation)
+        if reason:
+            yield name, reason
 
 
 def judge(rows: DataFrame, rules: Rules) -> DataFrame:
@@ -59,9 +77,14 @@ def rules_of(rules: Rules, on_violation: str) -> dict[str, Expectation]:
 def violated(expectations: Rules) -> Column:
     """Return the names of the rules that a row violates, null where it does none."""
     names = [
-        F.when(_is_violated(each), F.lit(name)) for name, each in expectations.items()
+        F.when(is_violated(each), F.lit(name)) for name, each in expectations.items()
     ]
     return F.nullif(F.concat_ws(BETWEEN, *names), F.lit(""))
+
+
+def is_violated(expectation: Expectation) -> Column:
+    """Return whether an expectation is not true: it is false, or null."""
+    return ~F.coalesce(F.expr(expectation.expect), F.lit(col=False))
 
 
 def _or_error(expectations: Rules) -> Column:
@@ -71,29 +94,14 @@ def _or_error(expectations: Rules) -> Column:
     for name, expectation in expectations.items():
         text = f"sluice.errors.{kind}: [{condition}] rule {name!r}: a row violates it"
         error = F.raise_error(F.concat(F.lit(f"{text}, of "), F.col(SOURCE_FILE)))
-        kept = F.when(_is_violated(expectation), error).otherwise(kept)
+        kept = F.when(is_violated(expectation), error).otherwise(kept)
     return kept
 
 
-def _is_violated(expectation: Expectation) -> Column:
-    """Return whether an expectation is not true: it is false, or null."""
-    return ~F.coalesce(F.expr(expectation.expect), F.lit(col=False))
-
-
-def _require_analysed(
-    rows: DataFrame, config: PipelineConfig, name: str, expectation: Expectation
-) -> None:
+def _reason(rows: DataFrame, expectation: Expectation) -> str | None:
     try:
         kept = rows.where(F.expr(expectation.expect))
         plan = kept._jdf.queryExecution().analyzed()  # noqa: SLF001 - no other way
-        reason = None if plan.deterministic() else "it gives another value each time"
     except (AnalysisException, ParseException) as error:
-        reason = str(error).split("\n", maxsplit=1)[0]
-    if reason:
-        raise UsageError(
-            Condition.CONFIG_INVALID,
-            f"pipeline {config.called!r}: bronze.expectations.{name}: "
-            f"{expectation.expect!r} is no condition over the columns of bronze, "
-            f"{sorted(rows.columns)}: {reason}",
-            {"rule": name},
-        )
+        return str(error).split("\n", maxsplit=1)[0]
+    return None if plan.deterministic() else "it gives another value each time"

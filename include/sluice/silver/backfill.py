@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -20,6 +19,7 @@ from sluice.history import record_step
 from sluice.intervals import Interval
 from sluice.model import StepSummary
 from sluice.rules.require import require_definition
+from sluice.silver.judged import archive_violations, judge_windows
 from sluice.silver.merge import cached
 from sluice.silver.sessions import SessionsAsked, replace_sessions
 from sluice.silver.transform import (
@@ -94,7 +94,8 @@ def run_backfill(
     else:
         asked = Recomputation(config, silver, (interval,), run_id)
         found = recompute(asked, closed_windows(config, silver))
-    summary = _summarize(found, run_id)
+    violated = archive_violations(config, silver, run_id=run_id)
+    summary = _summarize(found, run_id, violated)
     record_step(config, summary, started=started, finished=datetime.now(UTC))
     return summary
 
@@ -154,15 +155,15 @@ def recompute(asked: Recomputation, closed: datetime) -> Recomputed:
             return replace(found, note=_nothing_closed(closed))
         _require_table(config, silver)
         _LOG.info("%s %s: replacing the closed windows", asked.step, silver.name)
+        location = config.silver_location(silver)
         within = _closed_windows_sql(intervals, closed)
+        due = judge_windows(windows.where(within).drop(_ROWS), silver, location)
         (
-            windows.where(within)
-            .drop(_ROWS)
-            .write.format("delta")
+            due.rows.write.format("delta")
             .mode("overwrite")
             .option("replaceWhere", within)
-            .option("userMetadata", _metadata(asked))
-            .save(config.silver_location(silver))
+            .option("userMetadata", due.describe(_said(asked)))
+            .save(location)
         )
     return found
 
@@ -178,7 +179,7 @@ def _recompute_sessions(
     sessions = SessionsAsked(
         intervals=asked.intervals,
         closed=closed,
-        metadata=_metadata(asked),
+        said=_said(asked),
         # A backfill is over when it ends: it would not put in again what it took out.
         open_ones="leave" if asked.step == _STEP else "take out",
     )
@@ -241,25 +242,24 @@ def _sql(moment: datetime) -> str:
     return f"TIMESTAMP '{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}Z'"
 
 
-def _metadata(asked: Recomputation) -> str:
+def _said(asked: Recomputation) -> dict[str, object]:
     first = min(interval.start for interval in asked.intervals)
     last = max(interval.end for interval in asked.intervals)
-    return json.dumps(
-        {
-            "step": asked.step,
-            "pipeline": asked.config.name,
-            "silver": asked.silver.name,
-            "from": first.astimezone(UTC).isoformat(),
-            "to": last.astimezone(UTC).isoformat(),
-            "run_id": asked.run_id,
-        }
-    )
+    return {
+        "step": asked.step,
+        "pipeline": asked.config.name,
+        "silver": asked.silver.name,
+        "from": first.astimezone(UTC).isoformat(),
+        "to": last.astimezone(UTC).isoformat(),
+        "run_id": asked.run_id,
+    }
 
 
-def _summarize(found: Recomputed, run_id: str) -> StepSummary:
+def _summarize(found: Recomputed, run_id: str, violated: Sequence[str]) -> StepSummary:
     counts = {
         "windows_replaced": found.windows_replaced,
         "windows_open": found.windows_open,
         "rows_read": found.rows_read,
     }
-    return StepSummary("backfill", run_id, counts, (found.note,) if found.note else ())
+    notes = (*((found.note,) if found.note else ()), *violated)
+    return StepSummary("backfill", run_id, counts, notes)

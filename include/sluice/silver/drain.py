@@ -16,6 +16,7 @@ from sluice.delta.tables import query_table
 from sluice.history.replays import DRAIN, TouchedWindows, keep_touched
 from sluice.intervals import Interval
 from sluice.silver.backfill import closed_windows, interval_windows
+from sluice.silver.judged import judge_windows
 from sluice.silver.merge import cached, merge_until_won
 from sluice.silver.sessions import SessionsAsked, newest_end, replace_sessions
 
@@ -45,7 +46,8 @@ def drain_windows(
         # Of those that came out before, some may have lost their rows to a replay.
         if count or has_open_windows(config, silver):
             location = config.silver_location(silver)
-            merge_until_won(found, location, silver, only_after=closed)
+            windows = judge_windows(found, silver, location)
+            merge_until_won(windows, location, silver, only_after=closed)
     return count
 
 
@@ -76,7 +78,7 @@ def _drain_sessions(
     asked = SessionsAsked(
         intervals=[Interval(closed, _END)],
         closed=closed,
-        metadata=DRAIN,
+        said={"step": DRAIN},
         open_ones="put in",
     )
     return replace_sessions(bronze, location, silver, asked).open

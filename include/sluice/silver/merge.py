@@ -1,4 +1,4 @@
-"""Windows that change until they are closed: each micro-batch is merged into the table.
+"""Write the windows of a micro-batch: merge them where they change until closed.
 
 A micro-batch is one Delta commit with the transaction of the query, as the sink of
 Delta writes it: one that is run again changes nothing, and a driver that was overtaken
@@ -18,6 +18,7 @@ from delta.tables import DeltaTable
 from pyspark.sql import functions as F  # noqa: N812 - its usual name
 
 from sluice.config.silver import WINDOW_COLUMNS
+from sluice.silver.judged import JudgedWindows, judge_windows
 from sluice.spark.commits import commit_over_conflicts
 from sluice.spark.settings import applied
 
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from sluice.config import SilverConfig
 
 _WRITE = "spark.databricks.delta.write"
+METADATA = "spark.databricks.delta.commitInfo.userMetadata"
+"""The setting from which a commit takes what it says of itself."""
+_SAID = {"step": "silver"}
 
 
 @contextmanager
@@ -39,33 +43,34 @@ def cached(rows: DataFrame) -> Iterator[DataFrame]:
         kept.unpersist()
 
 
-def merge_windows(
-    location: str, silver: SilverConfig, query_id: str
+def write_windows(
+    location: str, silver: SilverConfig, query_id: str, *, merges: bool
 ) -> Callable[[DataFrame, int], None]:
-    """Return what writes a micro-batch of changed windows to the table at ``location``.
+    """Return what writes a micro-batch of windows to the table at ``location``.
 
-    A window that is there already gets the new numbers, any other is added.
+    Where it ``merges``, a window that is there already gets the new numbers, and any
+    other is added; else all are added.
     """
 
     def write(changed: DataFrame, batch_id: int) -> None:
-        spark = changed.sparkSession
-        create = DeltaTable.createIfNotExists(spark).location(location)
-        create.addColumns(changed.schema).execute()
         transaction = {"txnAppId": query_id, "txnVersion": str(batch_id)}
-        # Spark would compute them for the question and again for the MERGE.
-        with cached(changed) as windows:
-            if windows.isEmpty():
-                _append_nothing(windows, location, transaction)
+        # Spark would compute them for each question and again for the write.
+        with cached(changed) as rows:
+            windows = judge_windows(rows, silver, location)
+            create = DeltaTable.createIfNotExists(changed.sparkSession)
+            create.location(location).addColumns(windows.rows.schema).execute()
+            if not merges or rows.isEmpty():
+                _append(windows, location, transaction)
             else:
                 names = {f"{_WRITE}.{key}": each for key, each in transaction.items()}
-                with applied(spark, names):
+                with applied(changed.sparkSession, names):
                     merge_until_won(windows, location, silver)
 
     return write
 
 
 def merge_until_won(
-    windows: DataFrame,
+    windows: JudgedWindows,
     location: str,
     silver: SilverConfig,
     *,
@@ -77,8 +82,9 @@ def merge_until_won(
         RetryableError: they came first all the time.
         FatalError: the table cannot be written.
     """
-    merge = partial(merge_rows, windows, location, silver, only_after)
-    commit_over_conflicts(location, merge)
+    merge = partial(merge_rows, windows.rows, location, silver, only_after)
+    with applied(windows.rows.sparkSession, {METADATA: windows.describe(_SAID)}):
+        commit_over_conflicts(location, merge)
 
 
 def merge_rows(
@@ -106,9 +112,13 @@ def merge_rows(
     merge.execute()
 
 
-def _append_nothing(
-    windows: DataFrame, location: str, transaction: Mapping[str, str]
+def _append(
+    windows: JudgedWindows, location: str, transaction: Mapping[str, str]
 ) -> None:
-    """Let the table know the micro-batch, which changed no window."""
-    empty = windows.limit(0).write.format("delta").mode("append")
-    empty.options(**transaction).save(location)
+    """Add windows; with none of them, let the table know the micro-batch all the same.
+
+    That changed no window then.
+    """
+    said = {"userMetadata": windows.describe(_SAID)}
+    append = windows.rows.write.format("delta").mode("append")
+    append.options(**transaction, **said).save(location)

@@ -20,8 +20,9 @@ from sluice.model import StepSummary
 from sluice.rules.require import require_fit, require_nothing_begun
 from sluice.silver.drain import drain_windows, has_open_windows
 from sluice.silver.explain import explained
+from sluice.silver.judged import archive_violations
 from sluice.silver.late import COUNTED, Archived, archive_batches
-from sluice.silver.merge import merge_windows
+from sluice.silver.merge import write_windows
 from sluice.silver.replayed import recompute_replayed
 from sluice.silver.transform import aggregate_windows, check_columns
 from sluice.spark.failures import translated
@@ -132,9 +133,10 @@ def _stream(
             raise explained(spark, config, silver, error) from error
         _LOG.info("silver %s: archiving its history", silver.name)
         archive_history(config)
+        violated = archive_violations(config, silver, run_id=run_id)
         hold.require_held()
         stopped = hold.stop_reason
-    notes = tuple(note for note in (trigger.note, stopped) if note)
+    notes = tuple(note for note in (trigger.note, stopped, *violated) if note)
     windows_open = count_open_windows(query, spark, checkpoint) if query else None
     summary = _summarize(silver, run_id, Archived(notes=notes) + archived, windows_open)
     return replace(summary, stopped=bool(stopped), counts={**summary.counts, **drained})
@@ -233,11 +235,13 @@ def _start(
     silver: SilverConfig,
     trigger: Trigger,
 ) -> StreamingQuery:
-    """Start the query into Delta's sink, or into one that merges."""
+    """Start the query into Delta's sink, or into one that judges or merges."""
     checkpoint = config.silver_checkpoint_location(silver)
     location = config.silver_location(silver)
-    if silver.output_mode == "update" or has_open_windows(config, silver):
-        write = merge_windows(location, silver, _query_id(checkpoint))
+    merges = silver.output_mode == "update" or has_open_windows(config, silver)
+    if merges or silver.expectations:
+        query_id = _query_id(checkpoint)
+        write = write_windows(location, silver, query_id, merges=merges)
         return apply_trigger(writer.foreachBatch(write), trigger).start()
     return apply_trigger(writer.format("delta"), trigger).start(location)
 

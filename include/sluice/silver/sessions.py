@@ -20,7 +20,8 @@ from pyspark.sql import functions as F  # noqa: N812 - its usual name
 
 from sluice.checkpoint.watermark import EPOCH
 from sluice.config.silver import WINDOW_COLUMNS
-from sluice.silver.merge import cached
+from sluice.silver.judged import judge_windows
+from sluice.silver.merge import METADATA, cached
 from sluice.silver.transform import (
     EVENT_TIME,
     aggregate_windows,
@@ -31,7 +32,7 @@ from sluice.spark.commits import commit_over_conflicts
 from sluice.spark.settings import applied
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from pyspark.sql import Column, DataFrame
 
@@ -42,7 +43,6 @@ _ROWS, _FIRST, _LAST = "_sluice_rows", "_sluice_first", "_sluice_last"
 _OLD, _BEGINS, _NUMBER = "_sluice_old", "_sluice_begins", "_sluice_number"
 _TOUCHED, _GOES_ON = "_sluice_touched", "_sluice_goes_on"
 _START, _END = WINDOW_COLUMNS
-_METADATA = "spark.databricks.delta.commitInfo.userMetadata"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,11 +51,12 @@ class SessionsAsked:
 
     What the table has of one that is open is taken out, for it comes again when that is
     closed; or it is left with all that it touches; or the open one is put in its place.
+    What is ``said`` the commit says of itself.
     """
 
     intervals: Sequence[Interval]
     closed: datetime
-    metadata: str
+    said: Mapping[str, object]
     open_ones: Literal["take out", "leave", "put in"] = "take out"
 
 
@@ -164,14 +165,17 @@ def _merge(
 ) -> None:
     """Take out every row of the old sessions, copies too, and add the new ones."""
     keys = [*WINDOW_COLUMNS, *silver.group_by]
+    windows = judge_windows(changes, silver, location, new=~F.col(_OLD))
     merge = (
         DeltaTable.forPath(changes.sparkSession, location)
         .alias("a")
-        .merge(changes.alias("b"), reduce(and_, map(_same, keys), F.col(f"b.{_OLD}")))
+        .merge(
+            windows.rows.alias("b"), reduce(and_, map(_same, keys), F.col(f"b.{_OLD}"))
+        )
         .whenMatchedDelete()
         .whenNotMatchedInsertAll(~F.col(f"b.{_OLD}"))
     )
-    with applied(changes.sparkSession, {_METADATA: asked.metadata}):
+    with applied(changes.sparkSession, {METADATA: windows.describe(asked.said)}):
         merge.execute()
 
 

@@ -18,6 +18,7 @@ from sluice.columns import PROCESSING_TIME
 from sluice.config.moments import names_zone
 from sluice.config.silver import WINDOW_COLUMNS
 from sluice.errors import Condition, UsageError
+from sluice.quality.judge import find_wrong
 
 if TYPE_CHECKING:
     from sluice.config import SilverConfig
@@ -138,6 +139,7 @@ def check_columns(bronze: DataFrame, silver: SilverConfig) -> None:
     # Without its columns nothing can be analysed, and all aggregates would be blamed.
     wrong = wrong or list(_wrong_filter(bronze, silver))
     wrong = wrong or list(_wrong_aggregates(bronze, silver))
+    wrong = wrong or list(_wrong_rules(bronze, silver))
     if wrong:
         raise UsageError(
             Condition.CONFIG_INVALID,
@@ -282,6 +284,15 @@ def _aggregate_error(bronze: DataFrame, silver: SilverConfig, name: str) -> str 
     except AnalysisException as error:
         return _first_line(error)
     return None
+
+
+def _wrong_rules(bronze: DataFrame, silver: SilverConfig) -> Iterator[str]:
+    windows = aggregate_windows(bronze, silver)
+    for name, reason in find_wrong(windows, silver.expectations):
+        yield (
+            f"expectations.{name} is {silver.expectations[name].expect!r}, which is no "
+            f"condition over the columns of the table, {windows.columns}: {reason}"
+        )
 
 
 def _first_line(error: AnalysisException) -> str:

@@ -289,6 +289,11 @@ def test_time_zones_are_taken_by_name_and_by_offset(zone: str) -> None:
         ({"deduplicate": True}, "such as 'deduplicate: [order_id]'"),
         ({"aggregates": {"_sluice_rows": "count(*)"}}, "use another name"),
         ({"group_by": ["_Event_Time"]}, "use another name"),
+        ({"group_by": ["_violations"]}, "use another name"),
+        (
+            {"expectations": {"some": {"expect": "x", "on_violation": "quarantine"}}},
+            "rules ['some']: windows have no quarantine",
+        ),
     ],
 )
 def test_a_silver_table_that_cannot_work_is_refused_when_it_is_loaded(
