@@ -13,7 +13,7 @@ from sluice.times import parse_utc
 def backfill(arguments: Namespace) -> ExitCode:
     """Backfill every silver table of one pipeline; live checkpoints stay untouched."""
     config = load_pipeline(arguments.pipeline)
-    for silver in config.silver:
+    for silver in config.streamed:
         report(
             run_backfill(
                 config,

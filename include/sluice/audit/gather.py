@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -14,13 +13,14 @@ import pyarrow.compute as pc
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
+from sluice.audit.complete import read_complete
 from sluice.audit.current import read_current
+from sluice.audit.duplicates import find_duplicates
 from sluice.audit.landing import read_landing
 from sluice.audit.late import read_late
 from sluice.audit.rescued import read_mostly_rescued
 from sluice.checkpoint import CheckpointFacts
 from sluice.config import PipelineConfig
-from sluice.delta.copies import Part, query_part
 from sluice.delta.log import TableCommit, open_table, read_commits
 from sluice.delta.tables import equal, read_table
 from sluice.errors import FatalError
@@ -40,6 +40,7 @@ from sluice.pipeline import Query
 from sluice.rules.facts import (
     AuditedQuery,
     AuditFacts,
+    CompleteFacts,
     CurrentFacts,
     DriftFacts,
     Duplicates,
@@ -62,7 +63,6 @@ from sluice.rules.removals import find_removals
 from sluice.times import parse_duration
 from sluice.versions import is_too_new
 
-_EXAMPLES = 5
 _Found = TypeVar("_Found")
 # The ledger's time is taken after its listing, so a file that came in between is no
 # miss. No listing takes this long.
@@ -80,7 +80,7 @@ def gather_facts(config: PipelineConfig) -> AuditFacts:
     no_rows: dict[str | None, int] = {}
     bronze, table = _open_table(bronze)
     bronze, table_rows = _read_rows(bronze, table, rows_by_file, no_rows)
-    find_keys = partial(_duplicates, keys=config.bronze.unique_key)
+    find_keys = partial(find_duplicates, keys=config.bronze.unique_key)
     bronze, keys = _read_rows(bronze, table, find_keys, Duplicates())
     in_quarantine, quarantine_damage = _read_quarantine(config)
     options = source_options(config)
@@ -91,9 +91,9 @@ def gather_facts(config: PipelineConfig) -> AuditFacts:
     bronze, mostly_rescued = _read_rows(bronze, table, read_texts, none)
     bronze, schema, schema_damage = _read_schema(config, bronze, table)
     windows = {}
-    for index, (facts, each) in enumerate(zip(silver, config.silver, strict=True)):
+    for index, (facts, each) in enumerate(zip(silver, config.streamed, strict=True)):
         grouping = ["window_start", "window_end", *each.group_by]
-        find_windows = partial(_duplicates, keys=grouping)
+        find_windows = partial(find_duplicates, keys=grouping)
         silver[index], windows[each.name] = _read_rows(
             *_open_table(facts), find_windows, Duplicates()
         )
@@ -117,8 +117,9 @@ def gather_facts(config: PipelineConfig) -> AuditFacts:
         silver=tuple(silver),
         duplicate_keys=keys,
         duplicate_windows=windows,
-        late={each.name: read_late(config, each) for each in config.silver},
+        late={each.name: read_late(config, each) for each in config.streamed},
         current=_current(config),
+        complete=_complete(config),
         freshness=_freshness(config),
         drift=_drift(config),
     )
@@ -126,6 +127,11 @@ def gather_facts(config: PipelineConfig) -> AuditFacts:
 
 def _current(config: PipelineConfig) -> dict[str, CurrentFacts]:
     found = {each.name: read_current(config, each) for each in config.current}
+    return {name: facts for name, facts in found.items() if facts}
+
+
+def _complete(config: PipelineConfig) -> dict[str, CompleteFacts]:
+    found = {each.name: read_complete(config, each) for each in config.complete}
     return {name: facts for name, facts in found.items() if facts}
 
 
@@ -361,26 +367,3 @@ def _foreign_paths(
     columns = ["path"]
     mine = read_table(archive, columns=columns, where=equal(pipeline=config.name))
     return unknown - frozenset(mine["path"].to_pylist())
-
-
-def _duplicates(table: DeltaTable, *, keys: Sequence[str]) -> Duplicates:
-    missing = _missing_columns(table, keys)
-    if not keys or missing:
-        return Duplicates(missing=missing)
-    columns = ", ".join(f'"{key}"' for key in keys)
-    rows = query_part(
-        table,
-        f"select {columns}, count(*) as n, count(*) over () as keys from part "
-        f"group by {columns} having count(*) > 1 order by {columns} limit {_EXAMPLES}",
-        Part(columns=keys),
-    ).to_pylist()
-    examples = (
-        json.dumps({**{key: str(row[key]) for key in keys}, "rows": row["n"]})
-        for row in rows
-    )
-    return Duplicates(rows[0]["keys"] if rows else 0, tuple(examples))
-
-
-def _missing_columns(table: DeltaTable, columns: Sequence[str]) -> tuple[str, ...]:
-    known = {each.name for each in table.schema().fields}
-    return tuple(each for each in columns if each not in known)

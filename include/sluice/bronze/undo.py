@@ -186,7 +186,7 @@ def _refuse_used(config: PipelineConfig, bronze: DataFrame, held: HeldFields) ->
     fields = to_arrow_schema(bronze.schema, timezone="UTC")
     left = from_arrow_schema(pa.schema(without_fields(fields, held.paths)))
     without = bronze.sparkSession.createDataFrame([], left)
-    for silver in config.silver:
+    for silver in (each for each in config.silver if each.source is None):
         check_columns(bronze, silver)
         try:
             check_columns(without, silver)

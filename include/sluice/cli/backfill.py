@@ -44,11 +44,11 @@ def backfill(
         run_backfill(
             config, silver, start=interval.start, end=interval.end, run_id=run_id
         )
-        for silver in config.silver
+        for silver in config.streamed
     ]
     found = [
         {"table": silver.name, **summary.counts, "notes": list(summary.notes)}
-        for silver, summary in zip(config.silver, summaries, strict=True)
+        for silver, summary in zip(config.streamed, summaries, strict=True)
     ]
     for note in notes:
         typer.echo(note, err=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
 from pydantic import (
@@ -101,6 +102,23 @@ class AuditConfig(Block):
     fail_on: Literal["info", "warning", "error"] = "error"
 
 
+def _require_sources(name: str, sources: Mapping[str, str | None]) -> None:
+    """Refuse a silver table that comes from none that there is, or from itself."""
+    passed = [name]
+    while (source := sources[passed[-1]]) is not None:
+        if source not in sources:
+            message = (
+                f"'from: {source}' names no silver table, of {sorted(sources)}; leave "
+                "'from' out for bronze"
+            )
+            raise ValueError(message)
+        if source in passed:
+            chain = " from ".join([*passed, source])
+            message = f"'from' leads in a circle: {chain}; one must come from bronze"
+            raise ValueError(message)
+        passed.append(source)
+
+
 class PipelineConfig(Block):
     """One pipeline: a landing folder, its bronze table, and the tables over it.
 
@@ -128,6 +146,13 @@ class PipelineConfig(Block):
                 f"'bronze': queries and checkpoints are named by it; twice: {taken}"
             )
             raise ValueError(message)
+        return self
+
+    @model_validator(mode="after")
+    def _silver_comes_from_somewhere(self) -> Self:
+        sources = {each.name: each.source for each in self.silver}
+        for name in sources:
+            _require_sources(name, sources)
         return self
 
     @model_validator(mode="after")
@@ -188,6 +213,30 @@ class PipelineConfig(Block):
         given = self.bronze.checkpoint
         return self._location(given, "checkpoints", self.name, "bronze")
 
+    @property
+    def streamed(self) -> list[SilverConfig]:
+        """The silver tables of which each has a query, with a checkpoint."""
+        return [each for each in self.silver if not each.is_complete]
+
+    @property
+    def complete(self) -> list[SilverConfig]:
+        """The silver tables that are computed whole, each behind its source."""
+        sources = {each.name: each.source for each in self.silver}
+
+        def depth(name: str) -> int:
+            source = sources[name]
+            return 0 if source is None else 1 + depth(source)
+
+        found = [each for each in self.silver if each.is_complete]
+        return sorted(found, key=lambda each: depth(each.name))
+
+    def source_location(self, silver: SilverConfig) -> str:
+        """The table from whose rows ``silver`` is computed."""
+        if silver.source is None:
+            return self.bronze_location
+        (source,) = (each for each in self.silver if each.name == silver.source)
+        return self.silver_location(source)
+
     def silver_location(self, silver: SilverConfig) -> str:
         """The Delta table of ``silver``, named so that no other pipeline has it."""
         return self._silver_location(silver)
@@ -221,7 +270,7 @@ class PipelineConfig(Block):
             quarantine=self.quarantine_location,
             has_rules=bool(self.bronze.expectations),
         )
-        return [bronze, *map(self.silver_query, self.silver)]
+        return [bronze, *map(self.silver_query, self.streamed)]
 
     def silver_query(self, silver: SilverConfig) -> Query:
         """The query that writes ``silver``."""
@@ -242,12 +291,13 @@ class PipelineConfig(Block):
         """Every location that the pipeline's Spark jobs read or write."""
         silver = [
             location
-            for each in self.silver
+            for each in self.streamed
             for location in (
                 self.silver_location(each),
                 self.silver_checkpoint_location(each),
             )
         ]
+        silver += map(self.silver_location, self.complete)
         return [
             self.landing_location,
             self.schema_location,

@@ -29,6 +29,8 @@ _DEFINING = {
     # Spark goes by the one with which the query began.
     "state_store",
 }
+# What a table that is computed whole has no use for.
+_OF_STREAMS = {"watermark", "state_store", "late_data", "checkpoint"}
 WINDOW_COLUMNS = ("window_start", "window_end")
 # What rows have while windows are computed, and then, without regard to case.
 _OWN_NAMES = re.compile(rf"_sluice_.*|_event_time|_window|{VIOLATIONS}", re.IGNORECASE)
@@ -41,19 +43,6 @@ def _as_key(value: object) -> object:
         message = "name the columns of the key, such as 'deduplicate: [order_id]'"
         raise ValueError(message)
     return () if value is False else as_list(value)
-
-
-def _require_output_mode(mode: str) -> str:
-    if mode in ("append", "update"):
-        return mode
-    if mode == "complete":
-        message = (
-            "'complete' keeps every window in the state for good, with the rows from "
-            "before any replay; write 'update', whose table has all windows as well"
-        )
-    else:
-        message = f"expected 'append' or 'update', got {mode!r}"
-    raise ValueError(message)
 
 
 def _keep_windows_together(rules: dict[str, Expectation]) -> dict[str, Expectation]:
@@ -159,16 +148,18 @@ class Window(Block):
 
 
 class SilverConfig(Block):
-    """One table of windowed aggregates over bronze."""
+    """One table of windowed aggregates over bronze, or over another of silver."""
 
     name: Name
+    # ``from`` is a word of Python's.
+    source: Name | None = Field(default=None, alias="from")
     event_time: EventTime
     watermark: Duration = "10 minutes"
     window: Window = Window()
     where: Condition | None = None
     group_by: list[str] = Field(default_factory=list)
     aggregates: dict[str, Aggregate] = Field(min_length=1)
-    output_mode: Annotated[str, AfterValidator(_require_output_mode)] = "append"
+    output_mode: Literal["append", "update", "complete"] = "append"
     state_store: Literal["memory", "rocksdb"] = "memory"
     late_data: Literal["count", "quarantine", "repair"] = "count"
     deduplicate: Annotated[tuple[str, ...], BeforeValidator(_as_key)] = ()
@@ -206,8 +197,31 @@ class SilverConfig(Block):
         return self
 
     @model_validator(mode="after")
+    def _is_computed_whole_or_not(self) -> Self:
+        of_streams = sorted(_OF_STREAMS & self.model_fields_set)
+        if self.is_complete and of_streams:
+            message = (
+                "a table of 'output_mode: complete' is computed from all rows, by no "
+                f"stream, and has no row that is late; leave out {of_streams}"
+            )
+            raise ValueError(message)
+        if self.source is not None and not self.is_complete:
+            message = (
+                "'from' needs 'output_mode: complete': no stream can follow a table of "
+                "which repairs, replays, backfills and drains write windows again"
+            )
+            raise ValueError(message)
+        if self.source is not None and "max_ahead" in self.event_time.model_fields_set:
+            message = (
+                "'event_time.max_ahead' is about rows of bronze, which say when they "
+                "were read; leave it out of a table with 'from'"
+            )
+            raise ValueError(message)
+        return self
+
+    @model_validator(mode="after")
     def _sessions_can_stream(self) -> Self:
-        if not self.window.is_session:
+        if not self.window.is_session or self.is_complete:
             return self
         if self.output_mode == "update":
             message = (
@@ -223,6 +237,22 @@ class SilverConfig(Block):
             )
             raise ValueError(message)
         return self
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether each run with new rows computes the whole table, by no stream."""
+        return self.output_mode == "complete"
+
+    @property
+    def max_ahead(self) -> str | None:
+        """How far ahead of its reading a row may be; None takes every row."""
+        return None if self.source is not None else self.event_time.max_ahead
+
+    @property
+    def content(self) -> str:
+        """What all of a table that is computed whole depends on, as JSON."""
+        found = self.model_dump(mode="json", exclude={"name", "table", *_OF_STREAMS})
+        return json.dumps(found, sort_keys=True)
 
     @property
     def definition(self) -> str:

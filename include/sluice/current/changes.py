@@ -11,26 +11,29 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from hashlib import sha256
-from typing import TYPE_CHECKING
 
 from sluice.columns import PROCESSING_TIME
 from sluice.config import CurrentConfig, PipelineConfig
 from sluice.delta.log import (
     TableCommit,
     open_table,
-    read_back,
     read_commits,
     read_lowest,
 )
 from sluice.errors import Condition, FatalError
+from sluice.history.derived import (
+    Derived,
+    derived_id,
+    describe_derived,
+    read_derived,
+    require_same_past,
+)
 from sluice.history.replays import find_commit, list_unrecorded
 from sluice.history.rows import names_in_files
 from sluice.ledger.events import EventKind, Replayed
 from sluice.ledger.ledger import Ledger
 
-if TYPE_CHECKING:
-    from deltalake import DeltaTable
+_STEP = "current"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,21 +62,7 @@ class Changes:
     @property
     def metadata(self) -> str:
         """What the commit of the merge says of itself, as JSON."""
-        return json.dumps({"step": "current", _BRONZE_AT: _text(self.at)})
-
-
-@dataclass(frozen=True)
-class _Merged:
-    """Up to which version of bronze a table has come, and when that was committed.
-
-    The time is empty where the log of the table no longer has it.
-    """
-
-    version: int
-    bronze_at: str
-
-
-_BRONZE_AT = "bronze_committed_at"
+        return json.dumps(describe_derived(_STEP, self.at))
 
 
 def find_changes(config: PipelineConfig, current: CurrentConfig) -> Changes | None:
@@ -87,7 +76,8 @@ def find_changes(config: PipelineConfig, current: CurrentConfig) -> Changes | No
     bronze = open_table(location)
     if bronze is None:
         return None
-    app_id, up_to = _app_id(current, bronze), bronze.version()
+    app_id = derived_id(_STEP, current.definition, bronze)
+    up_to = bronze.version()
     merged = _read_merged(config.current_location(current), app_id)
     first = up_to if merged is None else merged.version
     commits = {
@@ -99,7 +89,7 @@ def find_changes(config: PipelineConfig, current: CurrentConfig) -> Changes | No
     found = Changes(app_id=app_id, up_to=up_to, at=at)
     if merged is None:
         return found
-    _require_same_past(config.current_location(current), merged, up_to, commits)
+    require_same_past(config.current_location(current), merged, up_to, commits)
     later = [each for each in commits.values() if each.version > first]
     if len(later) < up_to - first:
         # Log cleanup has taken some, and what they did is not known.
@@ -109,57 +99,18 @@ def find_changes(config: PipelineConfig, current: CurrentConfig) -> Changes | No
     return _sum_up(config, changed, found) if changed else None
 
 
-def _app_id(current: CurrentConfig, bronze: DeltaTable) -> str:
-    defined = sha256(current.definition.encode()).hexdigest()[:16]
-    return f"sluice-current-{defined}-{bronze.metadata().id}"
-
-
-def _read_merged(location: str, app_id: str) -> _Merged | None:
+def _read_merged(location: str, app_id: str) -> Derived | None:
     table = open_table(location)
-    version = table.transaction_version(app_id) if table else None
+    merged = read_derived(location, table, app_id) if table else None
     # One that was made and never merged into is as good as none.
-    if table is None or (version is None and not table.file_uris()):
-        return None
-    if version is None:
-        raise FatalError(
-            Condition.DEFINITION_CHANGED,
-            f"table {location!r} was made by other merge_keys, sequence_by, "
-            "delete_when or scd_type, from another bronze, or by something else: "
-            "change the pipeline file back, let it write to another 'table', or move "
-            "the folder away to have it computed from bronze again",
-            {"table": location},
-        )
-    for commit in read_back(location, table.version()):
-        if app_id in commit.transactions:
-            return _Merged(version, str(commit.described.get(_BRONZE_AT, "")))
-        if commit.operation == "RESTORE":
-            raise _rewound_error(location, f"version {commit.version} set it back")
-    return _Merged(version, "")
-
-
-def _require_same_past(
-    location: str, merged: _Merged, up_to: int, commits: dict[int, TableCommit]
-) -> None:
-    """Refuse where bronze was put back, so that versions came a second time."""
-    if merged.version > up_to:
-        raise _rewound_error(
-            location,
-            f"it was merged up to version {merged.version} of bronze, which is at "
-            f"version {up_to}",
-        )
-    known = commits.get(merged.version)
-    if known and merged.bronze_at and _text(known.committed_at) != merged.bronze_at:
-        raise _rewound_error(
-            location,
-            f"version {merged.version} of bronze is another one than was merged",
-        )
-
-
-def _rewound_error(location: str, reason: str) -> FatalError:
-    return FatalError(
-        Condition.TABLE_REWOUND,
-        f"table {location!r} does not fit to bronze: {reason}; put both back from one "
-        "backup, or move the table's folder away to have it computed from bronze again",
+    if table is None or merged is not None or not table.file_uris():
+        return merged
+    raise FatalError(
+        Condition.DEFINITION_CHANGED,
+        f"table {location!r} was made by other merge_keys, sequence_by, "
+        "delete_when or scd_type, from another bronze, or by something else: "
+        "change the pipeline file back, let it write to another 'table', or move "
+        "the folder away to have it computed from bronze again",
         {"table": location},
     )
 
@@ -219,7 +170,3 @@ def _earliest(location: str, versions: Iterable[int]) -> datetime | None:
     if None in lowest:
         return None
     return min((each for times in lowest for each in times or ()), default=None)
-
-
-def _text(moment: datetime | None) -> str:
-    return moment.isoformat() if moment else ""

@@ -127,7 +127,7 @@ def begin_replay(
 
 def abandon_replay(config: PipelineConfig, replay_id: str) -> None:
     """Forget a replay that did not commit and never will."""
-    for part in (_FILES, *(silver.name for silver in config.silver)):
+    for part in (_FILES, *(silver.name for silver in config.streamed)):
         storage.delete(_root(config), _key(part, replay_id))
     discard_set_aside(config, replay_id)
 

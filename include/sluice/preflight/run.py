@@ -14,6 +14,7 @@ from sluice.delta.log import open_table, read_commits
 from sluice.discovery.moved import require_same_path
 from sluice.discovery.run import Discovery, discover
 from sluice.history import archive_history
+from sluice.history.due import find_due
 from sluice.history.replays import (
     finish_replays,
     has_closed,
@@ -96,8 +97,9 @@ def _look(
         bronze_has_work=bool(waiting) or unfinished or bool(list_set_aside(config)),
         silver_has_work=any(
             _silver_has_work(config, each, facts)
-            for each, facts in zip(config.silver, silver, strict=True)
+            for each, facts in zip(config.streamed, silver, strict=True)
         )
+        or any(find_due(config, each) for each in config.complete)
         or any(find_changes(config, each) for each in config.current),
         bronze_batch=last_committed(checkpoint),
         discovered_up_to=discovered_up_to,
@@ -125,7 +127,7 @@ def _give_query_ids(config: PipelineConfig) -> None:
     """Let all drivers of a query that has not begun yet find one id."""
     for location in [
         config.bronze_checkpoint_location,
-        *map(config.silver_checkpoint_location, config.silver),
+        *map(config.silver_checkpoint_location, config.streamed),
     ]:
         give_query_id(location)
 

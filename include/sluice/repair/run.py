@@ -174,7 +174,7 @@ def _silver_to_restart(
 
     A stream over bronze would read rows that are appended again a second time.
     """
-    for silver in config.silver:
+    for silver in config.streamed:
         if faults.silver.get(silver.name):
             yield silver.name
         elif reread:
@@ -193,7 +193,7 @@ def _pinned(checkpoint: CheckpointFacts | None) -> dict[str, str]:
 
 
 def _silver_notes(config: PipelineConfig, repair: PendingRepair) -> Iterator[str]:
-    for silver in config.silver:
+    for silver in config.streamed:
         if silver.name in repair.silver:
             yield (
                 f"silver table {silver.name!r} is emptied, and recomputed from all "

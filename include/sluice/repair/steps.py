@@ -59,7 +59,7 @@ def _ledger_steps(config: PipelineConfig, repair: PendingRepair) -> Iterator[Ste
 
 
 def _silver_steps(config: PipelineConfig, repair: PendingRepair) -> Iterator[Step]:
-    for silver in config.silver:
+    for silver in config.streamed:
         if silver.name in repair.silver:
             # Without checkpoint and with rows a table is refused, so this comes first.
             yield _move(config.silver_checkpoint_location(silver), repair)

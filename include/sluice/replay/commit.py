@@ -127,5 +127,5 @@ def _touched(replacement: Replacement, outgoing: Outgoing) -> dict[str, list[Int
         silver.name: silver.window.grid.cover(
             replacement.starts[silver.name] | outgoing.starts[silver.name]
         )
-        for silver in replacement.config.silver
+        for silver in replacement.config.streamed
     }

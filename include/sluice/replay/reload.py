@@ -44,7 +44,7 @@ def reload_interval(
     spark = spark_session(f"{config.name}_reload", **conf)
     bronze = spark.read.format("delta").load(config.bronze_location)
     paths = {
-        path for silver in config.silver for path in _files(bronze, silver, interval)
+        path for silver in config.streamed for path in _files(bronze, silver, interval)
     }
     if not paths:
         return None

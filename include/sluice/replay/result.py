@@ -88,7 +88,7 @@ def describe_windows(
     """Return how many windows of each silver table are touched, and still open."""
     return tuple(
         _describe(silver, touched[silver.name], closed[silver.name])
-        for silver in config.silver
+        for silver in config.streamed
     )
 
 

@@ -63,7 +63,7 @@ def read_outgoing(
     version, by = table.version(), table.metadata().partition_columns
     number = (table.transaction_version(transaction_id(config)) or 0) + 1
     rows = spark.read.format("delta").option("versionAsOf", version).load(location)
-    times = {each.event_time.column for each in config.silver}
+    times = {each.event_time.column for each in config.streamed}
     wanted = {SOURCE_FILE, PROCESSING_TIME, *by, *times}
     needed = rows.select(*(_column(each) for each in rows.columns if each in wanted))
     keys = F.broadcast(_paths(spark, paths, SOURCE_FILE))
@@ -100,7 +100,7 @@ def window_starts(
         silver.name: list_starts(with_event_time(rows, silver), silver)
         if silver.event_time.column in rows.columns
         else frozenset()
-        for silver in config.silver
+        for silver in config.streamed
     }
 
 

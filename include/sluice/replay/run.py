@@ -230,7 +230,7 @@ def _describe(
     touched = {
         name: starts | outgoing.starts[name] for name, starts in incoming.starts.items()
     }
-    closed = {each.name: closed_windows(config, each) for each in config.silver}
+    closed = {each.name: closed_windows(config, each) for each in config.streamed}
     return ReplayResult(
         run_id=run_id,
         files=describe_files(incoming.by_file, outgoing.rows),
@@ -245,10 +245,11 @@ def _follow(config: PipelineConfig, run_id: str) -> tuple[str, ...]:
     archive_history(config)
     notes = [
         note
-        for silver in config.silver
+        for silver in config.streamed
         for note in recompute_replayed(config, silver, run_id=run_id)
     ]
-    names = [each.name for each in config.current]
+    names = [each.name for each in config.complete]
+    names += [each.name for each in config.current]
     if names:
-        notes.append(f"replay: current rows of {names} follow with the next run")
+        notes.append(f"replay: tables {names} follow with the next run")
     return tuple(notes)

@@ -98,11 +98,12 @@ def _tables(config: PipelineConfig) -> Iterator[Resource]:
     begun = _being_deleted(config)
     tables = [("table", query.table) for query in config.queries]
     tables.insert(1, ("rows in quarantine", config.quarantine_location))
+    tables += [("table", config.silver_location(each)) for each in config.complete]
     tables += [("table", config.current_location(each)) for each in config.current]
     for kind, location in tables:
         is_table = "_delta_log" in _names(location) or location in begun
         yield from _recognised(kind, location, is_ours=is_table)
-    for silver in config.silver:
+    for silver in config.streamed:
         late = config.late_location(silver)
         if "_delta_log" in _names(late):
             yield from _folder("late rows", late, Fate.DELETED)

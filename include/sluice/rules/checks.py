@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from sluice.model import Finding, Severity
 from sluice.rules.batch_checks import check_query, check_ranges
 from sluice.rules.book import BRONZE, SILVER, SILVER_ALONE, find_refusal
+from sluice.rules.complete_checks import check_complete
 from sluice.rules.content_checks import check_contents
 from sluice.rules.current_checks import check_current
 from sluice.rules.drift_checks import check_drift
@@ -58,6 +59,7 @@ def _check(facts: AuditFacts) -> Iterator[Finding]:
         yield from check_query(facts.pipeline, query, checks)
     yield from _check_duplicates(facts)
     yield from check_current(facts)
+    yield from check_complete(facts)
     yield from check_late(facts)
     if facts.landing is None:
         evidence = "there is no such folder"

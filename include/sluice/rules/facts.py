@@ -241,6 +241,23 @@ class CurrentFacts:
     unfit: str | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class CompleteFacts:
+    """Windows of a silver table that is computed whole which are ``twice`` in it.
+
+    - ``damage``: why it cannot be read;
+    - ``unfit``: why it does not fit to its source, or is none of ours;
+    - ``changed_by``: the commit by which others changed rows behind ours;
+    - ``waits_for``: the table whose newer rows it is yet to be computed from.
+    """
+
+    twice: Duplicates = Duplicates()
+    damage: str | None = None
+    unfit: str | None = None
+    changed_by: str | None = None
+    waits_for: str | None = None
+
+
 @dataclass(frozen=True)
 class FreshnessFacts:
     """How old the newest loaded file may be, ``limit``, and ``at`` which time."""
@@ -289,5 +306,6 @@ class AuditFacts:
     duplicate_windows: Mapping[str, Duplicates] = field(default_factory=dict)
     late: Mapping[str, LateFacts] = field(default_factory=dict)
     current: Mapping[str, CurrentFacts] = field(default_factory=dict)
+    complete: Mapping[str, CompleteFacts] = field(default_factory=dict)
     freshness: FreshnessFacts | None = None
     drift: DriftFacts | None = None

@@ -84,6 +84,19 @@ class Code(Enum):
         _NONE,
         Mend.CHECKPOINT,
     )
+    COMPLETE_BEHIND = Rule(
+        _INFO,
+        "A silver table that is computed whole is of an older version of its source; "
+        "the next run computes it.",
+        _RUN,
+    )
+    COMPLETE_WRONG = Rule(
+        _ERROR,
+        "A silver table that is computed whole is not what its last computation made: "
+        "another writer changed it, or it or its source was set back.",
+        "docs/runbook.md, 'Silver tables computed whole that are wrong': {pipeline}",
+        _LOST,
+    )
     CURRENT_WRONG = Rule(
         _ERROR,
         "A table of current rows is not what its merges made: another writer changed "

@@ -18,6 +18,7 @@ from sluice.errors import SluiceError
 from sluice.history import archive_history, record_step
 from sluice.model import StepSummary
 from sluice.rules.require import require_fit, require_nothing_begun
+from sluice.silver.complete import run_complete
 from sluice.silver.drain import drain_windows, has_open_windows
 from sluice.silver.explain import explained
 from sluice.silver.judged import archive_violations
@@ -64,14 +65,19 @@ def run_silver_tables(
     trigger: str = "available-now",
     drain: bool = False,
 ) -> Iterator[StepSummary]:
-    """Run the silver tables one after the other, none after one asked to stop."""
-    for silver in config.silver:
+    """Run the silver tables one after the other, none after one asked to stop.
+
+    Those that are computed whole come last, each behind its source.
+    """
+    for silver in config.streamed:
         summary = run_silver(
             config, silver, run_id=run_id, trigger=trigger, drain=drain
         )
         yield summary
         if summary.stopped:
             return
+    for silver in config.complete:
+        yield run_complete(config, silver, run_id=run_id)
 
 
 def run_silver(

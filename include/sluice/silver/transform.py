@@ -62,14 +62,14 @@ def with_event_time(bronze: DataFrame, silver: SilverConfig) -> DataFrame:
     one such row would close all windows before it, and make all later rows late.
     """
     moment = _event_time(bronze, silver)
-    if silver.event_time.max_ahead is not None:
+    if silver.max_ahead is not None:
         moment = F.when(~_is_after_reading(moment, silver), moment)
     return bronze.withColumn(EVENT_TIME, moment)
 
 
 def is_ahead(bronze: DataFrame, silver: SilverConfig) -> Column:
     """Return whether a row happened after it was read by more than ``max_ahead``."""
-    if silver.event_time.max_ahead is None:
+    if silver.max_ahead is None:
         return F.expr("false")
     return _is_after_reading(_event_time(bronze, silver), silver)
 
@@ -144,7 +144,8 @@ def check_columns(bronze: DataFrame, silver: SilverConfig) -> None:
         raise UsageError(
             Condition.CONFIG_INVALID,
             f"silver {silver.name!r}: {'; '.join(wrong)}; "
-            f"bronze has the columns {bronze.columns}; correct the pipeline file",
+            f"{silver.source or 'bronze'} has the columns {bronze.columns}; correct "
+            "the pipeline file",
             {"silver": silver.name, "wrong": wrong},
         )
 
@@ -217,7 +218,7 @@ def _parse(text: Column, pattern: str, time_zone: str) -> Column:
 
 def _is_after_reading(moment: Column, silver: SilverConfig) -> Column:
     """Return whether a moment is past the limit; of what is unknown it is not."""
-    limit = F.col(PROCESSING_TIME) + F.expr(f"INTERVAL {silver.event_time.max_ahead}")
+    limit = F.col(PROCESSING_TIME) + F.expr(f"INTERVAL {silver.max_ahead}")
     return F.coalesce(moment > limit, F.expr("false"))
 
 
@@ -239,10 +240,11 @@ def _missing_columns(bronze: DataFrame, silver: SilverConfig) -> list[str]:
     wanted = {"event_time.column": [silver.event_time.column]}
     wanted["group_by"] = silver.group_by
     wanted["deduplicate"] = list(silver.deduplicate)
-    if silver.event_time.max_ahead is not None:
+    if silver.max_ahead is not None:
         wanted["event_time.max_ahead"] = [PROCESSING_TIME]
+    source = silver.source or "bronze"
     missing = [
-        f"{key} names {name!r}, which bronze lacks"
+        f"{key} names {name!r}, which {source} lacks"
         for key, names in wanted.items()
         for name in names
         if name not in bronze.columns

@@ -123,13 +123,13 @@ def test_a_table_that_was_set_back_is_refused(lake: CurrentLake) -> None:
     DeltaTable(lake.location).restore(0)
     assert refusal(lake).endswith(
         "version 2 set it back; put both back from one backup, or move the table's "
-        "folder away to have it computed from bronze again"
+        "folder away to have it computed again"
     )
 
 
 @pytest.mark.parametrize(
     ("again", "said"),
-    [(1, "bronze, which is at version 1"), (2, "is another one than was merged")],
+    [(1, "source, which is at version 1"), (2, "is another one than it was made")],
 )
 def test_a_bronze_that_was_put_back_is_refused(
     lake: CurrentLake, again: int, said: str

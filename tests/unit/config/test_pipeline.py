@@ -19,6 +19,7 @@ KEPT = (
     '"where": null, "window": {"duration": "0:05:00", "slide": "0:05:00", '
     '"type": "tumbling"}}'
 )
+WHOLE = {"output_mode": "complete"}
 SILVER = {
     "name": "windows",
     "event_time": {"column": "at"},
@@ -291,6 +292,24 @@ def test_time_zones_are_taken_by_name_and_by_offset(zone: str) -> None:
         ({"group_by": ["_Event_Time"]}, "use another name"),
         ({"group_by": ["_violations"]}, "use another name"),
         (
+            WHOLE
+            | {"watermark": "1 hour", "late_data": "repair", "state_store": "memory"},
+            "leave out ['late_data', 'state_store', 'watermark']",
+        ),
+        (WHOLE | {"checkpoint": "/x"}, "leave out ['checkpoint']"),
+        ({"from": "other"}, "'from' needs 'output_mode: complete'"),
+        ({"from": "other", "output_mode": "update"}, "no stream can follow a table"),
+        (
+            WHOLE | {"from": "other"},
+            "'from: other' names no silver table, of ['windows']",
+        ),
+        (WHOLE | {"from": "windows"}, "in a circle: windows from windows"),
+        (
+            WHOLE | {"from": "x", "event_time": {"column": "at", "max_ahead": "1 day"}},
+            "leave it out of a table with 'from'",
+        ),
+        ({"output_mode": "continuous"}, "'append', 'update' or 'complete'"),
+        (
             {"expectations": {"some": {"expect": "x", "on_violation": "quarantine"}}},
             "rules ['some']: windows have no quarantine",
         ),
@@ -301,6 +320,32 @@ def test_a_silver_table_that_cannot_work_is_refused_when_it_is_loaded(
 ) -> None:
     """Found by Spark, it would be after bronze ran, each hour."""
     assert reason in silver_error(**keys)
+
+
+def test_tables_that_are_computed_whole_come_behind_their_sources() -> None:
+    """In whatever order the file has them; a circle of several is named."""
+
+    def computed(**sources: str | None) -> list[str]:
+        tables = [
+            {**SILVER, **WHOLE, "name": name, **({"from": source} if source else {})}
+            for name, source in sources.items()
+        ]
+        raw = {"name": "orders", "silver": [*tables, SILVER]}
+        config = PipelineConfig.model_validate(raw)
+        assert [each.name for each in config.streamed] == ["windows"]
+        assert len(config.queries) == 2
+        return [each.name for each in config.complete]
+
+    assert computed(c="b", b="a", a="windows", d=None) == ["d", "a", "b", "c"]
+    with pytest.raises(ValidationError, match="in a circle: a from b from a"):
+        computed(a="b", b="a")
+
+
+def test_a_session_without_groups_can_be_computed_whole() -> None:
+    """It is streams that need a group."""
+    keys = SILVER | WHOLE | {"window": SESSION}
+
+    assert SilverConfig.model_validate(keys).is_complete
 
 
 def test_the_definition_has_what_windows_depend_on_and_no_more() -> None:
