@@ -36,6 +36,7 @@ from sluice.model import StepSummary
 from sluice.options.clean import CleanMode
 from sluice.options.configured import source_options
 from sluice.preflight.run import Preflight, preflight
+from sluice.quality.copies import require_key
 from sluice.quality.judge import judge, require_analysed
 from sluice.rules.require import require_nothing_begun
 from sluice.schema.kept import latest_number, list_versions
@@ -189,6 +190,7 @@ def start_bronze(
     rows, rules = to_bronze(landed), config.bronze.expectations
     require_partitions(rows.schema, config.bronze.partition_by, config.bronze_location)
     require_analysed(rows, config)
+    require_key(rows, config)
     if must_split(config):
         return _start_split(spark, config, rows, trigger)
     rows = judge(rows, rules)

@@ -17,7 +17,8 @@ from sluice.delta.log import latest_transaction
 from sluice.errors import Condition, FatalError
 from sluice.ledger.damage import ledger_root
 from sluice.ledger.judged import JudgedBy, forget_judged, judge_by, judged_by
-from sluice.quality.judge import Rules, is_quarantined, judge, rules_of
+from sluice.quality.copies import judge_together
+from sluice.quality.judge import Rules, is_quarantined, rules_of
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -38,22 +39,23 @@ def write_split(
         kept = judged_by(root, name)
         rules = _rules(kept) if kept else config.bronze.expectations
         # All rows are parsed here, and a rule of `fail` ends it before it has begun.
-        bad = _count_quarantined(rows, rules)
+        bad = _count_quarantined(rows, rules, config)
         first = _rules(judge_by(root, name, _judged_by(rules)))
         if first != rules:
-            rules, bad = first, _count_quarantined(rows, first)
+            rules, bad = first, _count_quarantined(rows, first, config)
         _write(rows, rules, config, (query_id, batch_id), quarantines=bad > 0)
     finally:
         rows.unpersist()
 
 
 def must_split(config: PipelineConfig) -> bool:
-    """Return True if rows may have to go to quarantine.
+    """Return True if rows may have to go to quarantine, or are judged together.
 
     That is also so where no rule asks for it now, and a micro-batch was cut off that
     had begun by other rules.
     """
-    if rules_of(config.bronze.expectations, "quarantine"):
+    has_quarantine = bool(rules_of(config.bronze.expectations, "quarantine"))
+    if has_quarantine or config.bronze.on_duplicate is not None:
         return True
     checkpoint = read_checkpoint(config.bronze_checkpoint_location)
     batch = checkpoint.uncommitted if checkpoint else None
@@ -88,7 +90,7 @@ def _write(
     *,
     quarantines: bool,
 ) -> None:
-    judged = judge(rows, rules)
+    judged = judge_together(rows, rules, config)
     if quarantines:
         bad = in_quarantine(judged, rules, *transaction)
         _append(bad, config.quarantine_location, config, transaction)
@@ -111,8 +113,8 @@ def _append(
     )
 
 
-def _count_quarantined(rows: DataFrame, rules: Rules) -> int:
-    judged = judge(rows, rules)
+def _count_quarantined(rows: DataFrame, rules: Rules, config: PipelineConfig) -> int:
+    judged = judge_together(rows, rules, config)
     counted = judged.agg(F.count_if(is_quarantined(rules))).collect()
     return int(counted[0][0])
 

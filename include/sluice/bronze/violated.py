@@ -23,6 +23,7 @@ from sluice.delta.log import open_table
 from sluice.errors import Condition, FatalError, SluiceError
 from sluice.ledger.ledger import Ledger
 from sluice.preflight.run import read_up_to
+from sluice.quality.copies import count_keys
 from sluice.quality.judge import BETWEEN, Rules, rules_of, violated
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def explained(
     notes = open_notes(config, uuid4().hex)
     try:
         rows = read_files(spark, config, read, notes, started=None)
-        found = _count(rows, rules)
+        found = _count(rows, count_keys(rows, config), rules)
     except (PySparkException, Py4JJavaError, SluiceError):
         return error
     finally:
@@ -70,7 +71,7 @@ def explained(
 def _rules_behind(config: PipelineConfig, error: SluiceError) -> Rules:
     """Return the rules of which one made a micro-batch fail, none for other errors."""
     if error.condition is Condition.EXPECTATION_VIOLATED:
-        return rules_of(config.bronze.expectations, "fail")
+        return rules_of(config.bronze.rules, "fail")
     if any(name in error.message for name in _CONSTRAINT_ERRORS):
         return _constraints(config.bronze_location)
     return {}
@@ -113,13 +114,13 @@ def _cut_off(config: PipelineConfig) -> list[LedgerFile]:
     return [each for each in files if each.seq not in left_out]
 
 
-def _count(rows: DataFrame, failing: Rules) -> _Found:
+def _count(rows: DataFrame, keyed: DataFrame, failing: Rules) -> _Found:
     """Return by rule the files that violate it, with how many rows and one of them."""
     landed = [each for each in rows.columns if each.lower() not in ADDED_BY_BRONZE]
     text = F.to_json(F.struct(*(F.col(f"`{each}`") for each in landed)))
     rules = F.split(violated(failing), BETWEEN)
     counted = (
-        rows.select(SOURCE_FILE, text.alias("text"), F.explode(rules).alias("rule"))
+        keyed.select(SOURCE_FILE, text.alias("text"), F.explode(rules).alias("rule"))
         .groupBy("rule", SOURCE_FILE)
         .agg(F.count("*").alias("rows"), F.min(F.substring("text", 1, _TEXT)))
         .orderBy("rule", SOURCE_FILE)

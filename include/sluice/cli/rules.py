@@ -88,7 +88,7 @@ def _rows(config: PipelineConfig) -> list[dict[str, object]]:
     """Return each rule of the pipeline file, then those that it has no more."""
     tables = [config.silver_location(each) for each in config.silver]
     totals = total_violations(config, besides=tables)
-    found = _of_table("bronze", config.bronze.expectations, totals)
+    found = _of_table("bronze", config.bronze.rules, totals)
     for silver, location in zip(config.silver, tables, strict=True):
         now: dict[str, dict[str, object]] = {
             name: {"rows": rows, "files": None, "newest": None}

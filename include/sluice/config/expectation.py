@@ -9,6 +9,10 @@ from pydantic import AfterValidator
 from sluice.config.aggregates import require_row_expression
 from sluice.config.block import Block
 
+UNIQUE_KEY = "unique_key"
+"""The rule that a key is there once among the rows that are read together."""
+ROWS_OF_KEY = "_sluice_rows_of_key"
+"""The column of how many rows have the key of a row, while they are judged."""
 Expression = Annotated[str, AfterValidator(require_row_expression)]
 
 

@@ -17,7 +17,7 @@ from pydantic import (
 from sluice.columns import PROCESSING_DATE, RESCUED_DATA
 from sluice.config.block import Block, Duration, Name
 from sluice.config.current import CurrentConfig
-from sluice.config.expectation import Expectation
+from sluice.config.expectation import ROWS_OF_KEY, UNIQUE_KEY, Expectation
 from sluice.config.silver import SilverConfig
 from sluice.formats.registry import FORMATS, name_formats, spell_format
 from sluice.paths import join, normalize, normalize_tables
@@ -83,9 +83,43 @@ class BronzeConfig(Block):
     partition_by: list[str] = Field(default=[PROCESSING_DATE])
     bad_files: Literal["fail", "quarantine"] = "quarantine"
     unique_key: list[str] = Field(default_factory=list)
+    on_duplicate: Literal["warn", "quarantine", "fail"] | None = None
     expectations: dict[Name, Expectation] = Field(default_factory=dict)
     freshness: Duration | None = None
     drift: Drift | None = None
+
+    @model_validator(mode="after")
+    def _can_find_copies(self) -> Self:
+        if self.on_duplicate is None:
+            return self
+        if not self.unique_key:
+            message = "'on_duplicate' needs the columns of the key, in 'unique_key'"
+            raise ValueError(message)
+        if self.on_duplicate == "quarantine":
+            message = (
+                "'on_duplicate' has no quarantine: which rows are copies depends on "
+                "what is read together, so a micro-batch that is repeated without a "
+                "file, or a replay, could put a row into both tables; write 'warn', "
+                "and read the rows of which _violations does not have 'unique_key'"
+            )
+            raise ValueError(message)
+        if UNIQUE_KEY in self.expectations:
+            message = (
+                f"'on_duplicate' has the name {UNIQUE_KEY!r} among rules; call the "
+                "expectation otherwise"
+            )
+            raise ValueError(message)
+        return self
+
+    @property
+    def rules(self) -> dict[str, Expectation]:
+        """The expectations, and that on the key of rows which are read together."""
+        if self.on_duplicate is None:
+            return self.expectations
+        once = Expectation.model_construct(
+            expect=f"{ROWS_OF_KEY} = 1", on_violation=self.on_duplicate
+        )
+        return {**self.expectations, UNIQUE_KEY: once}
 
     @field_validator("freshness")
     @classmethod
@@ -268,7 +302,7 @@ class PipelineConfig(Block):
             self.bronze_location,
             LandedFiles(self.schema_location),
             quarantine=self.quarantine_location,
-            has_rules=bool(self.bronze.expectations),
+            has_rules=bool(self.bronze.rules),
         )
         return [bronze, *map(self.silver_query, self.streamed)]
 

@@ -20,7 +20,7 @@ def count_violations(
     judged: DataFrame, config: PipelineConfig, paths: Iterable[str]
 ) -> dict[str, dict[str, int]]:
     """Return of each of ``paths`` how many of its rows violate each rule, 0 as well."""
-    none = dict.fromkeys(config.bronze.expectations, 0)
+    none = dict.fromkeys(config.bronze.rules, 0)
     counts = {path: dict(none) for path in paths}
     if VIOLATIONS not in judged.columns:
         return counts

@@ -33,8 +33,8 @@ from sluice.history.replays import STEP, FileRows, ReplayedFiles, finish_replays
 from sluice.history.rows import RowCounts
 from sluice.ledger.ledger import Ledger
 from sluice.model import LedgerFile, StepSummary
+from sluice.quality.copies import judge_together
 from sluice.quality.count import count_violations
-from sluice.quality.judge import judge
 from sluice.replay.commit import Replacement, commit_rows
 from sluice.replay.files import ChosenFiles, choose_files, nothing_left_error
 from sluice.replay.result import (
@@ -189,7 +189,9 @@ def _read(
 ) -> tuple[DataFrame, ChosenFiles]:
     while True:
         read = read_files(spark, config, chosen.files, notes, started=started)
-        rows = judge(read, config.bronze.expectations).persist()
+        if config.bronze.on_duplicate is not None:
+            read.persist()  # rows that are judged together are looked at twice
+        rows = judge_together(read, config.bronze.expectations, config).persist()
         try:
             with translated(config.bronze_location):
                 rows.count()
@@ -201,6 +203,8 @@ def _read(
                 raise explained(spark, config, error, chosen.files) from error
             if not chosen.files:
                 raise nothing_left_error(chosen.left_out) from None
+        finally:
+            read.unpersist()
 
 
 def _sets_aside(config: PipelineConfig, incoming: _Incoming) -> bool:

@@ -424,3 +424,29 @@ def test_a_freshness_that_is_no_duration_is_refused_by_name(text: object) -> Non
     raw = {"name": "orders", "bronze": {"freshness": text}}
     with pytest.raises(ValidationError, match=r"bronze\.freshness"):
         PipelineConfig.model_validate(raw)
+
+
+@pytest.mark.parametrize(
+    ("keys", "reason"),
+    [
+        ({"on_duplicate": "warn"}, "needs the columns of the key"),
+        (
+            {"on_duplicate": "quarantine", "unique_key": ["id"]},
+            "'on_duplicate' has no quarantine",
+        ),
+        (
+            {
+                "on_duplicate": "fail",
+                "unique_key": ["id"],
+                "expectations": {"unique_key": {"expect": "id > 0"}},
+            },
+            "call the expectation otherwise",
+        ),
+    ],
+)
+def test_a_check_of_keys_that_cannot_work_is_refused(
+    keys: dict[str, object], reason: str
+) -> None:
+    """When the file is loaded, with the reason."""
+    with pytest.raises(ValidationError, match=reason):
+        PipelineConfig.model_validate({"name": "orders", "bronze": keys})
