@@ -28,3 +28,8 @@ ADDED_BY_BRONZE = frozenset(
         QUARANTINE_BATCH,
     }
 )
+
+# Silver's table of open windows adds these:
+PROVISIONAL = "_provisional"
+# the watermark up to which all windows are final
+CLOSED_UP_TO = "_closed_up_to"

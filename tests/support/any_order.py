@@ -15,9 +15,9 @@ Order = tuple[int, int, str | None]
 _ORDERS = st.tuples(
     st.integers(0, 120 * 60), st.integers(1, 9), st.sampled_from(["card", "cash", None])
 )
-_VERSION = st.lists(_ORDERS, min_size=1, max_size=6).map(lambda rows: [*rows, rows[0]])
+VERSION = st.lists(_ORDERS, min_size=1, max_size=6).map(lambda rows: [*rows, rows[0]])
 # What landed first comes again at the end, under other names of files.
-RUNS = st.lists(st.lists(_VERSION, min_size=1, max_size=3), min_size=2, max_size=4).map(
+RUNS = st.lists(st.lists(VERSION, min_size=1, max_size=3), min_size=2, max_size=4).map(
     lambda runs: [*runs, runs[0]]
 )
 

@@ -194,16 +194,17 @@ class PipelineConfig(Block):
         silver = list(map(self.silver_location, self.silver))
         late = list(map(self.late_location, self.silver))
         current = list(map(self.current_location, self.current))
+        live = [self.live_location(each) for each in self.silver if each.live]
         tables = [self.bronze_location, self.quarantine_location, *silver, *late]
-        tables += current
+        tables += [*live, *current]
         for location in [self.lake, self.schema_location, *tables]:
             normalize_tables(location)
         twice = sorted({each for each in tables if tables.count(each) > 1})
         if twice:
             message = (
                 f"two tables of the pipeline would be {twice[0]!r}: bronze, its rows "
-                "in quarantine, silver, its late rows and current rows each need a "
-                "table of their own"
+                "in quarantine, silver, its late rows and open windows, and current "
+                "rows each need a table of their own"
             )
             raise ValueError(message)
         return self
@@ -288,6 +289,10 @@ class PipelineConfig(Block):
         """The Delta table of the late rows of ``silver``, if they are kept."""
         return f"{self.silver_location(silver)}_late"
 
+    def live_location(self, silver: SilverConfig) -> str:
+        """The Delta table of the open windows of ``silver``, if it is asked for."""
+        return f"{self.silver_location(silver)}_live"
+
     def silver_checkpoint_location(self, silver: SilverConfig) -> str:
         """The checkpoint of the query that writes ``silver``."""
         given = silver.checkpoint
@@ -332,6 +337,7 @@ class PipelineConfig(Block):
             )
         ]
         silver += map(self.silver_location, self.complete)
+        silver += [self.live_location(each) for each in self.streamed if each.live]
         return [
             self.landing_location,
             self.schema_location,

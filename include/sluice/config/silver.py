@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from sluice.columns import VIOLATIONS
+from sluice.columns import CLOSED_UP_TO, PROVISIONAL, VIOLATIONS
 from sluice.config.aggregates import require_row_expression, require_streaming
 from sluice.config.block import Block, Duration, Name, as_list
 from sluice.config.expectation import Expectation
@@ -33,7 +33,10 @@ _DEFINING = {
 _OF_STREAMS = {"watermark", "state_store", "late_data", "checkpoint"}
 WINDOW_COLUMNS = ("window_start", "window_end")
 # What rows have while windows are computed, and then, without regard to case.
-_OWN_NAMES = re.compile(rf"_sluice_.*|_event_time|_window|{VIOLATIONS}", re.IGNORECASE)
+_OWN_NAMES = re.compile(
+    rf"_sluice_.*|_event_time|_window|{PROVISIONAL}|{CLOSED_UP_TO}|{VIOLATIONS}",
+    re.IGNORECASE,
+)
 # What Delta takes in no name of a column, unless the table maps its columns.
 _NOT_IN_NAMES = re.compile(r"[ ,;{}()\n\t=]")
 
@@ -163,6 +166,7 @@ class SilverConfig(Block):
     state_store: Literal["memory", "rocksdb"] = "memory"
     late_data: Literal["count", "quarantine", "repair"] = "count"
     deduplicate: Annotated[tuple[str, ...], BeforeValidator(_as_key)] = ()
+    live: bool = False
     expectations: Annotated[
         dict[Name, Expectation], AfterValidator(_keep_windows_together)
     ] = Field(default_factory=dict)
@@ -215,6 +219,23 @@ class SilverConfig(Block):
             message = (
                 "'event_time.max_ahead' is about rows of bronze, which say when they "
                 "were read; leave it out of a table with 'from'"
+            )
+            raise ValueError(message)
+        return self
+
+    @model_validator(mode="after")
+    def _can_show_open_windows(self) -> Self:
+        if self.live and self.output_mode != "append":
+            message = (
+                f"'live' shows windows that are open, which a table of 'output_mode: "
+                f"{self.output_mode}' has already; leave it out"
+            )
+            raise ValueError(message)
+        if self.live and self.window.is_session:
+            message = (
+                "'live' reads only rows of open windows, and how far back an open "
+                "session reaches is known when all rows of bronze are read; leave it "
+                "out, or compute a table of its own by 'output_mode: complete'"
             )
             raise ValueError(message)
         return self

@@ -15,6 +15,7 @@ from sluice.discovery.moved import require_same_path
 from sluice.discovery.run import Discovery, discover
 from sluice.history import archive_history
 from sluice.history.due import find_due
+from sluice.history.live import find_live_due
 from sluice.history.replays import (
     finish_replays,
     has_closed,
@@ -143,6 +144,8 @@ def _silver_has_work(
     if _bronze_has_rows(config, checkpoint, max(checkpoint.offsets)):
         return True
     closed = closed_up_to(checkpoint)
+    if find_live_due(config, silver, closed):
+        return True
     if silver.window.is_session:
         return has_sessions(config, silver.name, closed)
     return has_closed(config, silver.name, silver.window.grid, closed)

@@ -18,7 +18,13 @@ from sluice.storage import list_names
 
 ASIDE = ".replaced-"
 """What follows the name of what a repair has moved aside."""
-_NAMED_BY_KEYS = {"table", "rows in quarantine", "late rows", "checkpoint"}
+_NAMED_BY_KEYS = {
+    "table",
+    "rows in quarantine",
+    "late rows",
+    "open windows",
+    "checkpoint",
+}
 
 
 class Fate(StrEnum):
@@ -107,6 +113,9 @@ def _tables(config: PipelineConfig) -> Iterator[Resource]:
         late = config.late_location(silver)
         if "_delta_log" in _names(late):
             yield from _folder("late rows", late, Fate.DELETED)
+        live = config.live_location(silver)
+        if silver.live and "_delta_log" in _names(live):
+            yield from _folder("open windows", live, Fate.DELETED)
 
 
 def _checkpoints(config: PipelineConfig) -> Iterator[Resource]:

@@ -17,6 +17,7 @@ from sluice.history.replays import DRAIN, TouchedWindows, keep_touched
 from sluice.intervals import Interval
 from sluice.silver.backfill import closed_windows, interval_windows
 from sluice.silver.judged import judge_windows
+from sluice.silver.live import END
 from sluice.silver.merge import cached, merge_until_won
 from sluice.silver.sessions import SessionsAsked, newest_end, replace_sessions
 
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
     from sluice.config import PipelineConfig, SilverConfig
-
-# Later than any event.
-_END = datetime(9000, 1, 1, tzinfo=UTC)
 
 
 def drain_windows(
@@ -39,7 +37,7 @@ def drain_windows(
     closed = closed_windows(config, silver)
     if silver.window.is_session:
         return _drain_sessions(spark, config, silver, closed)
-    open_ones = Interval(silver.window.grid.first_open(closed), _END)
+    open_ones = Interval(silver.window.grid.first_open(closed), END)
     bronze = spark.read.format("delta").load(config.bronze_location)
     with cached(interval_windows(bronze, silver, [open_ones], counted=False)) as found:
         count = found.count()
@@ -76,7 +74,7 @@ def _drain_sessions(
     elif not has_open_windows(config, silver):
         return 0
     asked = SessionsAsked(
-        intervals=[Interval(closed, _END)],
+        intervals=[Interval(closed, END)],
         closed=closed,
         said={"step": DRAIN},
         open_ones="put in",

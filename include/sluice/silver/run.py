@@ -23,6 +23,7 @@ from sluice.silver.drain import drain_windows, has_open_windows
 from sluice.silver.explain import explained
 from sluice.silver.judged import archive_violations
 from sluice.silver.late import COUNTED, Archived, archive_batches
+from sluice.silver.live import refresh_live
 from sluice.silver.merge import write_windows
 from sluice.silver.replayed import recompute_replayed
 from sluice.silver.transform import aggregate_windows, check_columns
@@ -135,6 +136,8 @@ def _stream(
                 archived, query = _run_query(spark, config, silver, trigger, hold)
                 if drain and not hold.stop_reason:
                     drained = {"windows_drained": drain_windows(spark, config, silver)}
+                if trigger.ends_by_itself and not hold.stop_reason:
+                    refresh_live(spark, config, silver)
         except SluiceError as error:
             raise explained(spark, config, silver, error) from error
         _LOG.info("silver %s: archiving its history", silver.name)

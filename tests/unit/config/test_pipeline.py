@@ -308,6 +308,12 @@ def test_time_zones_are_taken_by_name_and_by_offset(zone: str) -> None:
             WHOLE | {"from": "x", "event_time": {"column": "at", "max_ahead": "1 day"}},
             "leave it out of a table with 'from'",
         ),
+        ({"live": True, "output_mode": "update"}, "'live' shows windows that are open"),
+        ({"live": True} | WHOLE, "'live' shows windows that are open"),
+        (
+            {"live": True, "window": SESSION, "group_by": ["x"]},
+            "how far back an open session",
+        ),
         ({"output_mode": "continuous"}, "'append', 'update' or 'complete'"),
         (
             {"expectations": {"some": {"expect": "x", "on_violation": "quarantine"}}},

@@ -1,0 +1,72 @@
+"""Whether the table of the open windows of a silver table is as new as that is.
+
+What it was computed from is said by its newest commit. Starts no JVM, writes nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from sluice.delta.log import open_table, read_back, read_commits
+from sluice.history.derived import derived_id
+
+if TYPE_CHECKING:
+    from sluice.config import PipelineConfig, SilverConfig
+
+STEP = "live"
+_VERSION = "bronze_version"
+
+
+@dataclass(frozen=True)
+class LiveDue:
+    """The version of bronze to compute open windows of, and what their commit says."""
+
+    version: int
+    said: dict[str, object]
+
+
+def find_live_due(
+    config: PipelineConfig, silver: SilverConfig, closed: datetime
+) -> LiveDue | None:
+    """Return what is to be computed, None where that was done.
+
+    That is so while no row of bronze is new or changed, and no window was ``closed``.
+    Whatever else was done to the table, it is computed again.
+    """
+    bronze = open_table(config.bronze_location)
+    if not silver.live or bronze is None:
+        return None
+    version = bronze.version()
+    said: dict[str, object] = {
+        "step": STEP,
+        "of": derived_id(STEP, f"{silver.definition} {silver.max_ahead}", bronze),
+        "closed_up_to": closed.isoformat(),
+    }
+    done = _read_done(config.live_location(silver))
+    before = done.pop(_VERSION, None)
+    if done == said and isinstance(before, int) and _is_same(config, before, version):
+        return None
+    return LiveDue(version, {**said, _VERSION: version})
+
+
+def _read_done(location: str) -> dict[str, object]:
+    """Return what the newest commit that changed rows says of itself."""
+    table = open_table(location)
+    for commit in read_back(location, table.version()) if table else ():
+        if commit.data_change:
+            return dict(commit.described)
+    return {}
+
+
+def _is_same(config: PipelineConfig, before: int, version: int) -> bool:
+    """Return True if bronze has the same rows in two versions, as its log says."""
+    if before > version:
+        return False
+    commits = read_commits(config.bronze_location, after=before)
+    later = [each for each in commits if each.version <= version]
+    is_known = len(later) == version - before
+    return is_known and not any(
+        each.data_change and (each.added or each.removed) for each in later
+    )

@@ -1,0 +1,88 @@
+"""The windows that are open, in a table beside that of the final ones.
+
+They are computed from the rows that may be in them, and replaced in one commit. They
+are marked, and say up to which watermark all others were final then.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from pyspark.sql import functions as F  # noqa: N812 - its usual name
+from pyspark.sql.types import TimestampType
+
+from sluice.columns import CLOSED_UP_TO, PROCESSING_TIME, PROVISIONAL, VIOLATIONS
+from sluice.history.live import find_live_due
+from sluice.intervals import Interval
+from sluice.quality.judge import rules_of, violated
+from sluice.silver.backfill import closed_windows, interval_windows
+from sluice.spark.commits import commit_over_conflicts
+from sluice.times import parse_duration
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+    from sluice.config import PipelineConfig, SilverConfig
+
+# Later than any event.
+END = datetime(9000, 1, 1, tzinfo=UTC)
+
+
+def refresh_live(
+    spark: SparkSession, config: PipelineConfig, silver: SilverConfig
+) -> None:
+    """Replace the table of open windows, if it is not as it is to be.
+
+    The caller holds the lease. Doing it again changes nothing.
+
+    Raises:
+        RetryableError: others wrote the table all the time.
+        FatalError: it cannot be written.
+    """
+    closed, location = closed_windows(config, silver), config.live_location(silver)
+    due = find_live_due(config, silver, closed)
+    if due is None:
+        return
+    reader = spark.read.format("delta").option("versionAsOf", due.version)
+    bronze = reader.load(config.bronze_location)
+    windows = open_windows(bronze, silver, closed)
+    writer = (
+        windows.write.format("delta")
+        .mode("overwrite")
+        .option("overwriteSchema", "true")
+        .option("userMetadata", json.dumps(due.said))
+    )
+    commit_over_conflicts(location, lambda: writer.save(location))
+
+
+def open_windows(
+    bronze: DataFrame, silver: SilverConfig, closed: datetime
+) -> DataFrame:
+    """Return the windows of ``bronze`` that end after ``closed``, marked as such."""
+    first = silver.window.grid.first_open(closed)
+    rows = _rows_since(bronze, silver, first)
+    windows = interval_windows(rows, silver, [Interval(first, END)], counted=False)
+    warned = rules_of(silver.expectations, "warn")
+    if warned:
+        windows = windows.withColumn(VIOLATIONS, violated(warned))
+    return windows.withColumns(
+        {PROVISIONAL: F.lit(col=True), CLOSED_UP_TO: F.lit(closed)}
+    )
+
+
+def _rows_since(bronze: DataFrame, silver: SilverConfig, first: datetime) -> DataFrame:
+    """Leave out rows of before ``first`` by what Delta keeps bounds of for each file.
+
+    An event time that is text has none. But a row is in no window that happened longer
+    than ``max_ahead`` after it was read.
+    """
+    moment = F.col(f"`{silver.event_time.column}`")
+    if isinstance(bronze.schema[silver.event_time.column].dataType, TimestampType):
+        bronze = bronze.where(moment >= F.lit(first))
+    if silver.max_ahead is None:
+        return bronze
+    read, earliest = F.col(PROCESSING_TIME), first - parse_duration(silver.max_ahead)
+    # Other writers may leave it empty.
+    return bronze.where(read.isNull() | (read >= F.lit(earliest)))

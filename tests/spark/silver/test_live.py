@@ -1,0 +1,159 @@
+"""Open windows beside the final ones, and both read as one."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from deltalake import DeltaTable
+from pyspark.sql import SparkSession
+
+from sluice.checkpoint import read_checkpoint
+from sluice.checkpoint.watermark import closed_up_to
+from sluice.preflight.run import preflight
+from sluice.silver import run as silver_run
+from sluice.silver.run import run_silver
+from support.delta_rows import read_delta
+from support.oracle import Key, Values, read_silver, snapshot_windows
+from support.silver_lake import SilverLake, order
+
+pytestmark = pytest.mark.usefixtures("spark")
+
+PAGE = Path(__file__).parents[3] / "docs" / "silver.md"
+SLIDE = timedelta(minutes=2)
+SLIDING = {"type": "sliding", "duration": "5 minutes", "slide": "2 minutes"}
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> SilverLake:
+    """Return an empty lake."""
+    Path(tmp_path, "landing", "orders").mkdir(parents=True)
+    return SilverLake.at(tmp_path, live=True, window=SLIDING)
+
+
+def run(lake: SilverLake, *, drain: bool = False) -> None:
+    """Run silver."""
+    run_silver(lake.config, lake.silver, run_id="run", drain=drain)
+
+
+def live_location(lake: SilverLake) -> str:
+    """Return the table of open windows."""
+    return lake.config.live_location(lake.silver)
+
+
+def expected(lake: SilverLake) -> dict[Key, Values]:
+    """Return the open windows that bronze gives."""
+    closed = closed_up_to(read_checkpoint(lake.checkpoint))
+    found = snapshot_windows(lake.bronze_location, slide=SLIDE)
+    return {key: row for key, row in found.items() if key[1] > closed}
+
+
+def has_work(lake: SilverLake) -> bool:
+    """Return whether a run would begin for silver."""
+    return preflight(lake.config, run_id="look").silver_has_work
+
+
+def read_view(spark: SparkSession, lake: SilverLake) -> dict[Key, Values]:
+    """Return what the view of the docs has, each window once."""
+    (sql,) = re.findall(
+        r"```sql\n(CREATE TEMPORARY VIEW .*?)```", PAGE.read_text(), re.S
+    )
+    table = "lake/silver/orders_windowed_aggregates"
+    spark.sql(sql.replace(table, lake.silver_location))
+    rows = spark.table("orders_now").collect()
+    spark.catalog.dropTempView("orders_now")
+    found = {
+        (
+            row.window_start.astimezone(UTC),
+            row.window_end.astimezone(UTC),
+            row.payment_method,
+        ): (row.order_count, row.total_revenue, row.avg_order_value)
+        for row in rows
+    }
+    assert len(found) == len(rows)
+    return found
+
+
+def test_open_windows_are_beside_the_final_ones(
+    spark: SparkSession, lake: SilverLake
+) -> None:
+    """Marked, with the watermark; with nothing new nothing is done."""
+    lake.put(order("00:00:00"), order("00:30:00", 2.0), order("00:31:00", method=None))
+    run(lake)
+    assert read_silver(live_location(lake)) == expected(lake)
+    rows = read_delta(live_location(lake)).to_pylist()
+    closed = datetime(2025, 1, 1, 0, 21, tzinfo=UTC)
+    assert {(row["_provisional"], row["_closed_up_to"]) for row in rows} == {
+        (True, closed)
+    }
+    final = read_silver(lake.silver_location)
+    assert read_view(spark, lake) == final | expected(lake)
+
+    version = DeltaTable(live_location(lake)).version()
+    assert not has_work(lake)
+    run(lake)
+    assert DeltaTable(live_location(lake)).version() == version
+
+
+def test_a_run_that_is_killed_before_they_are_written_leaves_them_to_the_next(
+    spark: SparkSession, lake: SilverLake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Read as one, the two tables are what they were before it; late rows count."""
+    lake.put(order("00:00:00"), order("00:30:00", 2.0))
+    run(lake)
+    before = read_view(spark, lake)
+    lake.put(order("00:32:00"), order("00:20:30"), order("00:59:00", 5.0))
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(silver_run, "refresh_live", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run(lake)
+    assert len(read_silver(lake.silver_location)) > 3
+    assert read_view(spark, lake) == before
+    assert has_work(lake)
+
+    run(lake)
+    assert read_silver(live_location(lake)) == expected(lake)
+    assert read_view(spark, lake) == read_silver(lake.silver_location) | expected(lake)
+
+
+@pytest.mark.long
+def test_a_drain_and_a_bronze_that_changes_leave_no_window_twice(
+    spark: SparkSession, lake: SilverLake
+) -> None:
+    """What was drained is read with the rows that came since."""
+    lake.put(order("00:00:00"), order("00:30:00", 2.0))
+    run(lake)
+    final = read_silver(lake.silver_location)
+    run(lake, drain=True)
+    assert read_view(spark, lake) == final | expected(lake)
+    lake.put(order("00:31:00", 7.0))
+    run(lake)
+    assert read_view(spark, lake) == final | expected(lake)
+
+    DeltaTable(lake.bronze_location).delete("total_amount = 7.0")
+    assert has_work(lake)
+    run(lake)
+    assert read_silver(live_location(lake)) == expected(lake)
+
+
+def test_a_row_that_was_read_long_before_its_window_is_in_it(lake: SilverLake) -> None:
+    """Up to ``max_ahead``, a day; files of before then are not looked at."""
+    early = {"_processing_time": datetime(2024, 12, 31, 0, 30, tzinfo=UTC)}
+    lake.put({**order("00:30:00"), **early}, order("00:31:00", method=None))
+    lake.put(
+        {**order("00:30:01"), **early}, {**order("00:30:02"), "_processing_time": None}
+    )
+    run(lake)
+
+    counts = {
+        key[2]: row[0]
+        for key, row in read_silver(live_location(lake)).items()
+        if key[0].minute == 30
+    }
+    assert counts == {"card": 2, None: 1}
