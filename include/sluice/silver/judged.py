@@ -60,12 +60,12 @@ def judge_windows(
     """
     rules = silver.expectations
     warned = {name: rules[name] for name in rules_of(rules, "warn")}
-    if not rules and not _names_violations(location):
+    if not rules and not names_violations(location):
         return JudgedWindows(windows)
     held = windows if new is None else windows.where(new)
     counts = _count(held, silver)
     _require_none_failed(held, silver, counts)
-    if not warned and not _names_violations(location):
+    if not warned and not names_violations(location):
         return JudgedWindows(windows, counts)
     _give_column(windows.sparkSession, location)
     return JudgedWindows(windows.withColumn(VIOLATIONS, violated(warned)), counts)
@@ -130,7 +130,7 @@ def _columns(silver: SilverConfig) -> list[str]:
     return [*WINDOW_COLUMNS, *silver.group_by, *silver.aggregates]
 
 
-def _names_violations(location: str) -> bool:
+def names_violations(location: str) -> bool:
     """Return True if a table has the column, also from rules that are gone."""
     table = open_table(location)
     fields = table.schema().fields if table else []
@@ -139,7 +139,7 @@ def _names_violations(location: str) -> bool:
 
 def _give_column(spark: SparkSession, location: str) -> None:
     """Add the column to a table that is there without it."""
-    if open_table(location) is None or _names_violations(location):
+    if open_table(location) is None or names_violations(location):
         return
     escaped = location.replace("`", "``")
     spark.sql(f"ALTER TABLE delta.`{escaped}` ADD COLUMNS ({VIOLATIONS} STRING)")

@@ -18,6 +18,7 @@ from sluice.history.live import find_live_due
 from sluice.intervals import Interval
 from sluice.quality.judge import rules_of, violated
 from sluice.silver.backfill import closed_windows, interval_windows
+from sluice.silver.judged import names_violations
 from sluice.spark.commits import commit_over_conflicts
 from sluice.times import parse_duration
 
@@ -48,6 +49,13 @@ def refresh_live(
     reader = spark.read.format("delta").option("versionAsOf", due.version)
     bronze = reader.load(config.bronze_location)
     windows = open_windows(bronze, silver, closed)
+    # Of rules that are gone, too: both tables are to have the same columns.
+    warned = rules_of(silver.expectations, "warn")
+    if warned or names_violations(config.silver_location(silver)):
+        windows = windows.withColumn(VIOLATIONS, violated(warned))
+    windows = windows.withColumns(
+        {PROVISIONAL: F.lit(col=True), CLOSED_UP_TO: F.lit(closed)}
+    )
     writer = (
         windows.write.format("delta")
         .mode("overwrite")
@@ -60,16 +68,10 @@ def refresh_live(
 def open_windows(
     bronze: DataFrame, silver: SilverConfig, closed: datetime
 ) -> DataFrame:
-    """Return the windows of ``bronze`` that end after ``closed``, marked as such."""
+    """Return the windows of ``bronze`` that end after ``closed``."""
     first = silver.window.grid.first_open(closed)
     rows = _rows_since(bronze, silver, first)
-    windows = interval_windows(rows, silver, [Interval(first, END)], counted=False)
-    warned = rules_of(silver.expectations, "warn")
-    if warned:
-        windows = windows.withColumn(VIOLATIONS, violated(warned))
-    return windows.withColumns(
-        {PROVISIONAL: F.lit(col=True), CLOSED_UP_TO: F.lit(closed)}
-    )
+    return interval_windows(rows, silver, [Interval(first, END)], counted=False)
 
 
 def _rows_since(bronze: DataFrame, silver: SilverConfig, first: datetime) -> DataFrame:

@@ -12,7 +12,7 @@ from pyspark.sql import SparkSession
 
 from sluice.checkpoint import read_checkpoint
 from sluice.checkpoint.watermark import closed_up_to
-from sluice.preflight.run import preflight
+from sluice.history.live import find_live_due
 from sluice.silver import run as silver_run
 from sluice.silver.run import run_silver
 from support.delta_rows import read_delta
@@ -29,7 +29,6 @@ SLIDING = {"type": "sliding", "duration": "5 minutes", "slide": "2 minutes"}
 @pytest.fixture
 def lake(tmp_path: Path) -> SilverLake:
     """Return an empty lake."""
-    Path(tmp_path, "landing", "orders").mkdir(parents=True)
     return SilverLake.at(tmp_path, live=True, window=SLIDING)
 
 
@@ -51,8 +50,9 @@ def expected(lake: SilverLake) -> dict[Key, Values]:
 
 
 def has_work(lake: SilverLake) -> bool:
-    """Return whether a run would begin for silver."""
-    return preflight(lake.config, run_id="look").silver_has_work
+    """Return whether the table of open windows is to be computed."""
+    closed = closed_up_to(read_checkpoint(lake.checkpoint))
+    return find_live_due(lake.config, lake.silver, closed) is not None
 
 
 def read_view(spark: SparkSession, lake: SilverLake) -> dict[Key, Values]:
