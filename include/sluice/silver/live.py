@@ -7,11 +7,12 @@ are marked, and say up to which watermark all others were final then.
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+import re
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F  # noqa: N812 - its usual name
-from pyspark.sql.types import TimestampType
+from pyspark.sql.types import StringType, TimestampType
 
 from sluice.columns import CLOSED_UP_TO, PROCESSING_TIME, PROVISIONAL, VIOLATIONS
 from sluice.history.live import find_live_due
@@ -23,10 +24,14 @@ from sluice.spark.commits import commit_over_conflicts
 from sluice.times import parse_duration
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import Column, DataFrame, SparkSession
 
     from sluice.config import PipelineConfig, SilverConfig
 
+# Texts of such a pattern sort as the times that they name.
+_SORTED = re.compile(r"yyyy-MM-dd( |'T')HH:mm:ss(?:\.S+)?")
+# No clock is further behind UTC, summer time included.
+_MOST_BEHIND = timedelta(hours=14)
 # Later than any event.
 END = datetime(9000, 1, 1, tzinfo=UTC)
 
@@ -77,14 +82,28 @@ def open_windows(
 def _rows_since(bronze: DataFrame, silver: SilverConfig, first: datetime) -> DataFrame:
     """Leave out rows of before ``first`` by what Delta keeps bounds of for each file.
 
-    An event time that is text has none. But a row is in no window that happened longer
-    than ``max_ahead`` after it was read.
+    A row is in no window that happened longer than ``max_ahead`` after it was read.
     """
-    moment = F.col(f"`{silver.event_time.column}`")
-    if isinstance(bronze.schema[silver.event_time.column].dataType, TimestampType):
-        bronze = bronze.where(moment >= F.lit(first))
+    rows = bronze.where(_may_be_since(bronze, silver, first))
     if silver.max_ahead is None:
-        return bronze
+        return rows
     read, earliest = F.col(PROCESSING_TIME), first - parse_duration(silver.max_ahead)
     # Other writers may leave it empty.
-    return bronze.where(read.isNull() | (read >= F.lit(earliest)))
+    return rows.where(read.isNull() | (read >= F.lit(earliest)))
+
+
+def _may_be_since(bronze: DataFrame, silver: SilverConfig, first: datetime) -> Column:
+    """Return a condition that each event at or after ``first`` meets, on the column."""
+    given = silver.event_time
+    column = F.col(f"`{given.column}`")
+    if isinstance(bronze.schema[given.column].dataType, TimestampType):
+        return column >= F.lit(first)
+    pattern = _SORTED.fullmatch(given.format[0])
+    is_text = isinstance(bronze.schema[given.column].dataType, StringType)
+    if not is_text or pattern is None or len(given.format) > 1:
+        return F.lit(col=True)
+    behind = timedelta() if given.time_zone == "UTC" else _MOST_BEHIND
+    between = pattern[1].strip("'")
+    text = f"{first.astimezone(UTC) - behind:%Y-%m-%d{between}%H:%M:%S}"
+    # Years of more than four digits have a sign, which sorts before digits.
+    return (column >= text) | (column < "0")

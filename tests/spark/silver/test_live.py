@@ -14,7 +14,9 @@ from sluice.checkpoint import read_checkpoint
 from sluice.checkpoint.watermark import closed_up_to
 from sluice.history.live import find_live_due
 from sluice.silver import run as silver_run
+from sluice.silver.live import open_windows
 from sluice.silver.run import run_silver
+from sluice.silver.transform import aggregate_windows
 from support.delta_rows import read_delta
 from support.oracle import Key, Values, read_silver, snapshot_windows
 from support.silver_lake import SilverLake, order
@@ -157,3 +159,42 @@ def test_a_row_that_was_read_long_before_its_window_is_in_it(lake: SilverLake) -
         if key[0].minute == 30
     }
     assert counts == {"card": 2, None: 1}
+
+
+@pytest.mark.parametrize(
+    "event_time",
+    [
+        {},
+        {"time_zone": "Pacific/Kiritimati"},
+        {"time_zone": "Etc/GMT+12"},
+        {"format": "yyyy-MM-dd'T'HH:mm:ss"},
+        {"format": ["yyyy-MM-dd HH:mm:ss", "yyyy-MM-dd'T'HH:mm:ss"]},
+    ],
+)
+def test_what_is_left_out_is_in_no_open_window(
+    spark: SparkSession, tmp_path: Path, event_time: dict[str, object]
+) -> None:
+    """Whatever zone the text is of; what cannot be sorted is all read."""
+    lake = SilverLake.at(
+        tmp_path, live=True, event_time={"column": "order_date", **event_time}
+    )
+    times = [
+        f"2025-01-{day:02}{between}{hour:02}:30:00"
+        for day in (1, 2)
+        for hour in range(24)
+        for between in " T"
+    ]
+    read = {"_processing_time": datetime(2025, 1, 2, tzinfo=UTC)}
+    lake.put(
+        *({**order(time), **read} for time in times), order("+12025-01-01 00:00:00")
+    )
+    bronze = spark.read.format("delta").load(lake.bronze_location)
+    closed = datetime(2025, 1, 1, 20, 30, tzinfo=UTC)
+    everything = aggregate_windows(bronze, lake.silver).where(
+        f"window_end > '{closed}'"
+    )
+
+    found = open_windows(bronze, lake.silver, closed).collect()
+
+    assert len(found) > 2
+    assert sorted(found) == sorted(everything.collect())
