@@ -144,7 +144,7 @@ def _count_objects(text: bytes, options: _JsonOptions) -> int:
     if bare.startswith(_BOM):
         bare = _MARKS.sub(b"", bare)
     if not bare.startswith((b"[", b"/")):
-        return bool(bare)
+        return int(bool(bare))
     shown = bare.decode("utf-8", "replace")
     if options.comments:
         shown = re.sub(rf"\A(?:[ \t\r\n]|{_COMMENT})+", "", shown, flags=re.DOTALL)

@@ -14,6 +14,7 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from sluice.audit.complete import read_complete
+from sluice.audit.counted import Known
 from sluice.audit.current import read_current
 from sluice.audit.duplicates import find_duplicates
 from sluice.audit.landing import read_landing
@@ -69,8 +70,11 @@ _Found = TypeVar("_Found")
 _LISTING = timedelta(minutes=5)
 
 
-def gather_facts(config: PipelineConfig) -> AuditFacts:
-    """Read all four sides; no side's number is taken from another."""
+def gather_facts(config: PipelineConfig, known: Known | None = None) -> AuditFacts:
+    """Read all four sides; no side's number is taken from another.
+
+    Landed files of which the audit knows the records, by ``known``, are not read again.
+    """
     queries = config.queries
     bronze, *silver = [
         add_history(each, partial(archived_batches, config, each.query))
@@ -100,7 +104,7 @@ def gather_facts(config: PipelineConfig) -> AuditFacts:
     return AuditFacts(
         pipeline=config.called,
         landing_location=config.landing_location,
-        landing=_without_missing(read_landing(options), ledger),
+        landing=_without_missing(read_landing(options, known), ledger),
         ledger=ledger,
         ledger_damage=ledger_damage,
         bronze=bronze,

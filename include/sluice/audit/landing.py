@@ -19,6 +19,7 @@ from pathlib import Path, PurePosixPath
 import obstore
 
 from sluice import storage
+from sluice.audit.counted import Known
 from sluice.audit.counting import count_records
 from sluice.discovery.edge import is_inside
 from sluice.discovery.listing import selection_of
@@ -39,8 +40,13 @@ _NOTHING |= {errno.EACCES, errno.EPERM}
 _Found = tuple[str, int, datetime, datetime]
 
 
-def read_landing(options: CloudFilesOptions) -> dict[str, LandedFile] | None:
-    """Return every file that has landed, by path; None where there is no folder."""
+def read_landing(
+    options: CloudFilesOptions, known: Known | None = None
+) -> dict[str, LandedFile] | None:
+    """Return every file that has landed, by path; None where there is no folder.
+
+    Files whose records are ``known`` are not read.
+    """
     selection = selection_of(options)
     roots = [each for each in selection.roots if not is_local(each) or _exists(each)]
     if not roots:
@@ -53,20 +59,23 @@ def read_landing(options: CloudFilesOptions) -> dict[str, LandedFile] | None:
         )
         if _is_wanted(each[0].removeprefix(root), options) and selection.takes(each[0])
     ]
-    read = partial(_landed_file, options=options, now=datetime.now(UTC))
+    now = datetime.now(UTC)
+    read = partial(_landed_file, options=options, now=now, known=known or {})
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         return {file.path: file for file in pool.map(read, wanted)}
 
 
 def _landed_file(
-    found: _Found, *, options: CloudFilesOptions, now: datetime
+    found: _Found, *, options: CloudFilesOptions, now: datetime, known: Known
 ) -> LandedFile:
     path, size, arrived, modified = found
     groups = group_by_age([FileVersion(path, size, modified)], options.age_rules, now)
     passed_over = bool(groups.outside)
     arrived += options.min_file_age or timedelta(0)
+    records = known.get((path, size, modified))
     try:
-        records = count_records(path, options.format)
+        if records is None:
+            records = count_records(path, options.format)
     except (OSError, ValueError) as error:
         return LandedFile(path, size, modified, arrived, None, str(error), passed_over)
     return LandedFile(path, size, modified, arrived, records, None, passed_over)

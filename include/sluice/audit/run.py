@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import pyarrow as pa
 
 from sluice import storage
+from sluice.audit.counted import keep_counted, read_counted
 from sluice.audit.gather import gather_facts, read_query
 from sluice.audit.render import render_page
 from sluice.audit.report import AuditReport
@@ -35,13 +36,19 @@ AUDITS_SCHEMA = pa.schema(
 )
 
 
-def run_audit(config: PipelineConfig, *, run_id: str | None = None) -> AuditReport:
+def run_audit(
+    config: PipelineConfig, *, run_id: str | None = None, full: bool = False
+) -> AuditReport:
     """Audit a pipeline, keep the verdict in ``ops/audits`` and write ``audit.html``.
 
     Needs no JVM and changes nothing of the pipeline. Damage is a finding, not an error.
-    ``run_id`` is the run that the audit belongs to, if it belongs to one.
+    ``run_id`` is the run that the audit belongs to, if it belongs to one. A landed file
+    that is as it was at an earlier audit, by size and time, is only counted again in
+    a ``full`` audit.
     """
-    facts = gather_facts(config)
+    known = read_counted(config)
+    facts = gather_facts(config, {} if full else known)
+    keep_counted(config, facts.landing or {}, known)
     report = AuditReport(
         pipeline=config.name,
         audited_at=datetime.now(UTC),

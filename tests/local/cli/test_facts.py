@@ -99,6 +99,9 @@ def test_audit_of_a_bare_checkpoint(pipeline: PipelineBuilder, sluice: Sluice) -
     code, out, _ = sluice("audit", location, "--table", table, "--json")
     assert code == 65
     assert json.loads(out)["findings"][0]["code"] == "TRANSACTION_MISSING"
+    code, _, err = sluice("audit", location, "--full")
+    assert code == 64
+    assert "--full counts landed files" in err
 
 
 def test_audit_of_a_folder_that_is_no_checkpoint_is_refused(
