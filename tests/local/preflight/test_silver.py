@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from shutil import copytree, rmtree
 
+import msgspec
 import pytest
 
 from sluice.checkpoint import read_checkpoint
+from sluice.checkpoint.watermark import closed_up_to
+from sluice.config import Window
 from sluice.errors import Condition
+from sluice.history.replays import LATE_ROWS, TouchedWindows, keep_touched
+from sluice.intervals import Interval
+from sluice.preflight.run import preflight
 from sluice.repair.run import carry_out, plan_repair
 from support.builders import (
     PipelineBuilder,
@@ -105,3 +112,37 @@ def test_silver_that_has_read_another_bronze_is_refused(
     assert not silver.silver.location.exists() or not list(
         silver.silver.location.glob("offsets/*")
     )
+
+
+def test_sessions_that_were_touched_are_work_once_for_each_watermark(
+    tmp_path: Path,
+) -> None:
+    """What late rows left is done by a run that has nothing new."""
+    session = {"type": "session", "gap": "10 minutes"}
+    config = pipeline_config(tmp_path, silver=True)
+    windows = config.silver[0].model_copy(
+        update={"window": Window.model_validate(session)}
+    )
+    pipeline = PipelineBuilder(config.model_copy(update={"silver": [windows]}))
+    pipeline.land("a.json")
+    pipeline.run_batch()
+    pipeline.run_silver_batch([window(0)])
+    until = closed_up_to(read_checkpoint(str(pipeline.silver.location)))
+    touched = TouchedWindows(
+        replay_id="late",
+        run_id="run",
+        at=datetime.now(UTC),
+        after_version=0,
+        spans=(Interval(until - timedelta(hours=1), until),),
+        reason=LATE_ROWS,
+    )
+
+    def has_work() -> bool:
+        return preflight(pipeline.config, run_id="run").silver_has_work
+
+    assert not has_work()
+    keep_touched(pipeline.config, windows.name, touched)
+    assert has_work()
+    done = msgspec.structs.replace(touched, recomputed_up_to=until)
+    keep_touched(pipeline.config, windows.name, done)
+    assert not has_work()
