@@ -50,9 +50,9 @@ def judge_windows(
     *,
     new: Column | None = None,
 ) -> JudgedWindows:
-    """Return what is to be written of ``windows``, which are computed here if kept.
+    """Return what is to be written of ``windows``, which the caller keeps computed.
 
-    With ``new`` only those windows are held against the rules. A table that has no
+    With ``new`` only those of them are held against the rules. A table that has no
     column of violations yet gets it.
 
     Raises:
