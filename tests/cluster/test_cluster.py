@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -11,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from sluice.local.cluster import Cluster
+from sluice.spark.disk import DISK_CLASSES
+from sluice.spark.setup.jars import require_jars
 from support.delta_rows import read_delta
 from support.killing import Side, kill_session, wait_until
 from support.lakes import Lake
@@ -76,6 +79,53 @@ print(spark.sparkContext._jsc.sc().listJars().size())
     assert done.stdout.splitlines() == ["0"]
     assert read_delta(tmp_path / "table").num_rows == 4
     assert fetched(home) == []
+
+
+@pytest.mark.parametrize("has_jar", [True, False])
+@pytest.mark.long
+def test_metadata_is_that_of_each_row_on_executors(
+    cluster: Cluster, tmp_path: Path, *, has_jar: bool
+) -> None:
+    """Those that have the jar of set-up read columns, the others rows."""
+    landing = tmp_path / "landing"
+    landing.mkdir()
+    for name in "ab":
+        lines = [json.dumps({"id": f"{name}{each}"}) for each in range(3)]
+        (landing / name).write_text("\n".join(lines))
+    session = {"spark.master": cluster.master}
+    if not has_jar:
+        jars = [*require_jars(), DISK_CLASSES.jar]
+        session["spark.executor.extraClassPath"] = ":".join(map(str, jars))
+    code = f"""\
+from sluice.spark.session import spark_session
+spark = spark_session("test", **{session!r})
+reader = spark.readStream.format("cloudFiles").option("cloudFiles.format", "json")
+reader = reader.option("cloudFiles.schemaLocation", {str(tmp_path / "schemas")!r})
+frame = reader.schema("id string").load({str(landing)!r})
+query = (
+    frame.select("id", "_metadata.file_name").writeStream.format("delta")
+    .option("checkpointLocation", {str(tmp_path / "checkpoint")!r})
+    .trigger(availableNow=True).start({str(tmp_path / "table")!r})
+)
+query.awaitTermination()
+print("ColumnarToRow" in query._jsq.explainInternal(False))
+"""
+
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | cluster.variables,
+        capture_output=True,
+        text=True,
+        timeout=250,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [str(has_jar)]
+    rows = read_delta(tmp_path / "table").to_pylist()
+    assert {row["id"]: row["file_name"] for row in rows} == {
+        f"{name}{each}": name for name in "ab" for each in range(3)
+    }
 
 
 @pytest.mark.long

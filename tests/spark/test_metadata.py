@@ -139,6 +139,31 @@ def test_one_stream_reads_with_metadata_and_without(folder: Folder) -> None:
     assert first._metadata.file_path == str(path)
 
 
+@pytest.mark.parametrize("kind", ["hidden", "ordinary"])
+def test_every_row_has_the_file_that_it_came_from(folder: Folder, kind: str) -> None:
+    """Python sends it with the first row of a file alone, and a batch has many files.
+
+    The rows of the large file are more than one batch holds.
+    """
+    folder.land(*range(1000, 31_000))
+    folder.land(2, 3)
+    folder.land(*range(4, 9))
+    schema = {"hidden": DDL, "ordinary": f"{DDL}, _metadata struct<file_name string>"}
+    frame = folder.load(schema[kind], **{"sluice.minPartitions": "1"})
+
+    plan = folder.write(frame.select("id", "_metadata.file_name"))
+
+    assert "ColumnarToRow" in plan
+    rows = folder.spark.read.format("delta").load(str(folder.root / "table"))
+    counts = rows.groupBy("file_name").agg(F.count("*"), F.min("id"), F.max("id"))
+    assert {tuple(row) for row in counts.collect()} == {
+        ("1.json", 1, 1, 1),
+        ("2.json", 2, 2, 3),
+        ("4.json", 5, 4, 8),
+        ("1000.json", 30_000, 1000, 30_999),
+    }
+
+
 def test_input_file_name_is_the_path(folder: Folder) -> None:
     """Spark's own is empty for a Python source; a temporary view is no obstacle."""
     (path,) = folder.root.glob("landing/*")

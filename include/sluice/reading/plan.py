@@ -62,6 +62,7 @@ class ReadPlan:
     ignores_corrupt: bool = False
     goes_on: bool = False
     keeps_versions: bool = False
+    shares_metadata: bool = False
     run_id: str = ""
     base: str = ""
     within: tuple[str, ...] = ()

@@ -33,7 +33,7 @@ def to_rows(parsed: ParsedBlock, runs: Sequence[Run], plan: ReadPlan) -> pa.Tabl
 
     def fill(column: pa.Field) -> pa.Array | pa.ChunkedArray:
         if column.name == METADATA:
-            return _metadata(parsed, runs, column.type)
+            return _metadata(runs, column.type, shares=plan.shares_metadata)
         if column.name == plan.rescued_column:
             return _rescued(parsed, runs, column.type, misfits)
         if column.name == plan.corrupt_column:
@@ -156,14 +156,19 @@ def _corrupt(parsed: ParsedBlock, kind: pa.DataType) -> pa.Array:
     return pa.array([record.corrupt for record in parsed.records], kind)
 
 
-def _metadata(parsed: ParsedBlock, runs: Sequence[Run], kind: pa.DataType) -> pa.Array:
-    known = [_known(run.slice) for run in runs]
+def _metadata(runs: Sequence[Run], kind: pa.DataType, *, shares: bool) -> pa.Array:
+    """Return the struct of each row's file; null for the one before where it shares."""
     names = [child.name for child in kind]
+    known = [_known(run.slice) for run in runs]
     facts = pa.array([{name: row.get(name) for name in names} for row in known], kind)
-    if len(runs) == 1:
-        return pa.repeat(facts[0], parsed.num_rows)
     counts = [run.rows for run in runs]
-    return facts.take(pa.array(np.repeat(np.arange(len(runs)), counts)))
+    if not shares:
+        if len(runs) == 1:
+            return pa.repeat(facts[0], counts[0])
+        return facts.take(pa.array(np.repeat(np.arange(len(runs)), counts)))
+    numbers = np.repeat(np.arange(len(runs)), counts)
+    same = np.diff(numbers, prepend=-1) == 0
+    return facts.take(pa.array(numbers, mask=same))
 
 
 def _known(each: FileSlice) -> dict[str, object]:

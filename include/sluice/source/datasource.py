@@ -71,6 +71,7 @@ _COMPACT_EVERY = 100
 # and the one by which it says that it holds rows against the types of a Delta table.
 _GIVEN_SCHEMA = "sluice.givenschema"
 _CHECKS_TYPES = "sluice.checkstypes"
+_SHARES_METADATA = "sluice.sharesmetadata"
 
 METADATA_TYPE = StructType(
     [
@@ -96,12 +97,13 @@ class CloudFilesDataSource(DataSource):
             UsageError: an option is unknown, wrong, missing, or not built yet, or does
                 not go with the schema.
         """
-        java = {_GIVEN_SCHEMA, _CHECKS_TYPES}
+        java = {_GIVEN_SCHEMA, _CHECKS_TYPES, _SHARES_METADATA}
         own = {name: text for name, text in options.items() if name not in java}
         super().__init__(with_prefixes(own))
         self._parsed = parse_options(self.options)
         self._infers = False
         self._checks_types = _CHECKS_TYPES in options
+        self._shares_metadata = _SHARES_METADATA in options
         if _GIVEN_SCHEMA in options:
             given = json.loads(options[_GIVEN_SCHEMA])
             self.streamReader(StructType.fromJson(given))
@@ -148,7 +150,9 @@ class CloudFilesDataSource(DataSource):
             options = replace(options, evolution_mode=mode)
         else:
             require_declarable(options)
-        return CloudFilesStreamReader(options, schema)
+        return CloudFilesStreamReader(
+            options, schema, shares_metadata=self._shares_metadata
+        )
 
 
 @dataclass
@@ -174,11 +178,18 @@ class CloudFilesStreamReader(DataSourceStreamReader, SupportsTriggerAvailableNow
     Spark makes several of these in several processes, so making one has no effect.
     """
 
-    def __init__(self, options: CloudFilesOptions, schema: StructType) -> None:
+    def __init__(
+        self,
+        options: CloudFilesOptions,
+        schema: StructType,
+        *,
+        shares_metadata: bool = False,
+    ) -> None:
         self._options = options
         require_readable(schema, variants=options.format.holds_variants)
         output = to_arrow_schema(schema, timezone="UTC")
-        self._plan = plan_reading(options, output)
+        plan = plan_reading(options, output)
+        self._plan = replace(plan, shares_metadata=shares_metadata)
         self._target = options.discovered_up_to
         self._commits = 0
 

@@ -30,6 +30,6 @@ final class CloudFilesScanBuilder implements SupportsPushDownRequiredColumns {
 
   @Override
   public Scan build() {
-    return (namesMetadata ? table.wide(options) : table.narrow(options)).build();
+    return namesMetadata ? table.wide(options) : table.narrow(options);
   }
 }

@@ -25,6 +25,7 @@ public final class CloudFilesSource extends PythonDataSourceV2 implements DataSo
   private static final String METADATA_COLUMN = "sluice.metadataColumn";
   private static final String GIVEN_SCHEMA = "sluice.givenSchema";
   private static final String CHECKS_TYPES = "sluice.checksTypes";
+  private static final String SHARES_METADATA = "sluice.sharesMetadata";
   private static final String[] RESCUED_COLUMN = {
     "rescuedDataColumn", "cloudFiles.rescuedDataColumn"
   };
@@ -72,11 +73,14 @@ public final class CloudFilesSource extends PythonDataSourceV2 implements DataSo
 
   /**
    * Return {@code options} so that Python adds no ordinary column, unless asked to, and knows that
-   * {@link WideningCheck} is there.
+   * {@link WideningCheck} and {@link ColumnsReader} are there.
    */
   private static CaseInsensitiveStringMap withOwn(CaseInsensitiveStringMap options) {
-    CaseInsensitiveStringMap checked = with(options, CHECKS_TYPES, "true");
-    return options.containsKey(METADATA_COLUMN) ? checked : with(checked, METADATA_COLUMN, "false");
+    CaseInsensitiveStringMap all = with(options, CHECKS_TYPES, "true");
+    if (ColumnsFactory.isOnExecutors()) {
+      all = with(all, SHARES_METADATA, "true");
+    }
+    return options.containsKey(METADATA_COLUMN) ? all : with(all, METADATA_COLUMN, "false");
   }
 
   private static CaseInsensitiveStringMap with(

@@ -3,6 +3,7 @@ package sluice.source;
 import java.util.Arrays;
 import org.apache.spark.sql.connector.catalog.MetadataColumn;
 import org.apache.spark.sql.connector.catalog.SupportsMetadataColumns;
+import org.apache.spark.sql.connector.read.Scan;
 import org.apache.spark.sql.connector.read.ScanBuilder;
 import org.apache.spark.sql.execution.datasources.v2.python.PythonTable;
 import org.apache.spark.sql.types.StructType;
@@ -32,15 +33,14 @@ final class CloudFilesTable extends PythonTable implements SupportsMetadataColum
     return new CloudFilesScanBuilder(this, options);
   }
 
-  /** Return Spark's own builder, of a scan of all columns but the hidden one. */
-  ScanBuilder narrow(CaseInsensitiveStringMap options) {
-    return super.newScanBuilder(options);
+  /** Return a scan of all columns but the hidden one. */
+  Scan narrow(CaseInsensitiveStringMap options) {
+    return new CloudFilesScan(source, schema(), options);
   }
 
-  /** Return Spark's own builder, of a scan of all columns and the hidden one. */
-  ScanBuilder wide(CaseInsensitiveStringMap options) {
+  /** Return a scan of all columns and the hidden one. */
+  Scan wide(CaseInsensitiveStringMap options) {
     StructType wider = schema().add(FileMetadata.NAME, FileMetadata.TYPE);
-    return new PythonTable(source.forOtherSchema(), CloudFilesSource.NAME, wider)
-        .newScanBuilder(options);
+    return new CloudFilesScan(source.forOtherSchema(), wider, options);
   }
 }

@@ -171,6 +171,22 @@ def test_many_small_files_are_parsed_in_one_call(
     assert names == ["1.gz"] * 100 + ["2.gz"] * 100 + ["3.gz"] * 100
 
 
+def test_metadata_may_be_left_out_where_it_is_that_of_the_row_before(
+    tmp_path: Path,
+) -> None:
+    """Java fills it in again; most rows would bring more of it than of their own."""
+    empty = replace(land(tmp_path, "0", b""), seq=4)
+    one, other = landed(tmp_path)[:2]
+    files = (one, empty, other)
+
+    shared = read(*map(whole, files), shares_metadata=True)
+
+    full = read(*map(whole, files))
+    for at, row in enumerate(shared):
+        assert row["_metadata"] == (full[at]["_metadata"] if at in {0, 100} else None)
+    assert {row["_metadata"]["file_name"] for row in full[100:]} == {"2.gz"}
+
+
 def test_runs_are_cut_where_blocks_end(tmp_path: Path) -> None:
     """A block may end within a file's rows, and a file may have none."""
     first, none, last = map(whole, landed(tmp_path))
