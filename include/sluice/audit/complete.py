@@ -29,6 +29,10 @@ def read_complete(config: PipelineConfig, silver: SilverConfig) -> CompleteFacts
     except (DeltaError, OSError):
         return None  # damage of the source
     except FatalError as error:
+        if error.context.get("table") != config.silver_location(silver):
+            return None
+        if error.condition is Condition.TABLE_UNREADABLE:
+            return CompleteFacts(damage=error.message)
         is_own = error.condition in _OF_THE_TABLE
         return CompleteFacts(unfit=error.message) if is_own else None
     try:

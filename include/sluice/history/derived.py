@@ -13,8 +13,11 @@ from datetime import datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from sluice.delta.log import TableCommit, read_back
+from deltalake.exceptions import DeltaError
+
+from sluice.delta.log import TableCommit, open_table, read_back
 from sluice.errors import Condition, FatalError
+from sluice.storage_errors import storage_error
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
@@ -31,6 +34,25 @@ class Derived:
 
     version: int
     source_at: str
+
+
+def open_derived(location: str) -> DeltaTable | None:
+    """Open a table that can be computed again, None where there is none.
+
+    Raises:
+        FatalError: it is damaged.
+        RetryableError: object storage cannot be reached.
+        UsageError: object storage refuses the key, the bucket or the address.
+    """
+    try:
+        return open_table(location)
+    except DeltaError as error:
+        raise storage_error(str(error)) or FatalError(
+            Condition.TABLE_UNREADABLE,
+            f"table {location!r} cannot be read: {error}; restore it from a backup, or "
+            "move its folder away to have it computed again",
+            {"table": location},
+        ) from error
 
 
 def derived_id(kind: str, definition: str, source: DeltaTable) -> str:

@@ -14,6 +14,7 @@ from sluice.errors import Condition, FatalError
 from sluice.history.derived import (
     derived_id,
     describe_derived,
+    open_derived,
     read_derived,
     require_same_past,
 )
@@ -47,17 +48,20 @@ def find_due(config: PipelineConfig, silver: SilverConfig) -> Due | None:
     """Return what the table is to be computed from, None where it has all of that.
 
     That is so while its source has no row that is new or changed since. Another
-    definition is due at once.
+    definition than that of the rows it has is due at once.
 
     Raises:
-        FatalError: the table is not one of ours, or it or its source was set back.
+        FatalError: the table is damaged, is not one of ours, or it or its source was
+            set back.
     """
     source = open_table(config.source_location(silver))
     if source is None:
         return None
-    app_id, up_to = derived_id(STEP, silver.content, source), source.version()
-    location = config.silver_location(silver)
-    table = open_table(location)
+    location, up_to = config.silver_location(silver), source.version()
+    table = open_derived(location)
+    app_id = derived_id(STEP, silver.content, source)
+    if table is not None:
+        app_id = _fresh_id(location, table, app_id)
     done = read_derived(location, table, app_id) if table else None
     first = up_to if done is None else done.version
     read = read_commits(config.source_location(silver), after=first - 1)
@@ -82,6 +86,20 @@ def find_other_writer(config: PipelineConfig, silver: SilverConfig) -> str | Non
     if changed is None or _is_own(changed):
         return None
     return f"{changed.operation} in version {changed.version}"
+
+
+def _fresh_id(location: str, table: DeltaTable, app_id: str) -> str:
+    """Return the id of a definition: another one if the rows are of another definition.
+
+    Delta passes over a transaction that the table has, also one from before it was
+    computed by another definition in between.
+    """
+    own = filter(_is_own, read_back(location, table.version()))
+    newest = next(own, None)
+    if newest is None:
+        return app_id
+    mine = (each for each in newest.transactions if each.startswith(app_id))
+    return next(mine, f"{app_id}-{newest.version}")
 
 
 def _require_own(location: str, table: DeltaTable | None) -> None:

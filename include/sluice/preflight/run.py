@@ -13,6 +13,7 @@ from sluice.current.changes import find_changes
 from sluice.delta.log import open_table, read_commits
 from sluice.discovery.moved import require_same_path
 from sluice.discovery.run import Discovery, discover
+from sluice.errors import Condition, FatalError
 from sluice.history import archive_history
 from sluice.history.due import find_due
 from sluice.history.live import find_live_due
@@ -100,7 +101,7 @@ def _look(
             _silver_has_work(config, each, facts)
             for each, facts in zip(config.streamed, silver, strict=True)
         )
-        or any(find_due(config, each) for each in config.complete)
+        or any(_is_due(config, each) for each in config.complete)
         or any(find_changes(config, each) for each in config.current),
         bronze_batch=last_committed(checkpoint),
         discovered_up_to=discovered_up_to,
@@ -131,6 +132,19 @@ def _give_query_ids(config: PipelineConfig) -> None:
         *map(config.silver_checkpoint_location, config.streamed),
     ]:
         give_query_id(location)
+
+
+def _is_due(config: PipelineConfig, silver: SilverConfig) -> bool:
+    """Return True if a table is to be computed whole; its step names what is damaged.
+
+    Nothing goes on from its rows: bronze and the streams need not wait for it.
+    """
+    try:
+        return find_due(config, silver) is not None
+    except FatalError as error:
+        if error.condition is not Condition.TABLE_UNREADABLE:
+            raise
+        return True
 
 
 def _silver_has_work(

@@ -9,7 +9,9 @@ import pyarrow as pa
 import pytest
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 
-from sluice.config import PipelineConfig
+from sluice.audit.complete import read_complete
+from sluice.config import PipelineConfig, SilverConfig
+from sluice.delta.log import open_table
 from sluice.errors import Condition, FatalError
 from sluice.history import due
 from sluice.history.due import find_due
@@ -34,16 +36,20 @@ def pipeline(tmp_path: Path) -> PipelineBuilder:
     return pipeline
 
 
-def is_due(pipeline: PipelineBuilder) -> bool:
+def is_due(pipeline: PipelineBuilder, silver: SilverConfig | None = None) -> bool:
     """Return whether a run would compute the table."""
-    return find_due(pipeline.config, pipeline.config.silver[0]) is not None
+    found = find_due(pipeline.config, silver or pipeline.config.silver[0])
+    return found is not None
 
 
-def compute(pipeline: PipelineBuilder) -> None:
-    """Write the table as if it was computed."""
-    (silver,) = pipeline.config.silver
+def compute(pipeline: PipelineBuilder, silver: SilverConfig | None = None) -> None:
+    """Write the table as if it was computed, by the transaction that Delta takes."""
+    silver = silver or pipeline.config.silver[0]
+    table = open_table(pipeline.config.silver_location(silver))
     found = find_due(pipeline.config, silver)
     assert found is not None
+    before = table.transaction_version(found.app_id) if table else None
+    assert before is None or before < found.up_to, "Delta would pass over it"
     write_deltalake(
         pipeline.config.silver_location(silver),
         pa.table({"order_count": [1]}),
@@ -76,6 +82,37 @@ def test_a_table_is_due_until_it_has_the_newest_rows(
     compute(pipeline)
     DeltaTable(pipeline.config.bronze_location).delete("order_id = 'b.json-0'")
     assert is_due(pipeline)
+
+
+def test_a_definition_that_comes_back_is_due_again(pipeline: PipelineBuilder) -> None:
+    """The rows are those of the one in between, whatever was computed before that."""
+    (first,) = pipeline.config.silver
+    other = first.model_copy(update={"where": "true"})
+    for silver in (first, other, first, other):
+        assert is_due(pipeline, silver)
+        compute(pipeline, silver)
+        assert not is_due(pipeline, silver)
+    pipeline.land("c.json")
+    pipeline.run_batch()
+    assert is_due(pipeline, other)
+    compute(pipeline, other)
+    assert not is_due(pipeline, other)
+
+
+def test_damage_of_a_table_is_left_to_its_step(pipeline: PipelineBuilder) -> None:
+    """Bronze and the streams do not wait for it; the audit names it."""
+    compute(pipeline)
+    (silver,) = pipeline.config.silver
+    log = Path(pipeline.config.silver_location(silver), "_delta_log")
+    max(log.glob("*.json")).write_text("no commit")
+
+    assert preflight(pipeline.config, run_id="run").silver_has_work
+    with pytest.raises(FatalError, match="cannot be read") as caught:
+        is_due(pipeline)
+    assert caught.value.condition is Condition.TABLE_UNREADABLE
+    found = read_complete(pipeline.config, silver)
+    assert found is not None
+    assert found.damage is not None
 
 
 def test_a_bronze_that_was_put_back_is_refused(pipeline: PipelineBuilder) -> None:
