@@ -86,13 +86,11 @@ def _suggest(config: PipelineConfig, *, as_json: bool) -> None:
 
 def _rows(config: PipelineConfig) -> list[dict[str, object]]:
     """Return each rule of the pipeline file, then those that it has no more."""
-    tables = [config.silver_location(each) for each in config.silver]
-    totals = total_violations(config, besides=tables)
-    found = _of_table("bronze", config.bronze.rules, totals)
-    for silver, location in zip(config.silver, tables, strict=True):
+    found = _of_table("bronze", config.bronze.rules, total_violations(config))
+    for silver in config.silver:
         now: dict[str, dict[str, object]] = {
             name: {"rows": rows, "files": None, "newest": None}
-            for name, rows in count_violating(location).items()
+            for name, rows in count_violating(config.silver_location(silver)).items()
         }
         found += _of_table(silver.name, silver.expectations, now)
     return found

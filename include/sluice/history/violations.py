@@ -11,7 +11,7 @@ as the counts of rows are: no crash loses one, and no repetition counts twice.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -133,16 +133,13 @@ def list_violations(pipeline: Pipeline) -> list[dict[str, object]]:
     return _query(pipeline, f"select * from t where {where} order by {order}")
 
 
-def total_violations(
-    pipeline: Pipeline, *, besides: Collection[str] = ()
-) -> dict[str, dict[str, object]]:
+def total_violations(pipeline: Pipeline) -> dict[str, dict[str, object]]:
     """Return by rule how many rows of how many files violate it, and the newest time.
 
-    Of a file that was replayed only what was read then, and since, counts. ``besides``
-    are paths that are no files, but tables of windows.
+    Of a file that was replayed only what was read then, and since, counts. Windows do
+    not, nor those of tables that the pipeline has no more.
     """
-    mine = equal(pipeline=pipeline.name)
-    mine += "".join(f" and not {equal(path=each)}" for each in besides)
+    mine = f"{equal(pipeline=pipeline.name)} and not ({_of_windows(pipeline)})"
     sql = (
         f"with mine as (select * from t where {mine}), "
         "again as (select path, max(committed_at) as at from mine "
@@ -169,6 +166,21 @@ def describe_violations(pipeline: Pipeline, *, after: int) -> list[str]:
         f"as of {row['path']}"
         for row in _query(pipeline, sql)
     ]
+
+
+def _of_windows(pipeline: Pipeline) -> str:
+    """Return a condition in SQL: a row counts windows, which no query of bronze wrote.
+
+    It is a silver stream's, or of a backfill or the like, which is neither a
+    micro-batch nor a replay of files.
+    """
+    table = open_table(pipeline.ops_location("batches"))
+    mine = f"{equal(pipeline=pipeline.name)} and query <> '{pipeline.queries[0].name}'"
+    sql = f"select distinct query_id from t where {mine}"
+    ids = query_table(table, sql).to_pylist() if table else []
+    silver = ["''", *(f"'{row['query_id']}'" for row in ids)]
+    in_silver = f"coalesce(query_id, '') in ({', '.join(silver)})"
+    return f"replay_id is null and {in_silver}"
 
 
 def _query(pipeline: Pipeline, sql: str) -> list[dict[str, object]]:

@@ -49,22 +49,11 @@ def archive_window_violations(
         after = -1 if known is None else known
         if after >= newest:
             return Counter()
-        commits = read_commits(location, after=after)
         rows = [
-            {
-                "pipeline": pipeline.name,
-                "query_id": query_id if query_id in commit.transactions else None,
-                "batch_id": commit.transactions.get(query_id or ""),
-                "run_id": run_id,
-                "path": location,
-                "rule": rule,
-                "rows": count,
-                "table_version": commit.version,
-                "committed_at": commit.committed_at,
-            }
-            for commit in commits
+            {"pipeline": pipeline.name, "run_id": run_id, "path": location, **row}
+            for commit in read_commits(location, after=after)
             if commit.version <= newest
-            for rule, count in _counted(commit)
+            for row in _rows(commit, query_id)
         ]
         if not append_archived(
             archive, RULES_SCHEMA, rows, Transaction(app_id, newest)
@@ -78,14 +67,20 @@ def archive_window_violations(
     return commit_until_won(f"table {kept!r}", attempt)
 
 
+def names_violations(location: str) -> bool:
+    """Return True if a table has the column, also from rules that are gone."""
+    table = open_table(location)
+    fields = table.schema().fields if table else []
+    return VIOLATIONS in {each.name for each in fields}
+
+
 def count_violating(location: str) -> dict[str, int]:
     """Return by rule how many windows that a table has now violate it.
 
     Reads one column, of the data files of which the log says that some do.
     """
     table = open_table(location)
-    fields = table.schema().fields if table else []
-    if table is None or VIOLATIONS not in {each.name for each in fields}:
+    if table is None or not names_violations(location):
         return {}
     column = f'"{VIOLATIONS}"'
     sql = (
@@ -99,8 +94,15 @@ def count_violating(location: str) -> dict[str, int]:
     return dict(sums)
 
 
-def _counted(commit: TableCommit) -> Iterator[tuple[str, int]]:
+def _rows(commit: TableCommit, query_id: str | None) -> Iterator[dict[str, object]]:
     counts = commit.described.get(COUNTED)
     if isinstance(counts, Mapping):
         for rule, count in counts.items():
-            yield str(rule), int(count)
+            yield {
+                "query_id": query_id if query_id in commit.transactions else None,
+                "batch_id": commit.transactions.get(query_id or ""),
+                "rule": str(rule),
+                "rows": int(count),
+                "table_version": commit.version,
+                "committed_at": commit.committed_at,
+            }

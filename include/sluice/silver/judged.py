@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
 from pyspark.sql import functions as F  # noqa: N812 - its usual name
 
 from sluice.checkpoint import read_checkpoint
@@ -19,7 +21,11 @@ from sluice.columns import VIOLATIONS
 from sluice.config.silver import WINDOW_COLUMNS
 from sluice.delta.log import open_table
 from sluice.errors import Condition, FatalError
-from sluice.history.windows import COUNTED, archive_window_violations
+from sluice.history.windows import (
+    COUNTED,
+    archive_window_violations,
+    names_violations,
+)
 from sluice.quality.judge import is_violated, rules_of, violated
 
 if TYPE_CHECKING:
@@ -130,16 +136,14 @@ def _columns(silver: SilverConfig) -> list[str]:
     return [*WINDOW_COLUMNS, *silver.group_by, *silver.aggregates]
 
 
-def names_violations(location: str) -> bool:
-    """Return True if a table has the column, also from rules that are gone."""
-    table = open_table(location)
-    fields = table.schema().fields if table else []
-    return VIOLATIONS in {each.name for each in fields}
-
-
 def _give_column(spark: SparkSession, location: str) -> None:
     """Add the column to a table that is there without it."""
     if open_table(location) is None or names_violations(location):
         return
     escaped = location.replace("`", "``")
-    spark.sql(f"ALTER TABLE delta.`{escaped}` ADD COLUMNS ({VIOLATIONS} STRING)")
+    try:
+        spark.sql(f"ALTER TABLE delta.`{escaped}` ADD COLUMNS ({VIOLATIONS} STRING)")
+    except (PySparkException, Py4JJavaError):
+        # A backfill beside the stream may have been first.
+        if not names_violations(location):
+            raise

@@ -18,6 +18,7 @@ from delta.tables import DeltaTable
 from pyspark.sql import functions as F  # noqa: N812 - its usual name
 
 from sluice.config.silver import WINDOW_COLUMNS
+from sluice.delta.log import latest_transaction
 from sluice.silver.judged import JudgedWindows, judge_windows
 from sluice.spark.commits import commit_over_conflicts
 from sluice.spark.settings import applied
@@ -53,6 +54,10 @@ def write_windows(
     """
 
     def write(changed: DataFrame, batch_id: int) -> None:
+        written = latest_transaction(location, query_id)
+        # What is there already is not to be judged by rules that came since.
+        if written is not None and written >= batch_id:
+            return
         transaction = {"txnAppId": query_id, "txnVersion": str(batch_id)}
         # Spark would compute them for each question and again for the write.
         with cached(changed) as rows:
