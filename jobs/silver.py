@@ -20,7 +20,10 @@ def silver(arguments: Namespace) -> ExitCode:
     stopped = any(each.stopped for each in summaries)
     current = [] if stopped else list(run_current_tables(config, run_id=run_id))
     report(*summaries, *current)
-    worked = stopped or any(each.counts["batches"] for each in summaries)
+    worked = stopped or any(
+        each.counts["batches"] or each.counts.get("live_refreshed")
+        for each in summaries
+    )
     worked |= any(any(each.counts.values()) for each in current)
     return ExitCode.DONE if worked or drain else ExitCode.NOTHING_NEW
 

@@ -10,6 +10,7 @@ from sluice.checkpoint.pending import PendingDeletion, read_pending
 from sluice.config import PipelineConfig
 from sluice.delta.log import open_table
 from sluice.delta.tables import equal, query_table
+from sluice.history.live import has_live
 from sluice.options.configured import source_options
 from sluice.paths import control_location, join
 from sluice.resources.folders import measure, siblings
@@ -109,12 +110,15 @@ def _tables(config: PipelineConfig) -> Iterator[Resource]:
     for kind, location in tables:
         is_table = "_delta_log" in _names(location) or location in begun
         yield from _recognised(kind, location, is_ours=is_table)
-    for silver in config.streamed:
+    # Also of tables that keep none now: they may have done so before.
+    own = {location for _, location in tables}
+    for silver in config.silver:
         late = config.late_location(silver)
-        if "_delta_log" in _names(late):
+        if late not in own and "_delta_log" in _names(late):
             yield from _folder("late rows", late, Fate.DELETED)
         live = config.live_location(silver)
-        if silver.live and "_delta_log" in _names(live):
+        is_asked = silver.live and "_delta_log" in _names(live)
+        if live not in own and (is_asked or has_live(live)):
             yield from _folder("open windows", live, Fate.DELETED)
 
 

@@ -25,17 +25,23 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
     from sluice.config import PipelineConfig, SilverConfig
+    from sluice.control.hold import Hold
 
 
 def drain_windows(
-    spark: SparkSession, config: PipelineConfig, silver: SilverConfig
+    spark: SparkSession, config: PipelineConfig, silver: SilverConfig, hold: Hold
 ) -> int:
     """Merge the windows that are not closed into the table; return how many.
 
     Each group of a window counts. Doing it again changes nothing.
+
+    Raises:
+        RetryableError: others wrote the table all the time, or the lease is lost.
+        FatalError: the table cannot be written, or a rule of ``fail`` is violated.
     """
     closed = closed_windows(config, silver)
     if silver.window.is_session:
+        hold.require_held()
         return _drain_sessions(spark, config, silver, closed)
     open_ones = Interval(silver.window.grid.first_open(closed), END)
     bronze = spark.read.format("delta").load(config.bronze_location)
@@ -45,6 +51,7 @@ def drain_windows(
         if count or has_open_windows(config, silver):
             location = config.silver_location(silver)
             windows = judge_windows(found, silver, location)
+            hold.require_held()
             merge_until_won(windows, location, silver, only_after=closed)
     return count
 

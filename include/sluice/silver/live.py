@@ -15,11 +15,12 @@ from pyspark.sql import functions as F  # noqa: N812 - its usual name
 from pyspark.sql.types import StringType, TimestampType
 
 from sluice.columns import CLOSED_UP_TO, PROCESSING_TIME, PROVISIONAL, VIOLATIONS
-from sluice.history.live import find_live_due
+from sluice.history.derived import open_derived
+from sluice.history.live import STEP, find_live_due
+from sluice.history.windows import names_violations
 from sluice.intervals import Interval
 from sluice.quality.judge import rules_of, violated
 from sluice.silver.backfill import closed_windows, interval_windows
-from sluice.silver.judged import names_violations
 from sluice.spark.commits import commit_over_conflicts
 from sluice.times import parse_duration
 
@@ -27,30 +28,34 @@ if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
 
     from sluice.config import PipelineConfig, SilverConfig
+    from sluice.control.hold import Hold
 
 # Texts of such a pattern sort as the times that they name.
 _SORTED = re.compile(r"yyyy-MM-dd( |'T')HH:mm:ss(?:\.S+)?")
 # No clock is further behind UTC, summer time included.
 _MOST_BEHIND = timedelta(hours=14)
+_APP_ID = f"sluice-{STEP}"
 # Later than any event.
 END = datetime(9000, 1, 1, tzinfo=UTC)
 
 
 def refresh_live(
-    spark: SparkSession, config: PipelineConfig, silver: SilverConfig
-) -> None:
-    """Replace the table of open windows, if it is not as it is to be.
+    spark: SparkSession, config: PipelineConfig, silver: SilverConfig, hold: Hold
+) -> bool:
+    """Replace the table of open windows, if it is not as it is to be; say if it was.
 
-    The caller holds the lease. Doing it again changes nothing.
+    Doing it again changes nothing.
 
     Raises:
-        RetryableError: others wrote the table all the time.
-        FatalError: it cannot be written.
+        RetryableError: others wrote the table all the time, or the lease is lost.
+        FatalError: it is damaged or cannot be written.
     """
     closed, location = closed_windows(config, silver), config.live_location(silver)
     due = find_live_due(config, silver, closed)
     if due is None:
-        return
+        return False
+    table = open_derived(location)
+    written = table.transaction_version(_APP_ID) if table else None
     reader = spark.read.format("delta").option("versionAsOf", due.version)
     bronze = reader.load(config.bronze_location)
     windows = open_windows(bronze, silver, closed)
@@ -66,8 +71,13 @@ def refresh_live(
         .mode("overwrite")
         .option("overwriteSchema", "true")
         .option("userMetadata", json.dumps(due.said))
+        # Delta makes no commit of no windows over none, unless it has a transaction.
+        .option("txnAppId", _APP_ID)
+        .option("txnVersion", str(0 if written is None else written + 1))
     )
+    hold.require_held()
     commit_over_conflicts(location, lambda: writer.save(location))
+    return True
 
 
 def open_windows(

@@ -78,7 +78,10 @@ def run_silver_tables(
         if summary.stopped:
             return
     for silver in config.complete:
-        yield run_complete(config, silver, run_id=run_id)
+        summary = run_complete(config, silver, run_id=run_id)
+        yield summary
+        if summary.stopped:
+            return
 
 
 def run_silver(
@@ -128,16 +131,18 @@ def _stream(
         require_fit(config, [config.silver_query(silver)])
         clear_unplanned(checkpoint)
         spark = spark_session(name, **storage_conf(config.locations))
-        drained: dict[str, int] = {}
+        more: dict[str, int] = {}
         check_columns(spark.read.format("delta").load(config.bronze_location), silver)
         keep_definition(checkpoint, silver.definition)
         try:
             with translated(config.silver_location(silver)):
                 archived, query = _run_query(spark, config, silver, trigger, hold)
                 if drain and not hold.stop_reason:
-                    drained = {"windows_drained": drain_windows(spark, config, silver)}
-                if trigger.ends_by_itself and not hold.stop_reason:
-                    refresh_live(spark, config, silver)
+                    drained = drain_windows(spark, config, silver, hold)
+                    more["windows_drained"] = drained
+                if silver.live and trigger.ends_by_itself and not hold.stop_reason:
+                    refreshed = refresh_live(spark, config, silver, hold)
+                    more["live_refreshed"] = int(refreshed)
         except SluiceError as error:
             raise explained(spark, config, silver, error) from error
         _LOG.info("silver %s: archiving its history", silver.name)
@@ -148,7 +153,7 @@ def _stream(
     notes = tuple(note for note in (trigger.note, stopped, *violated) if note)
     windows_open = count_open_windows(query, spark, checkpoint) if query else None
     summary = _summarize(silver, run_id, Archived(notes=notes) + archived, windows_open)
-    return replace(summary, stopped=bool(stopped), counts={**summary.counts, **drained})
+    return replace(summary, stopped=bool(stopped), counts={**summary.counts, **more})
 
 
 def stream_bronze(spark: SparkSession, config: PipelineConfig) -> DataFrame:

@@ -9,8 +9,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
-from deltalake import DeltaTable
+from deltalake import CommitProperties, DeltaTable, write_deltalake
 
 from sluice.config import PipelineConfig
 from sluice.control.hold import hold_lease
@@ -328,3 +329,20 @@ def test_command_deletes_without_asking_where_asked(
     assert code == 0
     assert {each["fate"] for each in json.loads(out)} == {"kept"}
     assert not Path(pipeline.config.bronze_location).exists()
+
+
+def test_open_windows_are_its_own_though_none_are_asked_for_now(
+    pipeline: PipelineBuilder,
+) -> None:
+    """As their commit says; another table of that name stays."""
+    config, (silver,) = pipeline.config, pipeline.config.silver
+    location, rows = config.live_location(silver), pa.table({"order_count": [1]})
+    write_deltalake(location, rows)
+    assert "open windows" not in kinds(config, Fate.DELETED)
+
+    said = {"userMetadata": json.dumps({"step": "live"})}
+    commit = CommitProperties(custom_metadata=said)
+    write_deltalake(location, rows, mode="overwrite", commit_properties=commit)
+    assert "open windows" in kinds(config, Fate.DELETED)
+    delete_pipeline(config, run_id="delete")
+    assert not Path(location).exists()

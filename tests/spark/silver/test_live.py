@@ -12,6 +12,7 @@ from pyspark.sql import SparkSession
 
 from sluice.checkpoint import read_checkpoint
 from sluice.checkpoint.watermark import closed_up_to
+from sluice.errors import Condition, FatalError
 from sluice.history.live import find_live_due
 from sluice.silver import run as silver_run
 from sluice.silver.live import open_windows
@@ -79,9 +80,12 @@ def read_view(spark: SparkSession, lake: SilverLake) -> dict[Key, Values]:
 
 
 def test_open_windows_are_beside_the_final_ones(
-    spark: SparkSession, lake: SilverLake
+    spark: SparkSession, lake: SilverLake, tmp_path: Path
 ) -> None:
-    """Marked, with the watermark; with nothing new nothing is done."""
+    """Marked, with the watermark; with nothing new nothing is done.
+
+    A rule that came since marks them at once, and damage of the table is named.
+    """
     lake.put(order("00:00:00"), order("00:30:00", 2.0), order("00:31:00", method=None))
     run(lake)
     assert read_silver(live_location(lake)) == expected(lake)
@@ -98,14 +102,28 @@ def test_open_windows_are_beside_the_final_ones(
     run(lake)
     assert DeltaTable(live_location(lake)).version() == version
 
+    rule = {"several": {"expect": "order_count > 1"}}
+    marking = SilverLake.at(tmp_path, live=True, window=SLIDING, expectations=rule)
+    counts = run_silver(marking.config, marking.silver, run_id="run").counts
+    assert counts["live_refreshed"] == 1
+    rows = read_delta(live_location(lake)).to_pylist()
+    assert {row["_violations"] for row in rows} == {"several"}
+    assert "_violations" not in read_delta(lake.silver_location).column_names
+    assert read_view(spark, lake) == final | expected(lake)
+    log = Path(live_location(lake), "_delta_log")
+    max(log.glob("*.json")).write_text("no commit")
+    with pytest.raises(FatalError, match="cannot be read") as caught:
+        run(lake)
+    assert caught.value.condition is Condition.TABLE_UNREADABLE
+
 
 def test_a_run_that_is_killed_before_they_are_written_leaves_them_to_the_next(
     spark: SparkSession, lake: SilverLake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Read as one, the two tables are what they were before it; late rows count."""
+    """Read as one, the two tables lack no window meanwhile; late rows count."""
     lake.put(order("00:00:00"), order("00:30:00", 2.0))
     run(lake)
-    before = read_view(spark, lake)
+    before = read_silver(live_location(lake))
     lake.put(order("00:32:00"), order("00:20:30"), order("00:59:00", 5.0))
 
     def killed(*_: object) -> None:
@@ -116,7 +134,7 @@ def test_a_run_that_is_killed_before_they_are_written_leaves_them_to_the_next(
         with pytest.raises(KeyboardInterrupt):
             run(lake)
     assert len(read_silver(lake.silver_location)) > 3
-    assert read_view(spark, lake) == before
+    assert read_view(spark, lake) == before | read_silver(lake.silver_location)
     assert has_work(lake)
 
     run(lake)
@@ -136,12 +154,28 @@ def test_a_drain_and_a_bronze_that_changes_leave_no_window_twice(
     assert read_view(spark, lake) == final | expected(lake)
     lake.put(order("00:31:00", 7.0))
     run(lake)
-    assert read_view(spark, lake) == final | expected(lake)
+    drained = read_silver(lake.silver_location)
+    assert read_silver(live_location(lake)) == expected(lake) != drained
+    assert read_view(spark, lake) == expected(lake) | drained
 
     DeltaTable(lake.bronze_location).delete("total_amount = 7.0")
     assert has_work(lake)
     run(lake)
     assert read_silver(live_location(lake)) == expected(lake)
+
+
+@pytest.mark.long
+def test_a_table_without_open_windows_is_written_once(lake: SilverLake) -> None:
+    """Though Delta makes no commit of nothing over nothing by itself."""
+    lake.put(order("00:00:00"), order("00:30:00", 2.0))
+    run(lake)
+    for _ in range(2):
+        DeltaTable(lake.bronze_location).delete()
+        assert has_work(lake)
+        run(lake)
+        assert read_silver(live_location(lake)) == {}
+        assert not has_work(lake)
+        lake.put(order("00:00:01"))
 
 
 def test_a_row_that_was_read_long_before_its_window_is_in_it(lake: SilverLake) -> None:
