@@ -16,18 +16,20 @@ from sluice.history.violations import total_violations
 from sluice.replay.run import run_replay
 from sluice.replay.select import Selection
 from support.delta_rows import read_delta
-from support.ruled import DDL, POSITIVE, counts, land
+from support.ruled import DDL, POSITIVE, counts, land, quarantined
 
 pytestmark = [pytest.mark.needs_java, pytest.mark.usefixtures("spark")]
 
 
-def configured(lake: Path, on_duplicate: str, *keys: str) -> PipelineConfig:
+def configured(
+    lake: Path, on_duplicate: str, *keys: str, positive: str = "warn"
+) -> PipelineConfig:
     """Return a pipeline in which two columns are a key, and an amount not negative."""
     bronze = {
         "source": {"schema": DDL},
         "unique_key": keys or ["amount", "method"],
         "on_duplicate": on_duplicate,
-        "expectations": {"positive": POSITIVE},
+        "expectations": {"positive": {**POSITIVE, "on_violation": positive}},
     }
     content = {"name": "orders", "lake": str(lake), "bronze": bronze}
     config = PipelineConfig.model_validate(content)
@@ -103,6 +105,18 @@ def test_a_key_that_comes_twice_ends_the_run(tmp_path: Path) -> None:
     warned = configured(tmp_path, "warn")
     run_bronze(warned, run_id="run-2")
     assert len(marks(warned)) == 4
+
+
+@pytest.mark.long
+def test_a_copy_in_quarantine_counts(tmp_path: Path) -> None:
+    """The row that goes to bronze is marked too; it is there once after a replay."""
+    config = configured(tmp_path, "warn", "method", positive="quarantine")
+    land(config, "a.json", (1, "card"), (-2, "card"), (3, "cash"))
+    run_bronze(config, run_id="run-1")
+    for _ in range(2):
+        assert marks(config) == {"a.json-0": "unique_key", "a.json-2": None}
+        assert quarantined(config) == {"a.json-1": "positive,unique_key"}
+        run_replay(config, Selection(globs=("a.json",)), run_id="replay")
 
 
 def test_a_key_that_rows_do_not_have_is_refused(tmp_path: Path) -> None:

@@ -114,6 +114,13 @@ def _append(
 
 
 def _count_quarantined(rows: DataFrame, rules: Rules, config: PipelineConfig) -> int:
+    """Count the rows for quarantine, which ends the batch if one violates `fail`.
+
+    Where all rules only warn, there is nothing to find out before it is written.
+    """
+    policies = {each.on_violation for each in rules.values()}
+    if policies | {config.bronze.on_duplicate} <= {"warn", None}:
+        return 0
     judged = judge_together(rows, rules, config)
     counted = judged.agg(F.count_if(is_quarantined(rules))).collect()
     return int(counted[0][0])

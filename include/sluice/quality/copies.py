@@ -63,9 +63,10 @@ def count_keys(rows: DataFrame, config: PipelineConfig) -> DataFrame:
     keys = [_column(name) for name in config.bronze.unique_key]
     names = [f"_sluice_key_{index}" for index, _ in enumerate(keys)]
     named = [key.alias(name) for key, name in zip(keys, names, strict=True)]
+    whole = reduce(and_, (F.col(name).isNotNull() for name in names))
     copied = (
         rows.select(*named)
-        .dropna(subset=names)
+        .where(whole)
         .groupBy(*names)
         .agg(F.count("*").alias(ROWS_OF_KEY))
         .where(F.col(ROWS_OF_KEY) > 1)
