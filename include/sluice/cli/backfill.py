@@ -40,6 +40,12 @@ def backfill(
 
     run_id = f"backfill-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     notes = _reload(config, interval, run_id) if reload else []
+    if config.complete:
+        names = [each.name for each in config.complete]
+        notes.append(
+            f"tables {names} are computed whole, by the next run if their source "
+            "changed: a backfill has nothing to do there"
+        )
     summaries = [
         run_backfill(
             config, silver, start=interval.start, end=interval.end, run_id=run_id
@@ -54,6 +60,8 @@ def backfill(
         typer.echo(note, err=True)
     if as_json:
         print_json(found)
+        return
+    if not found:
         return
     rows = [{key: row[key] for key in row if key != "notes"} for row in found]
     print_rows(f"Backfill of {config.name}", rows)
