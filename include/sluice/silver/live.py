@@ -59,15 +59,9 @@ def refresh_live(
     reader = spark.read.format("delta").option("versionAsOf", due.version)
     bronze = reader.load(config.bronze_location)
     windows = open_windows(bronze, silver, closed)
-    # Of rules that are gone, too: both tables are to have the same columns.
-    warned = rules_of(silver.expectations, "warn")
-    if warned or names_violations(config.silver_location(silver)):
-        windows = windows.withColumn(VIOLATIONS, violated(warned))
-    windows = windows.withColumns(
-        {PROVISIONAL: F.lit(col=True), CLOSED_UP_TO: F.lit(closed)}
-    )
     writer = (
-        windows.write.format("delta")
+        _marked(windows, config, silver, closed)
+        .write.format("delta")
         .mode("overwrite")
         .option("overwriteSchema", "true")
         .option("userMetadata", json.dumps(due.said))
@@ -78,6 +72,18 @@ def refresh_live(
     hold.require_held()
     commit_over_conflicts(location, lambda: writer.save(location))
     return True
+
+
+def _marked(
+    windows: DataFrame, config: PipelineConfig, silver: SilverConfig, closed: datetime
+) -> DataFrame:
+    """Add by which rules windows are bad, that they are open, and since when."""
+    # Of rules that are gone, too: both tables are to have the same columns.
+    warned = rules_of(silver.expectations, "warn")
+    if warned or names_violations(config.silver_location(silver)):
+        windows = windows.withColumn(VIOLATIONS, violated(warned))
+    added = {PROVISIONAL: F.lit(col=True), CLOSED_UP_TO: F.lit(closed)}
+    return windows.withColumns(added)
 
 
 def open_windows(
