@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from sluice.control import signals
 from sluice.current.changes import Changes, find_changes
 from sluice.current.merge import Merge
 from sluice.delta.log import TableCommit, open_table, read_commits
@@ -28,9 +29,12 @@ _METRICS = {
 
 
 def run_current_tables(config: PipelineConfig, *, run_id: str) -> Iterator[StepSummary]:
-    """Run the tables of current rows, one after the other."""
+    """Run the tables of current rows one after the other, none after a signal."""
     for current in config.current:
-        yield run_current(config, current, run_id=run_id)
+        summary = run_current(config, current, run_id=run_id)
+        yield summary
+        if summary.stopped:
+            return
 
 
 def run_current(
@@ -38,7 +42,8 @@ def run_current(
 ) -> StepSummary:
     """Merge what became of bronze since the last time.
 
-    May be called at any time and by several processes. Of two that merge the same, the
+    May be called at any time and by several processes; after a signal it is not begun.
+    Of two that merge the same, the
     table takes one.
 
     Raises:
@@ -57,8 +62,10 @@ def run_current(
         if changes is not None:
             counts.update(_merge(config, current, changes))
 
-    commit_over_conflicts(location, merge)
-    summary = StepSummary(current.name, run_id, counts)
+    if not signals.received():
+        commit_over_conflicts(location, merge)
+    stopped = signals.received() is not None
+    summary = StepSummary(current.name, run_id, counts, stopped=stopped)
     record_step(config, summary, started=started, finished=datetime.now(UTC))
     return summary
 

@@ -22,6 +22,8 @@ from sluice.silver.batches import list_files, planned_batch
 from sluice.silver.transform import aggregate_windows
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pyspark.sql import DataFrame, SparkSession
 
     from sluice.config import PipelineConfig, SilverConfig
@@ -37,18 +39,40 @@ def explained(
     error: SluiceError,
 ) -> SluiceError:
     """Return ``error``; where an aggregate is its reason, with its name and a file."""
+    outcome = (
+        "nothing of the micro-batch was written, and bronze has the rows",
+        f"then run 'sluice checkpoint repair {config.called}', which has the table "
+        "computed again",
+    )
+    return _explained(lambda: _cut_off(spark, config, silver), silver, error, outcome)
+
+
+def explained_whole(
+    source: DataFrame, silver: SilverConfig, error: SluiceError
+) -> SluiceError:
+    """Do the same for a table that is computed whole, from all rows of ``source``."""
+    outcome = ("the table is as it was, and its source has the rows", "and run again")
+    return _explained(lambda: source, silver, error, outcome)
+
+
+def _explained(
+    read: Callable[[], DataFrame | None],
+    silver: SilverConfig,
+    error: SluiceError,
+    outcome: tuple[str, str],
+) -> SluiceError:
     is_retried = isinstance(error, RetryableError)
     if error.condition is not Condition.QUERY_FAILED or is_retried:
         return error
     try:
-        rows = _cut_off(spark, config, silver)
+        rows = read()
         if rows is None or _failure(rows, _with(silver, "n", "count(*)")):
             return error  # it is no aggregate, or the rows are gone
         for name, sql in silver.aggregates.items():
             one = _with(silver, name, sql)
             reason = _failure(rows, one)
             if reason is not None:
-                return _aggregate_error(config, one, reason, _find_file(rows, one))
+                return _aggregate_error(one, reason, _find_file(rows, one), outcome)
     except (PySparkException, Py4JJavaError, SluiceError) as other:
         _LOG.warning("silver %s: the reason was not found: %s", silver.name, other)
     return error
@@ -84,7 +108,12 @@ def _failure(rows: DataFrame, silver: SilverConfig) -> str | None:
 
 
 def _find_file(rows: DataFrame, silver: SilverConfig) -> str | None:
-    """Return a file whose rows alone fail, None where it takes several together."""
+    """Return a file whose rows alone fail, None where it takes several together.
+
+    So it is too where rows are windows, which are of no file.
+    """
+    if SOURCE_FILE not in rows.columns:
+        return None
     paths = [row[0] for row in rows.select(SOURCE_FILE).distinct().collect()]
     while len(paths) > 1:
         half, rest = paths[: len(paths) // 2], paths[len(paths) // 2 :]
@@ -97,16 +126,16 @@ def _of(rows: DataFrame, paths: list[str]) -> DataFrame:
 
 
 def _aggregate_error(
-    config: PipelineConfig, silver: SilverConfig, reason: str, path: str | None
+    silver: SilverConfig, reason: str, path: str | None, outcome: tuple[str, str]
 ) -> FatalError:
+    """Return the error; ``outcome`` is what was kept, and what is done at the end."""
+    kept, then = outcome
     ((name, sql),) = silver.aggregates.items()
     where = f" of a row of file {path!r}" if path else " of its rows together"
     return FatalError(
         Condition.QUERY_FAILED,
         f"silver {silver.name!r}: aggregate {name!r}, {sql!r}, cannot be computed"
-        f"{where}: {reason}; nothing of the micro-batch was written, and bronze has "
-        "the rows: write it with try_divide, try_add, try_cast or the like, or leave "
-        "such rows out by 'where', then run 'sluice checkpoint repair "
-        f"{config.called}', which has the table computed again",
+        f"{where}: {reason}; {kept}: write it with try_divide, try_add, try_cast or "
+        f"the like, or leave such rows out by 'where', {then}",
         {"silver": silver.name, "aggregate": name, "path": path},
     )

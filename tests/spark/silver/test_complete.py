@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import os
+import signal
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from pyspark.sql import SparkSession
 
 from sluice.audit import run_audit
 from sluice.config import PipelineConfig
+from sluice.control import signals
 from sluice.errors import Condition, FatalError
 from sluice.history.due import find_due
 from sluice.silver import complete
@@ -32,6 +35,16 @@ HOURS = {
     "where": "payment_method IS NOT NULL",
     "aggregates": {"orders": "sum(order_count)", "windows": "count(*)"},
     "output_mode": "complete",
+}
+
+
+NOTHING = dict.fromkeys(
+    ("batches", "windows_emitted", "null_event_time_rows", "future_rows"), 0
+)
+# Read long before it happened.
+FUTURE = {
+    **order("06:00:00"),
+    "_processing_time": datetime(2024, 1, 1, tzinfo=UTC),
 }
 
 
@@ -66,19 +79,20 @@ def test_a_table_computed_whole_follows_whatever_becomes_of_bronze(
     """
     keys = {"window": SLIDING, "deduplicate": ["order_id"]}
     lake = whole(tmp_path, **keys)
-    assert run(lake) == {"batches": 0, "windows_emitted": 0}
+    assert run(lake) == NOTHING
     copied = {**order("00:00:30"), "order_id": "a"}
     lake.put(copied, order("05:00:00", 2.0), order("no time"))
     due = find_due(lake.config, lake.silver)
     assert due is not None
-    run(lake)
+    counts = run(lake)
+    assert (counts["null_event_time_rows"], counts["future_rows"]) == (1, 0)
     lake.put(order("00:01:00", 3.0), copied, order("00:02:00", method=None))
     run(lake)
     expected = snapshot_windows(lake.bronze_location, slide=SLIDE, once=True)
     assert read_silver(lake.silver_location) == expected
 
     before = version(lake)
-    assert run(lake) == {"batches": 0, "windows_emitted": 0}
+    assert run(lake) == NOTHING
     complete._replace(lake.config, lake.silver, due)
     assert version(lake) == before
     DeltaTable(lake.bronze_location).optimize.compact()
@@ -130,8 +144,8 @@ def test_a_table_that_is_not_ours_or_was_set_back_is_refused(
 def test_a_rule_marks_windows_or_lets_none_of_them_out(tmp_path: Path) -> None:
     """It belongs to the definition here: what is computed again is all marked."""
     lake = whole(tmp_path)
-    lake.put(order("00:00:00"), order("00:00:01"), order("00:10:00"))
-    run(lake)
+    lake.put(order("00:00:00"), order("00:00:01"), order("00:10:00"), FUTURE)
+    assert run(lake)["future_rows"] == 1
     expect = {"expect": "order_count > 1"}
     failing = whole(tmp_path, expectations={"two": {**expect, "on_violation": "fail"}})
     before = version(lake)
@@ -149,6 +163,29 @@ def test_a_rule_marks_windows_or_lets_none_of_them_out(tmp_path: Path) -> None:
         (2, None),
         (1, "two"),
     }
+
+    assert run(lake)["batches"] == 1, "its rows are those of another definition"
+    rows = read_delta(lake.silver_location).to_pylist()
+    assert {row["_violations"] for row in rows} == {None}
+
+    lake.put({**order("00:20:00"), "quantity": 0, "_source_file": "zero.json"})
+    rate = {"rate": "sum(total_amount / quantity)"}
+    dividing = whole(tmp_path, aggregates=rate)
+    with pytest.raises(FatalError, match=r"aggregate 'rate'.* of file 'zero.json'"):
+        run(dividing)
+    assert read_delta(lake.silver_location).to_pylist() == rows
+
+
+def test_after_a_signal_no_table_is_begun(tmp_path: Path) -> None:
+    """Also one that came when the step before it had just ended."""
+    lake = whole(tmp_path)
+    lake.put(order("00:00:00"))
+    with signals.listening():
+        with signals.finishing_first():
+            os.kill(os.getpid(), signal.SIGTERM)
+        (summary,) = run_silver_tables(lake.config, run_id="run")
+    assert summary.stopped
+    assert summary.counts == NOTHING
 
 
 def test_silver_on_silver_is_computed_behind_its_source(tmp_path: Path) -> None:
