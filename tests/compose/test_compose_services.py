@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.request import ProxyHandler, build_opener
 
@@ -13,10 +12,9 @@ import pytest
 
 import compose_env
 from sluice.config import PipelineConfig, load_pipeline
-from sluice.local.api import AirflowApi
 from support import compose_file
 from support.compose_services import Machine, Service, left_over, nothing_left
-from support.dag_runs import list_runs
+from support.dag_runs import run_resting_dag
 from support.postgres_server import (
     PostgresMissingError,
     installed_programs,
@@ -31,7 +29,6 @@ SECRETS = {name: make() for name, make in compose_env.SECRETS.items()}
 SMALL = {"SLUICE_WORKER_CORES": "1", "SLUICE_WORKER_MEMORY": "1g"}
 WORKERS = 2
 PORTS = ("postgres", "api-server", "scheduler", "spark-master", "spark-master-page")
-STEPS = {"preflight", "bronze", "silver", "audit"}
 
 
 @pytest.fixture
@@ -96,7 +93,7 @@ def test_services_come_up_healthy_and_run_the_dag(programs, machine, monkeypatch
             service.await_health()
 
         found["scheduler"].run("sluice", "sample")
-        run_the_dag(machine)
+        run_resting_dag(machine.ports["api-server"], SECRETS["SLUICE_ADMIN_PASSWORD"])
         assert applications(machine) == {
             "orders_bronze",
             "orders_orders_windowed_aggregates",
@@ -117,34 +114,6 @@ def started_in_order(found: dict[str, Service]) -> list[str]:
     return sorted(found, key=lambda name: (not name.startswith("spark"), name))
 
 
-def run_the_dag(machine: Machine) -> None:
-    """Trigger the Dag as a user does who has read .env, and wait for its end."""
-    api = AirflowApi(
-        f"http://127.0.0.1:{machine.ports['api-server']}",
-        user="admin",
-        password=SECRETS["SLUICE_ADMIN_PASSWORD"],
-    )
-    await_that(lambda: "orders" in api.dag_ids(), 120)
-    assert list_runs(api) == [], "a Dag rests until it is switched on"
-    api.set_paused("orders", paused=False)
-    run_id = api.trigger("orders", {})
-    await_that(lambda: api.run_state("orders", run_id) in {"success", "failed"}, 420)
-    # A scheduled run of the last whole hour may have been the first to see the files.
-    await_that(lambda: not unfinished(api), 420)
-    states = {run["dag_run_id"]: run["state"] for run in list_runs(api)}
-    tasks = [api.task_states("orders", each) for each in states]
-    assert set(states.values()) == {"success"}, tasks
-    done = {task for run in tasks for task, state in run.items() if state == "success"}
-    assert done == STEPS
-    assert api.import_errors() == []
-
-
-def unfinished(api: AirflowApi) -> list[str]:
-    """Return the states of the runs that have not ended."""
-    states = [run["state"] for run in list_runs(api)]
-    return [state for state in states if state not in {"success", "failed"}]
-
-
 def require_every_row_once(config: PipelineConfig) -> None:
     """Compare landing folder and tables, read without Spark."""
     assert sum(landed_rows(config).values()) == 1_200
@@ -157,11 +126,3 @@ def applications(machine: Machine) -> set[str]:
     url = f"http://127.0.0.1:{machine.ports['spark-master-page']}/json/"
     with build_opener(ProxyHandler({})).open(url, timeout=10) as answer:
         return {each["name"] for each in json.load(answer)["completedapps"]}
-
-
-def await_that(condition: Callable[[], bool], limit: float) -> None:
-    """Wait until ``condition`` holds."""
-    deadline = time.monotonic() + limit
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {limit:.0f} s"
-        time.sleep(1)
