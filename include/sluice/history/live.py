@@ -38,8 +38,9 @@ def find_live_due(
     That is so while no row of bronze is new or changed, and no window was ``closed``.
     Whatever else was done to the table, it is computed again.
     """
-    bronze = open_table(config.bronze_location)
-    if not silver.live or bronze is None:
+    # Each open of a table costs a run with nothing new.
+    bronze = open_table(config.bronze_location) if silver.live else None
+    if bronze is None:
         return None
     version = bronze.version()
     content = f"{silver.definition} {silver.max_ahead}{_marks(config, silver)}"
