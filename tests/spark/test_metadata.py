@@ -164,6 +164,26 @@ def test_every_row_has_the_file_that_it_came_from(folder: Folder, kind: str) -> 
     }
 
 
+def test_nested_columns_of_many_batches_are_read(folder: Folder) -> None:
+    """Generated code closes what it has read; the next batch comes into the same."""
+    numbers = range(2, 30_000)
+    records = (
+        {"id": each, "s": {"i": {"a": each}}, "l": [{"b": each}], "m": {"c": each}}
+        | {"v": {"d": each}}
+        for each in numbers
+    )
+    lines = "\n".join(map(json.dumps, records))
+    (folder.root / "landing" / "2.json").write_text(lines)
+    nested = "s struct<i struct<a long>>, l array<struct<b long>>, m map<string, long>"
+
+    folder.write(folder.load(f"id long, {nested}, v variant"))
+
+    rows = folder.spark.read.format("delta").load(str(folder.root / "table"))
+    values = ("id", "s.i.a", "l[0].b", "m['c']", "variant_get(v, '$.d', 'long')")
+    sums = rows.where("id > 1").select(*(F.expr(f"sum({each})") for each in values))
+    assert set(*map(tuple, sums.collect())) == {sum(numbers)}
+
+
 def test_input_file_name_is_the_path(folder: Folder) -> None:
     """Spark's own is empty for a Python source; a temporary view is no obstacle."""
     (path,) = folder.root.glob("landing/*")

@@ -79,7 +79,7 @@ final class ColumnsReader implements PartitionReader {
     for (int i = 0; i < columns; i++) {
       vectors[i] = i == metadata ? expanded(all.getChild(i), found.numRows()) : all.getChild(i);
     }
-    return new ColumnarBatch(vectors, found.numRows());
+    return new Kept(vectors, found.numRows());
   }
 
   /** Return {@code structs} where a null is the one before, which an earlier batch may have. */
@@ -107,6 +107,20 @@ final class ColumnsReader implements PartitionReader {
 
   @Override
   public void close() {}
+
+  /**
+   * A batch that leaves its vectors open: the next one is loaded into them. Generated code closes
+   * what it has read, and a closed struct has lost its fields.
+   */
+  private static final class Kept extends ColumnarBatch {
+
+    private Kept(ColumnVector[] vectors, int rows) {
+      super(vectors, rows);
+    }
+
+    @Override
+    public void closeIfFreeable() {}
+  }
 
   private static GenericInternalRow row(Object value) {
     return new GenericInternalRow(new Object[] {value});
