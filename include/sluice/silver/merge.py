@@ -55,8 +55,10 @@ def write_windows(
 
     def write(changed: DataFrame, batch_id: int) -> None:
         written = latest_transaction(location, query_id)
-        # What is there already is not to be judged by rules that came since.
+        # What is there already is not to be judged by rules that came since. Spark has
+        # to compute it all the same, for its state of the micro-batch is not kept yet.
         if written is not None and written >= batch_id:
+            changed.count()
             return
         transaction = {"txnAppId": query_id, "txnVersion": str(batch_id)}
         # Spark would compute them for each question and again for the write.
