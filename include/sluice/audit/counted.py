@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import pyarrow as pa
+from deltalake.exceptions import DeltaError
 
 from sluice.config import PipelineConfig
 from sluice.delta.log import open_table
@@ -19,6 +22,8 @@ from sluice.delta.tables import equal, read_table
 from sluice.history.tables import append_rows
 from sluice.paths import is_utf8
 from sluice.rules.facts import LandedFile
+
+_LOG = logging.getLogger(__name__)
 
 TABLE = "counted_files"
 # What counts otherwise than an earlier release did has a higher number: then all files
@@ -43,13 +48,16 @@ Known = Mapping[tuple[str, int, datetime], int]
 
 def read_counted(config: PipelineConfig) -> Known:
     """Return what was counted with the options of today; the last count stands."""
-    table = open_table(config.ops_location(TABLE))
-    if table is None:
-        return {}
-    mine = equal(pipeline=config.name, counted_by=_counted_by(config))
-    rows = read_table(table, columns=_COLUMNS, where=mine, order_by="counted_at")
-    *states, records = rows.to_pydict().values()
-    return dict(zip(zip(*states, strict=True), records, strict=True))
+    location = config.ops_location(TABLE)
+    with _damage_noted(location):
+        if (table := open_table(location)) is not None:
+            mine = equal(pipeline=config.name, counted_by=_counted_by(config))
+            rows = read_table(
+                table, columns=_COLUMNS, where=mine, order_by="counted_at"
+            )
+            *states, records = rows.to_pydict().values()
+            return dict(zip(zip(*states, strict=True), records, strict=True))
+    return {}
 
 
 def keep_counted(
@@ -67,8 +75,23 @@ def keep_counted(
         and is_utf8(each.path)  # else no table can hold it
         and known.get((each.path, each.size, each.modified)) != each.records
     ]
-    if new:
-        append_rows(config.ops_location(TABLE), _SCHEMA, new)
+    location = config.ops_location(TABLE)
+    with _damage_noted(location):
+        if new:
+            append_rows(location, _SCHEMA, new)
+
+
+@contextmanager
+def _damage_noted(location: str) -> Iterator[None]:
+    """Go on without the table where it is damaged: all that it saves is time."""
+    try:
+        yield
+    except (DeltaError, pa.ArrowException, OSError) as error:
+        _LOG.warning(
+            "table %r is damaged, so all landed files are counted again; delete it: %s",
+            location,
+            error,
+        )
 
 
 def _counted_by(config: PipelineConfig) -> str:

@@ -77,6 +77,20 @@ def test_a_name_that_no_table_can_hold_is_counted_each_time(
     assert counted(pipeline) == 2
 
 
+@pytest.mark.parametrize("damaged", ["*.parquet", "_delta_log/*.json"])
+def test_a_damaged_table_of_counts_costs_time_alone(
+    pipeline: PipelineBuilder, damaged: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """All files are counted, and how to be rid of it is said."""
+    table = Path(pipeline.config.ops_location(TABLE))
+    for path in table.glob(damaged):
+        path.write_text("{")
+    join_lines(Path(pipeline.config.landing_location, "a.json"))
+
+    assert codes(pipeline.config) == ["ROWS_DUPLICATED"]
+    assert "delete it" in caplog.text
+
+
 def test_other_options_count_all_files(pipeline: PipelineBuilder) -> None:
     """A record may be another thing by them."""
     source = pipeline.config.bronze.source
