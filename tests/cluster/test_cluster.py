@@ -129,6 +129,31 @@ print("ColumnarToRow" in query._jsq.explainInternal(False))
 
 
 @pytest.mark.long
+def test_executors_without_a_jar_are_refused(cluster: Cluster) -> None:
+    """Java itself passes over it, and its classes would be missing in a task."""
+    session = {
+        "spark.master": cluster.master,
+        "spark.executor.extraClassPath": "/nowhere/source.jar",
+    }
+    code = f"""\
+from sluice.spark.session import spark_session
+spark_session("test", **{session!r})
+"""
+
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | cluster.variables,
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+
+    assert done.returncode != 0
+    assert "/nowhere/source.jar missing instead of present" in done.stderr
+
+
+@pytest.mark.long
 def test_executors_without_the_package_are_refused(
     cluster: Cluster, lake: Lake, tmp_path: Path
 ) -> None:

@@ -23,7 +23,7 @@ final class ColumnsFactory implements PartitionReaderFactory {
     this.schema = schema;
   }
 
-  /** Return true where executors surely have this class: by the settings of their class path. */
+  /** Return true where executors should have this class: by the settings of their class path. */
   static boolean isOnExecutors() {
     SparkContext spark = SparkContext.getOrCreate();
     if (spark.isLocal()) {

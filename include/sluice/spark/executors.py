@@ -1,14 +1,17 @@
-"""Require that executors have the driver's Python and packages.
+"""Require that executors have the driver's Python, packages and jars.
 
 A source that is read by another version of its own code, or by another pyarrow, would
-give other rows in silence. Spark itself compares Python's minor version only.
+give other rows in silence. Spark itself compares Python's minor version only, and its
+JVM passes over a jar that is not there until a class of it is missing.
 """
 
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from py4j.protocol import Py4JJavaError
@@ -20,23 +23,28 @@ if TYPE_CHECKING:
 
 _PACKAGES = ("sluice", "pyspark", "deltalake", "msgspec", "numpy", "obstore", "pyarrow")
 _NO_MODULE = "No module named"
+_CLASS_PATH = "spark.executor.extraClassPath"
+_PRESENT, _MISSING = "present", "missing"
 
 Environment = Mapping[str, str]
 
 
 def require_same_environment(spark: SparkSession) -> None:
-    """Compare the Python and the packages of every busy executor with the driver's.
+    """Compare Python, packages and jars of every busy executor with the driver's.
 
     Costs one small job. On ``local[…]`` it proves nothing and need not be called.
 
     Raises:
-        FatalError: an executor lacks a package or has another version.
+        FatalError: an executor lacks a package or a jar, or has another version.
     """
     context = spark.sparkContext
     # More tasks than cores, so that an executor that is up gets one.
     tasks = 2 * context.defaultParallelism
+    paths = (spark.conf.get(_CLASS_PATH, "") or "").split(":")
+    jars = [each for each in paths if each.endswith(".jar")]
+    find = partial(_find, jars)
     try:
-        found = context.parallelize(range(tasks), tasks).mapPartitions(_find).collect()
+        found = context.parallelize(range(tasks), tasks).mapPartitions(find).collect()
     except Py4JJavaError as error:
         if _NO_MODULE not in str(error):
             raise
@@ -46,7 +54,7 @@ def require_same_environment(spark: SparkSession) -> None:
             "and executors (docs/deployment.md)",
             {"error": str(error)},
         ) from error
-    require_same(environment(), found)
+    require_same(environment() | dict.fromkeys(jars, _PRESENT), found)
 
 
 def require_same(driver: Environment, executors: Iterable[Environment]) -> None:
@@ -57,7 +65,7 @@ def require_same(driver: Environment, executors: Iterable[Environment]) -> None:
     """
     differing = sorted(
         {
-            f"{name} {found.get(name, 'missing')} instead of {wanted}"
+            f"{name} {found.get(name, _MISSING)} instead of {wanted}"
             for found in executors
             for name, wanted in driver.items()
             if found.get(name) != wanted
@@ -79,12 +87,13 @@ def environment() -> dict[str, str]:
     }
 
 
-def _find(_rows: Iterable[int]) -> Iterator[dict[str, str]]:
-    yield environment()
+def _find(jars: Sequence[str], _rows: Iterable[int]) -> Iterator[dict[str, str]]:
+    there = [each for each in jars if Path(each).is_file()]
+    yield environment() | dict.fromkeys(there, _PRESENT)
 
 
 def _version(package: str) -> str:
     try:
         return version(package)
     except PackageNotFoundError:
-        return "missing"
+        return _MISSING
