@@ -54,6 +54,18 @@ def test_executor_and_worker_killed_cost_no_row(
     assert fetched(home) == [], "executors have everything: nothing is sent to them"
 
 
+def run_code(cluster: Cluster, code: str) -> subprocess.CompletedProcess[str]:
+    """Run a driver of the cluster."""
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | cluster.variables,
+        capture_output=True,
+        text=True,
+        timeout=250,
+        check=False,
+    )
+
+
 @pytest.mark.long
 def test_session_sends_no_jar_to_executors(
     cluster: Cluster, home: Path, tmp_path: Path
@@ -66,14 +78,7 @@ spark.range(4).write.format("delta").save({str(tmp_path / "table")!r})
 print(spark.sparkContext._jsc.sc().listJars().size())
 """
 
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env=os.environ | cluster.variables,
-        capture_output=True,
-        text=True,
-        timeout=200,
-        check=False,
-    )
+    done = run_code(cluster, code)
 
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == ["0"]
@@ -111,14 +116,7 @@ query.awaitTermination()
 print("ColumnarToRow" in query._jsq.explainInternal(False))
 """
 
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env=os.environ | cluster.variables,
-        capture_output=True,
-        text=True,
-        timeout=250,
-        check=False,
-    )
+    done = run_code(cluster, code)
 
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [str(has_jar)]
@@ -140,14 +138,7 @@ from sluice.spark.session import spark_session
 spark_session("test", **{session!r})
 """
 
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env=os.environ | cluster.variables,
-        capture_output=True,
-        text=True,
-        timeout=200,
-        check=False,
-    )
+    done = run_code(cluster, code)
 
     assert done.returncode != 0
     assert "/nowhere/source.jar missing instead of present" in done.stderr
