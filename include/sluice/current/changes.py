@@ -95,7 +95,7 @@ def find_changes(config: PipelineConfig, current: CurrentConfig) -> Changes | No
         # Log cleanup has taken some, and what they did is not known.
         replayed = _replayed_files(config, set(range(first + 1, up_to + 1)))
         return replace(found, replayed=_sorted_paths(replayed), rewritten=True)
-    changed = [each for each in later if each.data_change and _has_files(each)]
+    changed = [each for each in later if each.data_change]
     return _sum_up(config, changed, found) if changed else None
 
 
@@ -113,10 +113,6 @@ def _read_merged(location: str, app_id: str) -> Derived | None:
         "the folder away to have it computed from bronze again",
         {"table": location},
     )
-
-
-def _has_files(commit: TableCommit) -> bool:
-    return bool(commit.added or commit.removed)
 
 
 def _sum_up(

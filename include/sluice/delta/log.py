@@ -43,7 +43,8 @@ class AddedFile:
 class TableCommit:
     """One version of a table.
 
-    ``data_change`` is False where a commit only rearranges rows, as compaction does.
+    ``data_change`` is True where it added or removed files, and did not only rearrange
+    rows, as compaction does.
     """
 
     version: int

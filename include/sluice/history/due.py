@@ -74,7 +74,8 @@ def find_due(config: PipelineConfig, silver: SilverConfig) -> Due | None:
     later = [each for each in commits.values() if each.version > first]
     # What commits did that log cleanup has taken is not known.
     is_unknown = len(later) < up_to - first
-    return Due(app_id, up_to, at) if is_unknown or any(map(_changes, later)) else None
+    is_due = is_unknown or any(each.data_change for each in later)
+    return Due(app_id, up_to, at) if is_due else None
 
 
 def find_other_writer(config: PipelineConfig, silver: SilverConfig) -> str | None:
@@ -82,7 +83,7 @@ def find_other_writer(config: PipelineConfig, silver: SilverConfig) -> str | Non
     location = config.silver_location(silver)
     table = open_table(location)
     commits = read_back(location, table.version()) if table else ()
-    changed = next((each for each in commits if _changes(each)), None)
+    changed = next((each for each in commits if each.data_change), None)
     if changed is None or _is_own(changed):
         return None
     return f"{changed.operation} in version {changed.version}"
@@ -119,7 +120,3 @@ def _require_own(location: str, table: DeltaTable | None) -> None:
 
 def _is_own(commit: TableCommit) -> bool:
     return commit.described.get("step") == STEP
-
-
-def _changes(commit: TableCommit) -> bool:
-    return commit.data_change and bool(commit.added or commit.removed)

@@ -99,6 +99,4 @@ def _is_same(config: PipelineConfig, before: int, version: int) -> bool:
     commits = read_commits(config.bronze_location, after=before)
     later = [each for each in commits if each.version <= version]
     is_known = len(later) == version - before
-    return is_known and not any(
-        each.data_change and (each.added or each.removed) for each in later
-    )
+    return is_known and not any(each.data_change for each in later)
