@@ -9,10 +9,10 @@ from __future__ import annotations
 import io
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
@@ -25,6 +25,7 @@ from sluice.paths import is_local
 
 # What one request for a part of a large file in a bucket brings.
 _READ_AHEAD = 8 << 20
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -143,8 +144,7 @@ def status(location: str) -> FileStatus | None:
 def modified_at(nanoseconds: int) -> datetime:
     """Return a modification time in whole microseconds, as tables keep them."""
     # Not by a float, which would round.
-    seconds, rest = divmod(nanoseconds, 1_000_000_000)
-    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest // 1000)
+    return _EPOCH + timedelta(microseconds=nanoseconds // 1000)
 
 
 def folder_exists(location: str) -> bool:
@@ -172,24 +172,50 @@ def open_input(location: str, *, within: Sequence[str] = ()) -> BinaryIO:
             lies elsewhere.
     """
     if is_local(location):
-        return _open_regular(location, within)
+        number, _ = _open_regular(location, real_folders(within))
+        return os.fdopen(number, "rb")
     root, key = _split(location)
     reader = obstore.open_reader(open_store(root), key, buffer_size=_READ_AHEAD)
     return cast("BinaryIO", io.BufferedReader(_BucketInput(reader)))
 
 
-def _open_regular(location: str, within: Sequence[str]) -> BinaryIO:
+def real_folders(folders: Iterable[str]) -> tuple[str, ...]:
+    """Return where folders of a disk are, links resolved."""
+    return tuple(map(os.path.realpath, folders))
+
+
+def read_start(
+    location: str, most: int, *, within: Sequence[str] = ()
+) -> tuple[bytes, FileStatus]:
+    """Return the first bytes of a file of a disk, and what it was when it was opened.
+
+    It must lie ``within`` these ``real_folders``, unless there are none.
+
+    Raises:
+        OSError: it cannot be opened; without a number where it is no regular file, or
+            lies elsewhere.
+    """
+    number, found = _open_regular(location, within)
+    try:
+        content = os.read(number, most)
+    finally:
+        os.close(number)
+    return content, FileStatus(found.st_size, modified_at(found.st_mtime_ns))
+
+
+def _open_regular(location: str, within: Sequence[str]) -> tuple[int, os.stat_result]:
     # A file may be swapped for a pipe, at which opening it waits for a writer.
     number = os.open(location, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    found = os.fstat(number)
     message = ""
-    if not stat.S_ISREG(os.fstat(number).st_mode):
+    if not stat.S_ISREG(found.st_mode):
         message = "it is no regular file"
     elif within and not _lies_in(_opened_path(number, location), within):
         message = "a link leads from it out of the landing folder"
     if message:
         os.close(number)
         raise OSError(message)
-    return os.fdopen(number, "rb")
+    return number, found
 
 
 def _opened_path(number: int, location: str) -> str:
@@ -201,8 +227,9 @@ def _opened_path(number: int, location: str) -> str:
 
 
 def _lies_in(path: str, folders: Sequence[str]) -> bool:
-    real = map(os.path.realpath, folders)
-    return any(path == each or path.startswith(each.rstrip("/") + "/") for each in real)
+    return any(
+        path == each or path.startswith(each.rstrip("/") + "/") for each in folders
+    )
 
 
 class _BucketInput(io.RawIOBase):

@@ -132,6 +132,17 @@ def codec_of(head: bytes, path: str) -> str | None:
     return CODECS.get(ending)
 
 
+def is_packed(content: bytes, path: str, *, is_utf8: bool) -> bool:
+    """Return True if a file that begins so is compressed, or text of UTF-16 or UTF-32.
+
+    Raises:
+        BadFileError: it is packed in a way that is not read, or no text.
+    """
+    head = content[:_HEAD]
+    is_wide = is_utf8 and _first(_MARKS, head) is not None
+    return is_wide or codec_of(head, path) is not None
+
+
 def require_text(head: bytes) -> None:
     """Refuse what begins as files do that hold no text.
 
@@ -169,8 +180,9 @@ def _ending(path: str) -> str:
 
 
 def _first(beginnings: dict[bytes, str], head: bytes) -> str | None:
-    found = (each for key, each in beginnings.items() if head.startswith(key))
-    return next(found, None)
+    if not head.startswith(tuple(beginnings)):
+        return None  # as most files: one call for each of many
+    return next(each for key, each in beginnings.items() if head.startswith(key))
 
 
 def _other_error(found: str) -> BadFileError:

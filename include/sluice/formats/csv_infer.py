@@ -4,20 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import groupby
+from operator import itemgetter
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
+from sluice.formats.csv_blocks import ended
 from sluice.formats.csv_columns import Layout, text_columns
-from sluice.formats.csv_values import convert
+from sluice.formats.csv_values import fits
+from sluice.formats.streams import BLOCK_BYTES
 
 _NULL, _STRING, _DOUBLE = pa.null(), pa.string(), pa.float64()
 _DATE, _MOMENT = pa.date32(), pa.timestamp("us", "UTC")
+# Integers that are too long for 64 bits.
+_WIDE = pa.decimal128(38, 0)
 _WHOLE = r"^[+-]?[0-9]{1,38}$"
 _ISO_DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 # What a year alone would be as a date or a time.
 _YEAR = r"^\s*[+-]?[0-9]+\s*$"
+# Most types do not even fit so many cells.
+_FEW = 64
 """A file's names, None without a header, and its blocks of plain records."""
 Sample = tuple[list[str] | None, Iterator[bytes]]
 
@@ -27,13 +35,15 @@ def infer_columns(
 ) -> pa.Schema:
     """Return the columns of all samples, in the order in which they first appear."""
     kinds: dict[str, pa.DataType] = {}
-    for names, blocks in samples:
+    for names, alike in groupby(samples, key=itemgetter(0)):
+        blocks = _joined(block for _, each in alike for block in each)
         known = layout if names is None else replace(layout, names=tuple(names))
         found: dict[str, pa.DataType] = dict.fromkeys(known.distinct, _NULL)
         if typed or names is None:
-            for block in filter(None, blocks):
+            for block in blocks:
                 for name, texts in text_columns(block, known).items():
-                    kind = type_of_cells(texts, layout) if typed else _STRING
+                    is_text = not typed or found.get(name) == _STRING
+                    kind = _STRING if is_text else type_of_cells(texts, layout)
                     if name in found or names is None:
                         found[name] = merge_types(found.get(name, _NULL), kind)
         for name, kind in found.items():
@@ -41,6 +51,20 @@ def infer_columns(
     return pa.schema(
         (name, _STRING if pt.is_null(kind) else kind) for name, kind in kinds.items()
     )
+
+
+def _joined(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield blocks of records together until it is worth to look at them."""
+    waiting: list[bytes] = []
+    size = 0
+    for block in filter(None, blocks):
+        waiting.append(ended(block))
+        size += len(block)
+        if size >= BLOCK_BYTES:
+            yield b"".join(waiting)
+            waiting, size = [], 0
+    if waiting:
+        yield b"".join(waiting)
 
 
 def merge_types(left: pa.DataType, right: pa.DataType) -> pa.DataType:
@@ -74,28 +98,44 @@ def _digits(kind: pa.DataType) -> int:
 
 def type_of_cells(texts: pa.Array, layout: Layout) -> pa.DataType:
     """Return the first type in Spark's order that every cell fits."""
-    if texts.null_count == len(texts):
+    cells = texts.drop_null()
+    if not len(cells):
         return _NULL
-    whole = (pa.int32(), pa.int64(), *_wide_type(texts))
-    for kind in (*whole, _DOUBLE, *_times(texts, layout), pa.bool_()):
-        if not convert(texts, kind, layout.formats)[1]:
-            return kind
+    few = cells.slice(0, _FEW)
+    for kind in _kinds(few, layout):
+        if fits(few, kind, layout.formats) and _is_of(cells, kind, layout):
+            return _narrowed(kind, cells)
     return _STRING
 
 
-def _wide_type(texts: pa.Array) -> list[pa.DataType]:
-    """Return the decimal of integers that are too long for 64 bits."""
-    if not _all_match(texts, _WHOLE):
-        return []
-    longest = pc.max(pc.utf8_length(pc.utf8_ltrim(texts, "+-"))).as_py()
-    return [pa.decimal128(longest, 0)]
+def _kinds(few: pa.Array, layout: Layout) -> Iterator[pa.DataType]:
+    """Yield the types that some cells may have, in Spark's order."""
+    yield from (pa.int32(), pa.int64(), _WIDE, _DOUBLE)
+    yield from (kind for kind in (_DATE, _MOMENT) if _may_be(few, kind, layout))
+    yield pa.bool_()
 
 
-def _times(texts: pa.Array, layout: Layout) -> list[pa.DataType]:
-    """Return the types of time that cells may have; a year alone is none."""
-    has_year = pc.any(pc.match_substring_regex(texts, _YEAR)).as_py()
-    days = [_DATE] if layout.formats.date or _all_match(texts, _ISO_DATE) else []
-    return [*days, *([_MOMENT] if layout.formats.timestamp or not has_year else [])]
+def _is_of(cells: pa.Array, kind: pa.DataType, layout: Layout) -> bool:
+    return _may_be(cells, kind, layout) and fits(cells, kind, layout.formats)
+
+
+def _may_be(cells: pa.Array, kind: pa.DataType, layout: Layout) -> bool:
+    """Return False if inference gives such cells another type, though this one fits."""
+    if kind == _WIDE:
+        return _all_match(cells, _WHOLE)
+    if kind == _DATE:
+        return bool(layout.formats.date) or _all_match(cells, _ISO_DATE)
+    if kind == _MOMENT and not layout.formats.timestamp:
+        return not pc.any(pc.match_substring_regex(cells, _YEAR)).as_py()
+    return True
+
+
+def _narrowed(kind: pa.DataType, cells: pa.Array) -> pa.DataType:
+    """Return the decimal of no more digits than integers have; other types stay."""
+    if kind != _WIDE:
+        return kind
+    longest = pc.max(pc.utf8_length(pc.utf8_ltrim(cells, "+-"))).as_py()
+    return pa.decimal128(longest, 0)
 
 
 def _all_match(texts: pa.Array, pattern: str) -> bool:

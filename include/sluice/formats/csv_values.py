@@ -32,6 +32,8 @@ _NOT_FINITE = {"NaN", "-NaN", "Infinity", "-Infinity"}
 _SHORT = {"Inf", "-Inf"}
 # What a converter may raise on a value that is not its own.
 _DOES_NOT_FIT = (*UNREADABLE, ArithmeticError)
+# So many cells are taken out of a column at once.
+_LOOKED_AT = 1024
 _Cell = Callable[[str], object]
 
 
@@ -77,6 +79,20 @@ def convert(
     if len(misfits) == len(rows):
         return found, misfits
     return pc.replace_with_mask(found, left, pa.array(values, kind)), misfits
+
+
+def fits(texts: pa.Array, kind: pa.DataType, formats: Formats) -> bool:
+    """Return True if every cell fits a type; no more are looked at than that."""
+    fast, careful = _ways(kind, formats, rounds=True)
+    found = fast(texts)
+    odd = texts.filter(pc.and_(pc.is_valid(texts), pc.is_null(found)))
+    for start in range(0, len(odd), _LOOKED_AT):
+        for text in odd.slice(start, _LOOKED_AT).to_pylist():
+            try:
+                careful(text)
+            except _DOES_NOT_FIT:
+                return False
+    return True
 
 
 def _ways(

@@ -53,6 +53,7 @@ from sluice.formats.streams import (
 
 _CAREFUL_RECORDS = 256
 _SPACE = b" \t\r\n"
+_NO_OBJECT = (BOM_UTF8, b"[")
 _ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
 
 
@@ -189,7 +190,7 @@ class JsonFormat(Format):
     def _types(self, text: bytes, rules: Rules) -> Iterator[pa.StructType]:
         """Yield types that hold the objects of the beginning of a file."""
         if not self.reads_together:
-            lines = [text] if self.multi_line else self._cut(text)
+            lines = _stripped([text]) if self.multi_line else self._cut(text)
             records = _records(lines, self.dialect.leniency)
             yield from types_of_lines(records, rules)
             return
@@ -216,7 +217,7 @@ class JsonFormat(Format):
         for block in line_blocks(stream, start, end, limit=limit):
             yield self._cut(to_utf8(block, encoding))
 
-    def _cut_records(self, text: bytes) -> list[bytes]:
+    def _cut_records(self, text: bytes) -> Sequence[bytes]:
         return _records(self._cut(text), self.dialect.leniency)
 
     def _cut(self, text: bytes) -> list[bytes]:
@@ -234,7 +235,8 @@ class JsonFormat(Format):
         """Return the objects of many small files, which pyarrow reads at once."""
         del rescues
         texts = (to_utf8(content, self.encoding) for content in contents)
-        files = list(map(self._cut_records, texts))
+        leniency = self.dialect.leniency
+        files = [_records(self._cut(text), leniency) for text in texts]
         records = [record for file in files for record in file]
         blocks = _parse_records(records, columns, self.dialect)
         return list(blocks), [len(file) for file in files]
@@ -276,11 +278,15 @@ def _stripped(lines: Iterable[bytes]) -> list[bytes]:
     return [line for line in bare if line]
 
 
-def _records(lines: Iterable[bytes], leniency: Leniency) -> list[bytes]:
-    """Return what stands in lines or documents, of arrays the elements."""
+def _records(lines: Sequence[bytes], leniency: Leniency) -> Sequence[bytes]:
+    """Return what stands in lines or documents, of arrays the elements.
+
+    There is no space around the lines, and they are not empty.
+    """
     if leniency.comments:
-        lines = (skip_comments(line, leniency) for line in lines)
-    lines = _stripped(lines)
+        lines = _stripped(skip_comments(line, leniency) for line in lines)
+    if not any(line.startswith(_NO_OBJECT) for line in lines):
+        return lines
     while any(line.startswith(BOM_UTF8) for line in lines):
         lines = _stripped(lines)
     return [
@@ -294,7 +300,8 @@ def parse_document(
     content: bytes, columns: pa.Schema, dialect: Dialect = PLAIN
 ) -> Iterator[ParsedBlock]:
     """Parse a file that is one JSON object, or one array of them (``multiLine``)."""
-    return _parse_records(_records([content], dialect.leniency), columns, dialect)
+    records = _records(_stripped([content]), dialect.leniency)
+    return _parse_records(records, columns, dialect)
 
 
 def _parse_records(

@@ -20,6 +20,9 @@ def what_changed(file: LedgerFile, found: FileStatus) -> str | None:
     A bucket's times are compared in whole seconds: its listing may give more of them
     than the answer for one object does.
     """
+    is_same = found.size == file.size and found.modified == file.modified
+    if is_same and found.etag == file.etag:
+        return None  # as of nearly every file
     changes = []
     if found.size != file.size:
         changes.append(f"had {file.size} bytes when discovered, now {found.size}")

@@ -53,7 +53,7 @@ def plan_partitions(
     total = sum(each.cost for each in slices)
     wanted = min(min_partitions, max(total // WORTH_A_TASK, 1))
     count = min(max(-(-total // max_bytes), wanted), len(slices))
-    return [sorted(packed) for packed in _pack(slices, count) if packed]
+    return [sorted(packed, key=_place) for packed in _pack(slices, count) if packed]
 
 
 def _split(file: LedgerFile, max_bytes: int) -> Iterator[FileSlice]:
@@ -67,8 +67,12 @@ def _split(file: LedgerFile, max_bytes: int) -> Iterator[FileSlice]:
 def _pack(slices: Iterable[FileSlice], count: int) -> list[list[FileSlice]]:
     partitions: list[list[FileSlice]] = [[] for _ in range(count)]
     loads = [(0, index) for index in range(count)]
-    for each in sorted(slices, key=lambda one: (-one.cost, one)):
+    for each in sorted(slices, key=lambda one: (-one.cost, _place(one))):
         load, index = heapq.heappop(loads)
         partitions[index].append(each)
         heapq.heappush(loads, (load + each.cost, index))
     return partitions
+
+
+def _place(each: FileSlice) -> tuple[int, int]:
+    return each.file.seq, each.start

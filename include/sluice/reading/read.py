@@ -15,7 +15,7 @@ from sluice.errors import Condition, FatalError, RetryableError, SluiceError
 from sluice.formats.base import FileRange, ParsedBlock
 from sluice.formats.content import Content, open_content
 from sluice.formats.limits import bounded_memory
-from sluice.formats.streams import read_content
+from sluice.formats.streams import read_content, too_much_error
 from sluice.ledger.quarantine import LeftOut, QuarantinedFile
 from sluice.ledger.verify import what_changed
 from sluice.reading.dropped import Sieve
@@ -24,6 +24,7 @@ from sluice.reading.partition import FileSlice
 from sluice.reading.plan import ReadPlan
 from sluice.reading.rows import require_right, to_rows
 from sluice.reading.runs import Run, cut_runs
+from sluice.reading.small import plain_content
 
 # Fewer, larger batches cost Spark less; small files are joined up to this many rows.
 _BATCH_ROWS = 10_000
@@ -156,15 +157,24 @@ def _sieve(plan: ReadPlan) -> closing[Sieve]:
 def _contents(group: Iterable[FileSlice], plan: ReadPlan) -> Iterator[bytes]:
     """Yield what small files hold, as long as all of it stays small."""
     left = _CONTENT_BYTES
+    within = storage.real_folders(plan.within)
     for each in group:
-        _require_unchanged(each, plan)
-        opened = _open(each, plan)
-        # Without a size each read would get as much memory as all may have.
-        size = each.file.size if opened.is_plain else None
-        with opened.stream as stream:
-            content = read_content(stream, left, size=size)
+        content = plain_content(each.file, plan.format, within)
+        if content is None:
+            content = _unpacked_content(each, plan, left)
         left -= len(content)
+        if left < 0:
+            raise too_much_error("small files hold", _CONTENT_BYTES)
         yield content
+
+
+def _unpacked_content(each: FileSlice, plan: ReadPlan, limit: int) -> bytes:
+    _require_unchanged(each, plan)
+    opened = _open(each, plan)
+    # Without a size each read would get as much memory as all may have.
+    size = each.file.size if opened.is_plain else None
+    with opened.stream as stream:
+        return read_content(stream, limit, size=size)
 
 
 def _read_whole(each: FileSlice, plan: ReadPlan, seen: set[int]) -> Iterator[pa.Table]:

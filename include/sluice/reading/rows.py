@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import msgspec
@@ -158,9 +158,10 @@ def _corrupt(parsed: ParsedBlock, kind: pa.DataType) -> pa.Array:
 
 def _metadata(runs: Sequence[Run], kind: pa.DataType, *, shares: bool) -> pa.Array:
     """Return the struct of each row's file; null for the one before where it shares."""
-    names = [child.name for child in kind]
-    known = [_known(run.slice) for run in runs]
-    facts = pa.array([{name: row.get(name) for name in names} for row in known], kind)
+    slices = [run.slice for run in runs]
+    facts = pa.StructArray.from_arrays(
+        [_known(slices, child) for child in kind], fields=list(kind)
+    )
     counts = [run.rows for run in runs]
     if not shares:
         if len(runs) == 1:
@@ -171,12 +172,16 @@ def _metadata(runs: Sequence[Run], kind: pa.DataType, *, shares: bool) -> pa.Arr
     return facts.take(pa.array(numbers, mask=same))
 
 
-def _known(each: FileSlice) -> dict[str, object]:
-    return {
-        "file_path": each.file.path,
-        "file_name": each.file.path.rsplit("/", 1)[-1],
-        "file_size": each.file.size,
-        "file_block_start": each.start,
-        "file_block_length": each.end - each.start,
-        "file_modification_time": each.file.modified,
-    }
+def _known(slices: Sequence[FileSlice], child: pa.Field) -> pa.Array:
+    known = _KNOWN.get(child.name)
+    return pa.array([known(each) if known else None for each in slices], child.type)
+
+
+_KNOWN: Mapping[str, Callable[[FileSlice], object]] = {
+    "file_path": lambda each: each.file.path,
+    "file_name": lambda each: each.file.path.rpartition("/")[2],
+    "file_size": lambda each: each.file.size,
+    "file_block_start": lambda each: each.start,
+    "file_block_length": lambda each: each.end - each.start,
+    "file_modification_time": lambda each: each.file.modified,
+}

@@ -33,8 +33,9 @@ def cut_runs(
         while missing:
             run = left.pop()
             taken = min(run.rows, missing)
-            mine.append(replace(run, rows=taken))
-            missing -= taken
             if taken < run.rows:
                 left.append(replace(run, rows=run.rows - taken))
+                run = replace(run, rows=taken)
+            mine.append(run)
+            missing -= taken
         yield block, mine

@@ -70,7 +70,7 @@ def test_inferred_types_are_sparks(
     files = []
     for number, cell in enumerate(cells):
         files.append(tmp_path / str(number))
-        files[-1].write_text(f"a\n{cell}\n")
+        files[-1].write_text(f"a\n{cell}")  # the next begins with a line of its own
     source = csv_format(header="true")
 
     for paths in ([both], files, files[::-1]):
