@@ -11,12 +11,13 @@ import pytest
 
 from support import growing
 from support.held_writes import HeldRun, can_hold
-from support.killing import JOBS, run_job, signal_session, stop_session
+from support.killing import JOBS, signal_session, stop_session
 from support.lakes import Lake
 from support.leases import shorten_lease
 
 pytestmark = [
     pytest.mark.needs_java,
+    pytest.mark.usefixtures("spark"),
     pytest.mark.timeout(900),
     pytest.mark.skipif(not can_hold(), reason="needs Linux's seccomp notifications"),
 ]
@@ -63,7 +64,7 @@ def test_run_killed_around_the_new_version_goes_on(
             raise AssertionError("the run ended without a new version")
 
     assert version.exists() is after
-    assert run_job("bronze.py", *lake.arguments("next")) == 0
+    lake.run("next", "bronze")
     kept_by = "killed" if after else "next"
     growing.assert_grown(lake.config, files, kept_by=kept_by)
 
@@ -86,7 +87,7 @@ def test_runs_that_race_grow_the_schema_once(
         assert not write.path.exists()
         shorten_lease(lake.config.bronze_checkpoint_location)
 
-        assert run_job("bronze.py", *lake.arguments("second")) == 0
+        lake.run("second", "bronze")
         kept_by = "second" if about_to_write is VERSION else "first"
         growing.assert_grown(lake.config, files, kept_by=kept_by)
 

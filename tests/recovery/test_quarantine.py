@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from collections import Counter
 from enum import Enum
@@ -19,6 +18,7 @@ from support.lakes import SCHEMA, Lake
 
 pytestmark = [
     pytest.mark.needs_java,
+    pytest.mark.usefixtures("spark"),
     pytest.mark.timeout(900),
     pytest.mark.skipif(not can_hold(), reason="needs Linux's seccomp notifications"),
 ]
@@ -62,8 +62,7 @@ def test_run_killed_around_its_commits_writes_every_row_once(
     assert not report.fails, report.findings
 
     lake.land(1)
-    command[-1] = "again"
-    assert subprocess.run(command, check=False).returncode == 0
+    lake.run("again", "bronze")
 
     landed = lake.landed()
     assert rows(lake.config.bronze_location) == named(landed, "card")

@@ -13,7 +13,6 @@ from support.held_writes import HeldRun, can_hold
 from support.killing import (
     JOBS,
     Claimed,
-    run_job,
     signal_session,
     stop_session,
 )
@@ -22,6 +21,7 @@ from support.leases import shorten_lease
 
 pytestmark = [
     pytest.mark.needs_java,
+    pytest.mark.usefixtures("spark"),
     pytest.mark.timeout(900),
     pytest.mark.skipif(not can_hold(), reason="needs Linux's seccomp notifications"),
 ]
@@ -70,7 +70,7 @@ def test_driver_paused_beside_its_successor_writes_every_row_once(
         assert not write.path.exists()
         shorten_lease(lake.config.bronze_checkpoint_location)
 
-        assert run_job("bronze.py", *lake.arguments("second")) == 0
+        lake.run("second", "bronze")
         assert lake.bronze_rows() == lake.landed_rows()
 
         signal_session(run.process.pid, signal.SIGCONT)
@@ -82,5 +82,5 @@ def test_driver_paused_beside_its_successor_writes_every_row_once(
     assert lake.bronze.cut_off() is None
     assert lake.bronze_rows() == lake.landed_rows()
     lake.land(1)
-    assert run_job("bronze.py", *lake.arguments("third")) == 0
+    lake.run("third", "bronze")
     assert lake.bronze_rows() == lake.landed_rows()

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from sluice.config import PipelineConfig, load_pipeline
+from sluice.run import run_pipeline
 from support.delta_rows import read_delta
 from support.killing import Query
 from support.oracle import closed_windows
@@ -102,6 +103,10 @@ class Lake:
     def command(self) -> list[str]:
         """Return the command that runs bronze and silver in one process."""
         return [*SLUICE, "run", str(self.file), "--steps", "bronze,silver"]
+
+    def run(self, run_id: str, *steps: str) -> None:
+        """Run steps in this process, whose Spark session is warm."""
+        run_pipeline(self.config, run_id=run_id, steps=steps or ("bronze", "silver"))
 
     @property
     def bronze(self) -> Query:
