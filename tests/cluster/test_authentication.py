@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -14,6 +15,7 @@ import pytest
 
 from sluice.local.cluster import Cluster
 from sluice.spark.authentication import SECRET, SECRET_FILE
+from support.killing import wait_until
 
 pytestmark = [pytest.mark.needs_java, pytest.mark.timeout(300)]
 
@@ -27,39 +29,56 @@ sys.stdin.read()
 """
 
 
-def test_driver_without_the_secret_gets_no_work_done(cluster: Cluster) -> None:
-    """Neither one that has none nor one that has another's."""
-    with (
-        drive(cluster, "none", **{SECRET_FILE: ""}) as none,
-        drive(cluster, "other", **{SECRET: "0" * 64}) as other,
-        drive(cluster, "own") as own,
-    ):
-        found = {each.communicate(timeout=200) for each in (none, other)}
-        answer = own.communicate(timeout=200)[0]
-
-    assert answer == "7\n"
-    assert {printed for printed, _ in found} == {""}
-    assert [bool(each.returncode) for each in (none, other, own)] == [True, True, False]
-    assert applications(cluster) & {"none", "other", "own"} == {"own"}
+@pytest.fixture(scope="module")
+def driver(cluster: Cluster) -> Iterator[subprocess.Popen[str]]:
+    """Return a driver with the cluster's secret, which has had its work done."""
+    with drive(cluster, "own") as started:
+        assert started.stdout is not None
+        assert started.stdout.readline() == "7\n"
+        yield started
+        started.communicate(timeout=200)
 
 
-def test_nothing_shows_the_secret(cluster: Cluster, home: Path) -> None:
+@pytest.mark.parametrize(
+    "variables",
+    [{SECRET_FILE: ""}, {SECRET: "0" * 64}],
+    ids=["none", "that of another"],
+)
+def test_driver_without_the_secret_gets_no_work_done(
+    cluster: Cluster, driver: subprocess.Popen[str], variables: dict[str, str]
+) -> None:
+    """The master shows it the door. It would knock for a minute, and then give up."""
+    before = refusals(cluster)
+    with drive(cluster, "stranger", **variables) as stranger:
+        wait_until(lambda: refusals(cluster) > before, pause=0.05)
+        stranger.kill()
+        answer, _ = stranger.communicate(timeout=60)
+
+    assert answer == ""
+    assert driver.poll() is None
+    assert applications(cluster) == {"own"}
+
+
+def refusals(cluster: Cluster) -> int:
+    """Return how many connections the master has ended."""
+    return cluster.processes.log("master").read_text().count("got disassociated")
+
+
+def test_nothing_shows_the_secret(
+    cluster: Cluster, home: Path, driver: subprocess.Popen[str]
+) -> None:
     """It is in one file and in environments, which their owner alone can read."""
     secret = cluster.secret_file.read_text()
     assert len(secret) == 64
     assert cluster.secret_file.stat().st_mode & 0o777 == 0o600
+    assert driver.poll() is None
 
-    with drive(cluster, "shown") as driver:
-        assert driver.stdout is not None
-        assert driver.stdout.readline() == "7\n"
-        lines = command_lines()
-        logged = driver.communicate(timeout=60)[1]
+    lines = command_lines()
 
     assert any("CoarseGrainedExecutorBackend" in line for line in lines)
     assert any("deploy.master.Master" in line for line in lines)
     assert any("SparkSubmit" in line for line in lines)
     assert [line for line in lines if secret in line] == []
-    assert secret not in logged
     holding = [path for path in home.rglob("*") if holds(path, secret.encode())]
     assert holding == [cluster.secret_file]
     for page in (cluster.page, f"{cluster.page}/environment/"):
