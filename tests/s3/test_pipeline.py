@@ -31,7 +31,8 @@ def test_pipeline_on_s3_loads_every_row_once(
 ) -> None:
     """Two runs, the second with a new field, an empty one and an audit.
 
-    Nothing of it ever touches the disk.
+    What the runs left in the bucket is read by another process. Nothing of it ever
+    touches the disk.
     """
     lake = BucketLake(tmp_path, bucket, schema=None)
     call = command_line(capsys, monkeypatch)
@@ -42,13 +43,14 @@ def test_pipeline_on_s3_loads_every_row_once(
         assert code == 0, errors
         return json.loads(printed)
 
-    for files, new in ((3, {}), (2, {"tip": "1"})):
-        lake.land(files, **new)
-        done = lake.sluice("run")
-        assert done["found"]["new_files"] == files
-        assert done["verdict"] in {"ok", "info"}
-        assert lake.bronze_rows() == lake.landed_rows()
-        assert lake.silver_windows() == lake.closed_windows()
+    with lake.runs() as run:
+        for files, new in ((3, {}), (2, {"tip": "1"})):
+            lake.land(files, **new)
+            done = run()
+            assert done["found"]["new_files"] == files
+            assert done["verdict"] in {"ok", "info"}
+            assert lake.bronze_rows() == lake.landed_rows()
+            assert lake.silver_windows() == lake.closed_windows()
 
     tips = Counter(read_delta(lake.bronze.table)["tip"].to_pylist())
     assert tips == {None: 3 * ROWS, "1": 2 * ROWS}

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,19 @@ from support.lakes import ROWS, SCHEMA, SLUICE, Lake, Order, order
 # Each name would be another one if anything encoded or decoded it, or took it for a
 # pattern.
 NAMES = ("{:03d} a%20b.json", "{:03d}[x]+#?.json", "{:03d}ü.json")
+
+
+# Runs the pipeline for each line that it reads: the second time in a warm JVM.
+RUNS = """
+import sys
+from contextlib import suppress
+from sluice.cli import main
+sys.argv = ["sluice", "run", sys.argv[1], "--json"]
+for _ in sys.stdin:
+    with suppress(SystemExit):
+        main()
+    print("done", flush=True)
+"""
 
 
 class BucketLake(Lake):
@@ -72,6 +87,30 @@ class BucketLake(Lake):
         content = "\n".join(map(json.dumps, orders)).encode()
         obstore.put(from_url(folder), name, content)
         self._landed[path] = orders
+
+    @contextmanager
+    def runs(self) -> Iterator[Callable[[], Any]]:
+        """Give what runs the pipeline and returns what that prints, in one process."""
+        command = [sys.executable, "-c", RUNS, str(self.file)]
+        environment = os.environ | {"SPARK_LOCAL_IP": "127.0.0.1"}
+        pipe = subprocess.PIPE
+        with subprocess.Popen(
+            command, env=environment, stdin=pipe, stdout=pipe, text=True
+        ) as process:
+            assert process.stdin
+            assert process.stdout
+            say, lines = process.stdin, process.stdout
+
+            def run() -> Any:
+                say.write("go\n")
+                say.flush()
+                return json.loads("".join(iter(lines.readline, "done\n")))
+
+            try:
+                yield run
+            finally:
+                process.stdin.close()
+        assert process.returncode == 0
 
     def sluice(self, *arguments: str) -> Any:
         """Run a ``sluice`` command in a process of its own; return what it prints.
