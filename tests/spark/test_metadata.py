@@ -16,6 +16,7 @@ from pyspark.sql import functions as F  # noqa: N812 - Spark's own custom
 from pyspark.sql.types import StringType, StructField
 
 from sluice.source.datasource import METADATA_TYPE
+from support.delta_rows import read_rows
 
 pytestmark = pytest.mark.needs_java
 
@@ -66,8 +67,8 @@ class Folder:
 
     def rows(self, table: str = "table") -> list[Row]:
         """Return the rows of a table by id."""
-        found = self.spark.read.format("delta").load(str(self.root / table))
-        return found.orderBy("id").collect()
+        rows = read_rows(self.root / table)
+        return sorted(rows, key=lambda row: (row.id is not None, row.id))
 
     def ends(self, table: str = "table") -> list[int]:
         """Return the seq at which each micro-batch ended, from the offset log."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from pyspark.errors import PySparkException
-from pyspark.sql import SparkSession
+from pyspark.sql import Row, SparkSession
 
 from support.plain_stream import Stream, full_name
 
@@ -70,10 +70,16 @@ def test_whole_records_of_csv(spark: SparkSession, tmp_path: Path) -> None:
     assert found == expected
 
 
+def written(stream: Stream) -> list[Row]:
+    """Return the rows of the table; delta-rs does not read variants."""
+    return stream.spark.read.format("delta").load(str(stream.root / "table")).collect()
+
+
 def test_column_of_a_schema(stream: Stream) -> None:
     """Beside columns of other types, which csv has not."""
-    rows = stream.run("id int, v variant, _rescued_data string", partitionColumns="")
+    stream.run("id int, v variant, _rescued_data string", partitionColumns="")
 
+    rows = written(stream)
     assert {row.id: row.v and row.v.toPython() for row in rows if row.id} == {
         1: {"a": [1, 2.5]},
         2: "text",
@@ -88,8 +94,9 @@ def test_column_of_a_hint(stream: Stream) -> None:
     """It takes whatever comes, while other new fields become columns."""
     stream.run(None, schemaHints="v variant")
     stream.land("day=2/c.json", {"id": 4, "v": {"new": 1}})
-    rows = stream.run(None, schemaHints="v variant")
+    stream.run(None, schemaHints="v variant")
 
+    rows = written(stream)
     assert {row.id: row.v and row.v.toJson() for row in rows if row.id} == {
         "1": '{"a":[1,2.5]}',
         "2": '"text"',

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 from deltalake import DeltaTable, QueryBuilder
+from pyspark.sql import Row
 
 
 def read_delta(location: str | Path) -> pa.Table:
@@ -23,3 +25,15 @@ def read_delta(location: str | Path) -> pa.Table:
         for field in table.schema
     ]
     return table.cast(pa.schema(fields))
+
+
+def read_rows(location: str | Path) -> list[Row]:
+    """Return all rows of a table as Spark has them; it would take a second for that."""
+    return [_as_row(each) for each in read_delta(location).to_pylist()]
+
+
+def _as_row(value: Any) -> Any:
+    """Return a value of Arrow's with a row for each struct."""
+    if isinstance(value, dict):
+        return Row(**{name: _as_row(each) for name, each in value.items()})
+    return [_as_row(each) for each in value] if isinstance(value, list) else value

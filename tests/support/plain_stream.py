@@ -10,6 +10,8 @@ from pathlib import Path
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
+from support.delta_rows import read_rows
+
 DDL = "order_id string, amount double, quantity int"
 
 
@@ -69,7 +71,7 @@ class Stream:
 
     def rows(self) -> list[Row]:
         """Return all rows of the table."""
-        return self.spark.read.format("delta").load(str(self.root / "table")).collect()
+        return read_rows(self.root / "table")
 
     def ends(self) -> list[int]:
         """Return the seq at which each micro-batch ended, from the offset log."""

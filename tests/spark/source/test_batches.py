@@ -48,14 +48,12 @@ def test_next_run_reads_only_what_is_new(stream: Stream) -> None:
     stream.run()
     stream.land("a.json", order(2), seconds=-(10**8))
     stream.land("c.json", order(3), seconds=10**8)
-    stream.run()
-    stream.land("d.json", order(4))
 
     stream.run()
     rows = stream.run()
 
-    assert ids(rows) == ["o1", "o2", "o3", "o4"]
-    assert stream.ends() == [1, 3, 4]
+    assert ids(rows) == ["o1", "o2", "o3"]
+    assert stream.ends() == [1, 3]
 
 
 def test_once_takes_all_in_one_batch(stream: Stream) -> None:
@@ -109,7 +107,7 @@ def test_rewound_checkpoint_loses_nothing(stream: Stream) -> None:
     """Its batch ids plan their old ranges, which Delta skips, before what is new."""
     for number in range(3):
         stream.land(f"{number}.json", order(number))
-        stream.run()
+    stream.run(maxFilesPerTrigger=1)
     for log in ("offsets", "commits"):
         for batch in (1, 2):
             for name in (f"{batch}", f".{batch}.crc"):
