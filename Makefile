@@ -20,7 +20,7 @@ CODE := include $(wildcard jobs dags benchmarks)
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help packages setup ready s3-server run test test-fast test-long up down cluster \
+.PHONY: help packages setup ready s3-server compiled run test test-fast test-long up down cluster \
 	cluster-down lint types fmt unit spark recovery dags e2e compose compose-env bench soak \
 	s3-jars wheel docs sample doctor lock sbom audit-lock \
 	ci clean
@@ -45,7 +45,11 @@ ready:
 s3-server:
 	@$(PYTHON) tests/support/s3_build.py
 
-test: ALSO := s3-server
+# Each worker imports every test: Python compiles them once, and not for each beside.
+compiled: packages
+	@$(PYTEST) $(SHORT) --collect-only --quiet $(SLUICE_TESTS) > /dev/null || true
+
+test: ALSO := s3-server compiled
 test: ready ## lint, types and every test but the long ones
 	$(PYTEST) $(SHORT) $(BESIDES) $(SLOWEST) $(SLUICE_TESTS)
 

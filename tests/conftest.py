@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
@@ -23,6 +24,10 @@ _SLOWEST = (
     "local",
 )
 
+# Thousands of tests are made and none is dropped: to look for what may go costs each
+# worker seconds.
+gc.disable()
+
 
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
@@ -39,6 +44,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
     """Begin with the slowest, in random order: at the end no worker waits for them."""
     yield
     items.sort(key=_place)
+
+
+def pytest_collection_finish() -> None:
+    """Look for what may go again, but not among the tests."""
+    gc.freeze()
+    gc.enable()
 
 
 def _place(item: pytest.Item) -> int:
