@@ -174,6 +174,7 @@ def test_odd_quotes_are_read_as_by_sparks_reader(
     assert ours(content, options, schema) == sparks(utc, content, options, schema)
 
 
+@pytest.mark.long
 def test_odd_quotes_may_be_an_error(spark: SparkSession, tmp_path: Path) -> None:
     """Then Spark's query fails, and here the file is named, or left out."""
     landing = tmp_path / "landing"

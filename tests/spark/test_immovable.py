@@ -42,7 +42,11 @@ def reason(spark: SparkSession, folder: Path, *statements: str, **given: str) ->
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        ({"tip": "NOT NULL"}, (["tip"], "the table has them as NOT NULL")),
+        pytest.param(
+            {"tip": "NOT NULL"},
+            (["tip"], "the table has them as NOT NULL"),
+            marks=pytest.mark.long,
+        ),
         ({"zip": "NOT NULL"}, (["s.zip"], "the table has them as NOT NULL")),
         ({"day": "make_date(12000, 1, 1)"}, (["days"], TIMES)),
         pytest.param(

@@ -71,9 +71,8 @@ def test_rows_are_replaced_by_those_of_the_file_now(pipeline: PipelineBuilder) -
     )
 
 
-@pytest.mark.parametrize(
-    "partition_by", [pytest.param([], marks=pytest.mark.long), ["payment_method"]]
-)
+@pytest.mark.long
+@pytest.mark.parametrize("partition_by", [[], ["payment_method"]])
 def test_rows_are_replaced_however_the_table_is_partitioned(
     partition_by: list[str], tmp_path: Path
 ) -> None:
