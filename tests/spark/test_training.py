@@ -109,8 +109,11 @@ def test_schema_evolution(spark: SparkSession, tmp_path: Path) -> None:
     assert Counter(row["id"] for row in passed_over) == {1: 1, 2: 1, None: 1}
 
 
-def test_triggers(spark: SparkSession, source: Path) -> None:
+def test_triggers(spark: SparkSession, tmp_path: Path) -> None:
     """Each gives the same table, but for the one that Spark refuses."""
+    source = tmp_path / "landing"
+    source.mkdir()
+    land_next_hour(str(source), **HOUR | {"files": 2})
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         refusal = run("triggers", spark, source)["refusal"]
