@@ -2,7 +2,8 @@
 
 ``python -m support.every_write SCENARIO FOLDER [names]``: each attempt has a lake of
 its own, ``FOLDER/k``, which is prepared, acted on, killed before its k-th write and
-acted on again. With ``names`` those writes count that give a whole file its name.
+acted on again. With ``names`` those writes count that give a whole file its name, but
+for the data files of tables: until a commit names it, such a file is not there.
 Prints a line of JSON for each attempt. A process of its own, for it forks: each attempt
 starts in a copy of a process that has all modules and has touched no storage yet.
 """
@@ -16,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from support.held_writes import Fork, HeldRun
+from support.held_writes import Fork, HeldRun, Write
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Scenario:
     prepare: Callable[[Path], object]
     act: Callable[[Path], object]
     names_only: bool = False
-    """Count only the writes that give a whole file its name."""
+    """Count only the writes that give a whole file its name, data files aside."""
 
 
 def crash_at_every_write(scenario: Scenario, folder: Path) -> None:
@@ -49,12 +50,17 @@ def _killed_at(scenario: Scenario, place: Path, number: int) -> str | None:
     count = 0
     with HeldRun.fork(lambda: scenario.act(place), place) as run:
         for write in run.writes():
-            count += write.source is not None or not scenario.names_only
+            count += not scenario.names_only or _is_named(write)
             if count == number:
                 run.kill()
                 return str(write.path.relative_to(place))
     assert run.process.returncode == 0
     return None
+
+
+def _is_named(write: Write) -> bool:
+    """Return True if a whole file gets the name by which it is found."""
+    return write.source is not None and write.path.suffix != ".parquet"
 
 
 def _forked(act: Callable[[Path], object], place: Path) -> None:
