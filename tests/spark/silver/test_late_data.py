@@ -58,13 +58,11 @@ def cut_off(
             run(lake)
 
 
-@pytest.mark.parametrize(
-    "window",
-    [
-        pytest.param({}, marks=pytest.mark.long),
-        {"type": "sliding", "slide": "1 minute"},
-    ],
-)
+SLIDING = {"type": "sliding", "slide": "1 minute"}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("window", [{}, SLIDING])
 def test_repaired_windows_have_every_row_of_bronze(
     tmp_path: Path, window: dict[str, str]
 ) -> None:
@@ -161,14 +159,20 @@ def test_a_reader_of_the_table_sees_a_repair_in_its_change_feed(
 def test_a_repair_that_is_cut_off_is_done_by_the_next_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: object, name: str
 ) -> None:
-    """Before the batch is archived, and after that, before the windows are written."""
-    lake = lake_with_late_rows(tmp_path, "repair")
+    """Before the batch is archived, and after that, before the windows are written.
+
+    Those that were emitted are mended, and one comes whose rows were all late.
+    """
+    lake = lake_with_late_rows(tmp_path, "repair", window=SLIDING)
     cut_off(lake, monkeypatch, module, name)
     assert read_silver(lake.silver_location) != closed_windows(lake)
 
-    run(lake)
+    assert any("late rows: " in note for note in run(lake).notes)
 
     assert read_silver(lake.silver_location) == closed_windows(lake)
+    version = DeltaTable(lake.silver_location).version()
+    assert run(lake).notes == ()
+    assert DeltaTable(lake.silver_location).version() == version
 
 
 def test_late_rows_are_kept_once_with_the_window_that_they_missed(
