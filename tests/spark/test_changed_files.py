@@ -28,8 +28,8 @@ from support.delta_rows import read_delta
 
 pytestmark = [pytest.mark.needs_java, pytest.mark.usefixtures("spark")]
 
-# So many rows in so small slices make forty tasks: time to be overtaken in.
-SLICE, ROWS, MANY_TASKS = 4096, 5_000, 25
+# So many rows in so small slices make twenty tasks: time to be overtaken in.
+SLICE, ROWS, MANY_TASKS = 4096, 2_500, 15
 
 
 def pipeline(lake: Path, bad_files: str, **options: object) -> PipelineConfig:

@@ -51,7 +51,7 @@ class InferredLake(Lake):
 def used(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> InferredLake:
     """Return a lake that each test damages, repairs and leaves whole for the next."""
     lake = InferredLake(tmp_path_factory.mktemp("lake"), spark)
-    lake.land(3)
+    lake.land(2)
     lake.run()
     lake.check()
     return lake

@@ -15,10 +15,10 @@ KNOWN = {"expect": "method in ('card', 'cash')"}
 
 
 def configured(
-    lake: Path, *, ddl: str = DDL, **rules: dict[str, str]
+    lake: Path, *, ddl: str = DDL, files: int = 1, **rules: dict[str, str]
 ) -> PipelineConfig:
-    """Return a pipeline with rules and an empty landing folder."""
-    source = {"schema": ddl, "options": {"cloudFiles.maxFilesPerTrigger": 1}}
+    """Return a pipeline with rules, an empty folder and ``files`` in a micro-batch."""
+    source = {"schema": ddl, "options": {"cloudFiles.maxFilesPerTrigger": files}}
     bronze = {"source": source, "expectations": rules}
     content = {"name": "orders", "lake": str(lake), "bronze": bronze}
     config = PipelineConfig.model_validate(content)
