@@ -198,10 +198,10 @@ def test_a_row_that_was_read_long_before_its_window_is_in_it(lake: SilverLake) -
 @pytest.mark.parametrize(
     "event_time",
     [
-        {},
+        pytest.param({}, marks=pytest.mark.long),
         {"time_zone": "Pacific/Kiritimati"},
         {"time_zone": "Etc/GMT+12"},
-        {"format": "yyyy-MM-dd'T'HH:mm:ss"},
+        pytest.param({"format": "yyyy-MM-dd'T'HH:mm:ss"}, marks=pytest.mark.long),
         {"format": ["yyyy-MM-dd HH:mm:ss", "yyyy-MM-dd'T'HH:mm:ss"]},
     ],
 )
