@@ -15,7 +15,7 @@ from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own custom
 from pyspark.sql.types import StringType, StructField
 
-from sluice.source.datasource import METADATA_TYPE
+from sluice.source.metadata import METADATA_TYPE
 from support.delta_rows import read_delta, read_rows
 
 pytestmark = pytest.mark.needs_java

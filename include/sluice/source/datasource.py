@@ -21,13 +21,7 @@ from pyspark.sql.streaming.datasource import (
     ReadMaxFiles,
     SupportsTriggerAvailableNow,
 )
-from pyspark.sql.types import (
-    LongType,
-    StringType,
-    StructField,
-    StructType,
-    TimestampType,
-)
+from pyspark.sql.types import StringType, StructField, StructType
 
 from sluice.cleanup.replanned import find_archived
 from sluice.cleanup.stream import clean_stream
@@ -60,6 +54,7 @@ from sluice.schema.infer import schema_of
 from sluice.schema.kept import SchemaVersion, latest_version
 from sluice.schema.readable import require_readable
 from sluice.source.admit import MOST_FILES, AdmissionLimit, limit_of, plan_end
+from sluice.source.metadata import METADATA_TYPE, require_metadata
 from sluice.source.planned import files_to_read, open_drop_book
 from sluice.spark.executors import require_same
 from sluice.versions import ledger_offset, release, require_known_offset
@@ -72,17 +67,6 @@ _COMPACT_EVERY = 100
 _GIVEN_SCHEMA = "sluice.givenschema"
 _CHECKS_TYPES = "sluice.checkstypes"
 _SHARES_METADATA = "sluice.sharesmetadata"
-
-METADATA_TYPE = StructType(
-    [
-        StructField("file_path", StringType()),
-        StructField("file_name", StringType()),
-        StructField("file_size", LongType()),
-        StructField("file_block_start", LongType()),
-        StructField("file_block_length", LongType()),
-        StructField("file_modification_time", TimestampType()),
-    ]
-)
 
 
 class CloudFilesDataSource(DataSource):
@@ -186,6 +170,7 @@ class CloudFilesStreamReader(DataSourceStreamReader, SupportsTriggerAvailableNow
         shares_metadata: bool = False,
     ) -> None:
         self._options = options
+        require_metadata(schema)
         require_readable(schema, variants=options.format.holds_variants)
         output = to_arrow_schema(schema, timezone="UTC")
         plan = plan_reading(options, output)

@@ -10,7 +10,7 @@ from deltalake import DeltaTable
 from pyspark.sql.streaming.datasource import ReadAllAvailable
 from pyspark.sql.types import StringType, StructField, StructType
 
-from sluice.errors import Condition, FatalError
+from sluice.errors import Condition, FatalError, UsageError
 from sluice.ledger.ledger import Ledger
 from sluice.source.datasource import (
     CloudFilesDataSource,
@@ -126,3 +126,16 @@ def test_task_of_another_release_is_refused(
 
     assert caught.value.condition is Condition.INSTALLATION_BROKEN
     assert str(release or "an older one") in caught.value.message
+
+
+def test_a_schema_whose_metadata_is_of_the_users_own_is_refused(tmp_path: Path) -> None:
+    """When it is loaded, before a file is read."""
+    options = {
+        "path": str(tmp_path),
+        "cloudFiles.format": "json",
+        "cloudFiles.schemaLocation": str(tmp_path / "schemas"),
+    }
+    schema = StructType().add("_metadata", StructType().add("source", "string"))
+
+    with pytest.raises(UsageError, match="'_metadata'"):
+        CloudFilesDataSource(options).streamReader(schema)
