@@ -23,7 +23,7 @@ from support.oracle import (
     version_rows,
 )
 
-_SESSIONS = """
+ONCE = """
 WITH timed AS (
     SELECT *, try_strptime(order_date, '%Y-%m-%d %H:%M:%S') AS moment FROM bronze
 ), once AS (
@@ -32,7 +32,9 @@ WITH timed AS (
     FROM timed WHERE moment IS NOT NULL
     GROUP BY payment_method, order_date,
         CASE WHEN $once AND order_id IS NOT NULL THEN order_id ELSE uuid()::text END
-), begun AS (
+)"""
+"""The orders that have a time, of DuckDB; with ``$once`` a copy counts once."""
+_SESSIONS = f"""{ONCE}, begun AS (
     SELECT *, coalesce(
         moment > (lag(moment) OVER by_time) + to_microseconds($gap), true
     ) AS begins

@@ -1,15 +1,14 @@
 """Orders in any order, in any files and runs, by any kind of window: silver is right.
 
-What is compared is computed without Spark. With ``late_data: repair`` it is a plain
-query over bronze, for windows that are closed; else the late rows of each micro-batch
+What is compared is computed without Spark. With ``late_data: repair`` it is a query of
+DuckDB over bronze, for windows that are closed; else the late rows of each micro-batch
 are left out as its offset log says.
 """
 
 from __future__ import annotations
 
-import shutil
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
+from datetime import timedelta
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -17,9 +16,23 @@ from hypothesis import strategies as st
 
 from sluice.checkpoint import read_checkpoint
 from sluice.checkpoint.watermark import closed_up_to
+from sluice.silver import complete
+from sluice.silver.backfill import run_backfill
+from sluice.silver.complete import run_complete
 from sluice.silver.run import run_silver
-from support.any_order import RUNS, Order, put
-from support.oracle import Key, Values, expected_silver, read_silver, snapshot_windows
+from support.any_order import (
+    CUTS,
+    MIDNIGHT,
+    RUNS,
+    VERSION,
+    Order,
+    cut_off,
+    cut_off_stream,
+    put,
+)
+from support.batch_oracle import batch_silver
+from support.delta_rows import read_delta
+from support.oracle import Expected, Key, Values, expected_silver, read_silver
 from support.silver_lake import SilverLake
 
 pytestmark = [pytest.mark.usefixtures("spark"), pytest.mark.long]
@@ -36,70 +49,175 @@ WINDOWS = st.one_of(
         st.integers(0, 15),
     ),
 )
+SESSIONS = st.integers(1, 20).map(
+    lambda minutes: {"type": "session", "gap": f"{minutes} minutes"}
+)
+COPIES = st.sampled_from([False, ["order_id"]])
+
+
+@dataclass(frozen=True)
+class Run:
+    """Versions that come to bronze, and where the run is cut off that takes them in.
+
+    It is followed by one that is not, which ``drains`` what is open then.
+    """
+
+    versions: list[list[Order]]
+    cut: str | None
+    drains: bool
 
 
 @dataclass(frozen=True)
 class Case:
-    """Versions of bronze by run, and how silver is defined."""
+    """Runs, how silver is defined, and an interval to be backfilled at the end."""
 
-    runs: list[list[list[Order]]]
+    runs: list[Run]
     silver: dict[str, object]
+    begin: timedelta
+    length: timedelta
+
+
+def minutes(least: int, most: int) -> st.SearchStrategy[timedelta]:
+    """Draw a time of some minutes."""
+    return st.integers(least, most).map(lambda minutes: timedelta(minutes=minutes))
+
+
+def ways(versions: list[list[list[Order]]]) -> st.SearchStrategy[list[Run]]:
+    """Draw what becomes of each of some runs."""
+    return st.tuples(
+        *(st.builds(Run, st.just(each), CUTS, st.booleans()) for each in versions)
+    ).map(list)
 
 
 SILVERS = st.fixed_dictionaries(
     {
         "window": WINDOWS,
         "output_mode": st.sampled_from(["append", "update"]),
-        "late_data": st.sampled_from(["count", "repair"]),
-        "deduplicate": st.sampled_from([False, ["order_id"]]),
+        "late_data": st.sampled_from(["count", "quarantine", "repair"]),
+        "deduplicate": COPIES,
         "state_store": st.sampled_from(["memory", "rocksdb"]),
         "watermark": st.integers(0, 30).map(lambda minutes: f"{minutes} minutes"),
+        "live": st.booleans(),
     }
-)
-
-
-@settings(
+).map(lambda keys: {**keys, "live": keys["live"] and keys["output_mode"] == "append"})
+CASES = st.builds(Case, RUNS.flatmap(ways), SILVERS, minutes(-30, 120), minutes(1, 60))
+FEW = settings(
     max_examples=25,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-@given(case=st.builds(Case, RUNS, SILVERS))
-def test_silver_equals_a_query_over_bronze(tmp_path: Path, case: Case) -> None:
-    """Each run appends some versions to bronze, and silver takes them in."""
-    shutil.rmtree(tmp_path / "lake", ignore_errors=True)
-    lake = SilverLake.at(tmp_path / "lake", **case.silver)
-    late = 0
-    for versions in case.runs:
-        for rows in versions:
-            put(lake, rows)
-        summary = run_silver(lake.config, lake.silver, run_id="run")
-        late += summary.counts["late_rows"]
 
-        assert read_silver(lake.silver_location) == expected(lake)
-        grid = lake.silver.window.grid
-        seen = expected_silver(
-            lake.bronze_location,
-            lake.checkpoint,
+
+@FEW
+@given(case=CASES)
+def test_silver_equals_a_query_over_bronze(
+    tmp_path_factory: pytest.TempPathFactory, case: Case
+) -> None:
+    """Each run appends some versions to bronze, and silver takes them in."""
+    lake = SilverLake.at(tmp_path_factory.mktemp("lake"), **case.silver)
+    watched = Watched(lake)
+    for each in case.runs:
+        for rows in each.versions:
+            put(lake, rows)
+        if each.cut is not None:
+            cut_off_stream(lake, each.cut)
+        run_silver(lake.config, lake.silver, run_id="run", drain=each.drains)
+        if each.drains:
+            watched.drained |= watched.open_windows()
+        watched.check()
+
+    start = MIDNIGHT + case.begin
+    for _ in range(2):
+        run_backfill(
+            lake.config, lake.silver, start=start, end=start + case.length, run_id="b"
+        )
+    watched.backfilled = {
+        key: row
+        for key, row in watched.closed_windows().items()
+        if start <= key[0] < start + case.length
+    }
+    watched.check()
+    run_silver(lake.config, lake.silver, run_id="drain", drain=True)
+    watched.drained = watched.open_windows()
+    watched.check()
+
+
+@dataclass
+class Watched:
+    """A lake, with what was computed from bronze beside its stream."""
+
+    lake: SilverLake
+    drained: dict[Key, Values] = field(default_factory=dict)
+    """Open windows as they came out; those that are closed since do not count."""
+    backfilled: dict[Key, Values] = field(default_factory=dict)
+
+    def check(self) -> None:
+        """Hold tables and counts against what they have to be."""
+        seen, lake = self.seen(), self.lake
+        assert read_silver(lake.silver_location) == self.expected(seen)
+        late = sum(int(str(row["late_rows"])) for row in lake.archived_batches())
+        assert late == seen.late_rows
+        if lake.silver.late_data == "quarantine" and late:
+            aside = lake.config.late_location(lake.silver)
+            assert read_delta(aside).num_rows == late
+        if lake.silver.live:
+            beside = lake.config.live_location(lake.silver)
+            assert read_silver(beside) == self.open_windows()
+
+    def seen(self) -> Expected:
+        """Return what the stream makes of its micro-batches."""
+        grid = self.lake.silver.window.grid
+        return expected_silver(
+            self.lake.bronze_location,
+            self.lake.checkpoint,
             window=grid.duration,
             slide=grid.slide,
-            once=bool(lake.silver.deduplicate),
+            once=bool(self.lake.silver.deduplicate),
         )
-        assert late == seen.late_rows
-    run_silver(lake.config, lake.silver, run_id="drain", drain=True)
-    assert read_silver(lake.silver_location) == expected(lake, drained=True)
+
+    def expected(self, seen: Expected) -> dict[Key, Values]:
+        """Return what the table must hold now."""
+        repairs = self.lake.silver.late_data == "repair"
+        closed = self.closed_windows() if repairs else seen.windows
+        still_open = {k: row for k, row in self.drained.items() if not self._is_in(k)}
+        if self.lake.silver.output_mode == "update":
+            still_open |= seen.open_windows
+        return still_open | closed | self.backfilled
+
+    def closed_windows(self) -> dict[Key, Values]:
+        """Return the windows of bronze that are closed."""
+        everything = batch_silver(self.lake)
+        return {key: row for key, row in everything.items() if self._is_in(key)}
+
+    def open_windows(self) -> dict[Key, Values]:
+        """Return the windows of bronze that are not closed."""
+        everything = batch_silver(self.lake)
+        return {key: row for key, row in everything.items() if not self._is_in(key)}
+
+    def _is_in(self, key: Key) -> bool:
+        return key[1] <= closed_up_to(read_checkpoint(self.lake.checkpoint))
 
 
-def expected(lake: SilverLake, *, drained: bool = False) -> dict[Key, Values]:
-    """Return what the table must hold now."""
-    grid = lake.silver.window.grid
-    lengths = {"window": grid.duration, "slide": grid.slide}
-    lengths["once"] = bool(lake.silver.deduplicate)
-    seen = expected_silver(lake.bronze_location, lake.checkpoint, **lengths)
-    until = closed_up_to(read_checkpoint(lake.checkpoint))
-    everything = snapshot_windows(lake.bronze_location, **lengths)
-    closed = seen.windows
-    if lake.silver.late_data == "repair":
-        closed = {key: row for key, row in everything.items() if key[1] <= until}
-    if drained:
-        return closed | {key: row for key, row in everything.items() if key[1] > until}
-    return closed if lake.silver.output_mode == "append" else closed | seen.open_windows
+WHOLE = st.fixed_dictionaries(
+    {"window": st.one_of(WINDOWS, SESSIONS), "deduplicate": COPIES}
+)
+STEPS = st.sampled_from([None, "_write", "archive_violations"])
+
+
+@settings(FEW, max_examples=15)
+@given(runs=st.lists(st.tuples(VERSION, STEPS), min_size=2, max_size=5), silver=WHOLE)
+def test_tables_computed_whole_equal_a_query_over_bronze(
+    tmp_path_factory: pytest.TempPathFactory,
+    runs: list[tuple[list[Order], str | None]],
+    silver: dict[str, object],
+) -> None:
+    """Sessions as well; a run is cut off before or behind its commit."""
+    folder = tmp_path_factory.mktemp("lake")
+    lake = SilverLake.at(folder, output_mode="complete", **silver)
+    for rows, step in runs:
+        put(lake, rows)
+        if step is not None:
+            with cut_off(complete, step):
+                run_complete(lake.config, lake.silver, run_id="killed")
+        run_complete(lake.config, lake.silver, run_id="run")
+        assert read_silver(lake.silver_location) == batch_silver(lake)

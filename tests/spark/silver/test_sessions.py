@@ -14,7 +14,7 @@ from sluice.checkpoint import read_checkpoint
 from sluice.checkpoint.watermark import closed_up_to
 from sluice.silver.backfill import run_backfill
 from sluice.silver.run import run_silver
-from support.any_order import VERSION, Order, put
+from support.any_order import CUTS, VERSION, Order, cut_off_stream, put
 from support.oracle import Key, Values, read_silver
 from support.session_oracle import batch_sessions, streamed_sessions
 from support.silver_lake import SilverLake, order
@@ -179,7 +179,7 @@ SESSIONS = st.fixed_dictionaries(
 
 
 FEW_RUNS = st.lists(
-    st.lists(VERSION, min_size=1, max_size=2), min_size=2, max_size=3
+    st.tuples(st.lists(VERSION, min_size=1, max_size=2), CUTS), min_size=2, max_size=3
 ).map(lambda runs: [*runs, runs[0]])
 
 
@@ -192,42 +192,69 @@ FEW_RUNS = st.lists(
 @given(runs=FEW_RUNS, silver=SESSIONS, data=st.data())
 def test_sessions_equal_a_query_over_bronze(
     tmp_path_factory: pytest.TempPathFactory,
-    runs: list[list[list[Order]]],
+    runs: list[tuple[list[list[Order]], str | None]],
     silver: dict[str, object],
     data: st.DataObject,
 ) -> None:
-    """In any order, files and runs; at the end a backfill of any interval, and a drain.
+    """In any order, files, runs and kills; then a backfill of any interval, a drain.
 
-    What is expected is computed by DuckDB, and of late rows by the offset log.
+    What is expected is computed by DuckDB, and of late rows by the offset log. A drain
+    before that takes out again what goes on: what it left is compared at the end.
     """
     lake = SilverLake.at(tmp_path_factory.mktemp("lake"), **silver)
     gap, once = lake.silver.window.grid.duration, bool(lake.silver.deduplicate)
-    late = 0
-    for versions in runs:
+    repairs = lake.silver.late_data == "repair"
+    is_drained = False
+    for versions, cut in runs:
         for rows in versions:
             put(lake, rows)
-        late += run(lake).counts["late_rows"]
+        if cut is not None:
+            cut_off_stream(lake, cut)
+        drains = repairs and data.draw(st.booleans(), "drains")
+        run(lake, drain=drains)
+        is_drained |= drains
         seen = streamed_sessions(lake.bronze_location, lake.checkpoint, gap, once=once)
+        assert late_rows(lake) == seen.late_rows
         everything = batch_sessions(lake.bronze_location, gap, once=once)
-        until = closed_up_to(read_checkpoint(lake.checkpoint))
-        closed = {key: each for key, each in everything.items() if key[1] <= until}
-        repairs = lake.silver.late_data == "repair"
-        assert late == seen.late_rows
-        assert read_silver(lake.silver_location) == (
-            closed if repairs else seen.windows
-        )
+        closed, still_open = split(lake, everything)
+        emitted = closed if repairs else seen.windows
+        if drains or not is_drained:
+            expected = everything if drains else emitted
+            assert read_silver(lake.silver_location) == expected
 
+    there = backfilled(lake, data, closed)
+    run(lake, drain=True)
+    kept = {key: row for key, row in there.items() if not overlaps(key, still_open)}
+    expected = everything if repairs else kept | still_open
+    assert read_silver(lake.silver_location) == expected
+
+
+def split(
+    lake: SilverLake, everything: dict[Key, Values]
+) -> tuple[dict[Key, Values], dict[Key, Values]]:
+    """Return the sessions that are closed, and the others."""
+    until = closed_up_to(read_checkpoint(lake.checkpoint))
+    closed = {key: each for key, each in everything.items() if key[1] <= until}
+    return closed, {key: each for key, each in everything.items() if key[1] > until}
+
+
+def late_rows(lake: SilverLake) -> int:
+    """Return how many rows of all micro-batches are counted as late."""
+    return sum(int(str(row["late_rows"])) for row in lake.archived_batches())
+
+
+def backfilled(
+    lake: SilverLake, data: st.DataObject, closed: dict[Key, Values]
+) -> dict[Key, Values]:
+    """Backfill any interval; return the table, with the ``closed`` ones near it."""
     start = MIDNIGHT + timedelta(minutes=data.draw(st.integers(-30, 120)))
     end = start + timedelta(minutes=data.draw(st.integers(1, 60)))
     run_backfill(lake.config, lake.silver, start=start, end=end, run_id="backfill")
     there = read_silver(lake.silver_location)
+    gap = lake.silver.window.grid.duration
     near = {key for key in closed if key[0] <= end + gap and key[1] > start}
     assert {key: there.get(key) for key in near} == {key: closed[key] for key in near}
-
-    run(lake, drain=True)
-    drained = {key: each for key, each in everything.items() if key[1] > until}
-    kept = {key: row for key, row in there.items() if not overlaps(key, drained)}
-    assert read_silver(lake.silver_location) == kept | drained
+    return there
 
 
 def overlaps(key: Key, others: dict[Key, Values]) -> bool:
