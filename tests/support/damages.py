@@ -164,6 +164,21 @@ def restore_silver(pipeline: PipelineBuilder) -> None:
     DeltaTable(pipeline.config.silver_location(pipeline.windows)).restore(0)
 
 
+def cut_bronze_log(pipeline: PipelineBuilder) -> None:
+    """Let commits come that silver has not read, and take the first, as time does."""
+    bronze = DeltaTable(pipeline.config.bronze_location)
+    unread = bronze.version() + 1
+    for days in (30, 31):
+        bronze.alter.set_table_properties(
+            {"delta.logRetentionDuration": f"interval {days} days"}
+        )
+    bronze.create_checkpoint()
+    for version in range(unread + 1):
+        Path(
+            pipeline.config.bronze_location, "_delta_log", f"{version:020}.json"
+        ).unlink()
+
+
 def replace_bronze(pipeline: PipelineBuilder) -> None:
     """Put another table in bronze's place that has the same rows."""
     version = DeltaTable(pipeline.config.bronze_location).version() + 1

@@ -12,6 +12,7 @@ from typing import TypeVar
 import obstore
 
 from sluice import storage
+from sluice.checkpoint.offsets import Offset
 from sluice.checkpoint.parse import (
     CommitEntry,
     OffsetEntry,
@@ -55,6 +56,15 @@ class CheckpointFacts:
         if planned is None or (committed is not None and committed >= planned):
             return None
         return planned
+
+    @property
+    def next_start(self) -> Offset | None:
+        """Where the micro-batch begins that Spark runs next; None at the very start."""
+        planned, again = self.last_planned, self.uncommitted
+        if planned is None:
+            return None
+        before = self.offsets.get(planned if again is None else again - 1)
+        return before.end if before else None
 
     def start_offsets(self, batch_id: int) -> tuple[str | None, ...] | None:
         """Return where the batch began: the end offsets of the one before.

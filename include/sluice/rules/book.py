@@ -30,6 +30,7 @@ from sluice.rules.ledger import (
 from sluice.rules.refusal import Refusal
 from sluice.rules.table import (
     check_source,
+    check_source_log,
     check_table_readable,
     check_taken_back,
     check_transactions,
@@ -60,7 +61,7 @@ SILVER_ALONE: tuple[Check, ...] = (
     check_newest,
     check_taken_back,
 )
-SILVER: tuple[Check, ...] = (*SILVER_ALONE, check_source)
+SILVER: tuple[Check, ...] = (*SILVER_ALONE, check_source, check_source_log)
 # Of a query of which only checkpoint and table are known.
 PLAIN: tuple[Check, ...] = (check_readable, check_table_readable, check_logs)
 PLAIN_WITH_TABLE: tuple[Check, ...] = (*PLAIN, check_transactions, check_newest)

@@ -108,7 +108,9 @@ class QueryFacts:
     table lost rows of the query. Bronze reads from a ``ledger``, of whose claims
     ``later_claims`` begin at the checkpoint's end, counted only where the table is
     ahead; a silver table reads from the table ``source`` and keeps windows in a
-    ``state``. How it was defined when that began is ``begun_as``; empty if unknown.
+    ``state``. ``expired`` is the commit that it reads next, where the log of its source
+    no longer has it. How it was defined when that began is ``begun_as``; empty if
+    unknown.
     """
 
     query: Query
@@ -122,6 +124,7 @@ class QueryFacts:
     later_claims: int = 0
     source: TableHead | None = None
     source_damage: str | None = None
+    expired: int | None = None
     has_state: bool = True
     begun_as: str = ""
     planned_later: int = -1

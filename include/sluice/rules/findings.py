@@ -353,6 +353,15 @@ class Code(Enum):
         _LOST,
         Mend.CHECKPOINT,
     )
+    SOURCE_EXPIRED = Rule(
+        _ERROR,
+        "Bronze's log no longer has the commits that silver is to read next: Delta "
+        "removes them after 30 days, or what 'delta.logRetentionDuration' of bronze "
+        "says. Their rows are in bronze.",
+        _REPAIR,
+        _NONE,
+        Mend.CHECKPOINT,
+    )
     TABLE_FILE_UNKNOWN = Rule(
         _ERROR,
         "The table has rows of a file that neither ledger nor landing folder know.",

@@ -15,12 +15,13 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
 from sluice import storage
-from sluice.checkpoint import CheckpointFacts, read_checkpoint
+from sluice.checkpoint import CheckpointFacts, DeltaOffset, read_checkpoint
 from sluice.checkpoint.definition import read_definition
 from sluice.delta.log import open_table
 from sluice.errors import FatalError
 from sluice.history.taken_back import find_taken_back, read_archived_commits
 from sluice.ledger.ledger import LedgerHead, read_ledger_head
+from sluice.paths import join
 from sluice.pipeline import LandedFiles, OtherSource, Pipeline, Query, TableRows
 from sluice.rules.facts import QueryFacts, TableHead
 from sluice.rules.ledger import count_later_claims
@@ -167,10 +168,26 @@ def _with_source(facts: QueryFacts, bronze: Opened) -> QueryFacts:
         facts,
         source=_head(bronze.table, None),
         source_damage=bronze.damage,
+        expired=_find_expired(facts, bronze.table),
         damage=facts.damage or damage,
         begun_as=begun_as,
         has_state=not needs_state or storage.has_keys(facts.query.checkpoint, "state"),
     )
+
+
+def _find_expired(facts: QueryFacts, source: DeltaTable | None) -> int | None:
+    """Return the commit that a query reads next, if its table no longer has it.
+
+    Asked only where there is one: a query has mostly read all.
+    """
+    start = facts.checkpoint.next_start if facts.checkpoint else None
+    if source is None or not isinstance(start, DeltaOffset) or start.is_starting:
+        return None
+    if start.version > source.version():
+        return None
+    log = join(facts.query.source.location, "_delta_log")
+    found = storage.status(join(log, f"{start.version:020}.json"))
+    return start.version if found is None else None
 
 
 def _read_definition(facts: QueryFacts) -> tuple[str, str | None]:

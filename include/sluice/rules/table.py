@@ -90,6 +90,28 @@ def check_source(facts: QueryFacts) -> Refusal | None:
     )
 
 
+def check_source_log(facts: QueryFacts) -> Refusal | None:
+    """Delta keeps the commits of a table for 30 days, and silver reads them."""
+    if facts.expired is None:
+        return None
+    location = facts.query.source.location
+    return Refusal(
+        code=Code.SOURCE_EXPIRED,
+        condition=Condition.SOURCE_EXPIRED,
+        query=facts.query.name,
+        evidence=(
+            f"the log of table {location!r} no longer has commit {facts.expired}, "
+            f"which silver's checkpoint {facts.query.checkpoint!r} is to read next"
+        ),
+        harm="the windows of what was written since cannot be added to those there",
+        remedy=(
+            "{repair} has silver recomputed from bronze, which has all rows; where "
+            "silver may stand still for long, raise 'delta.logRetentionDuration'"
+        ),
+        context={"table": location, "version": facts.expired},
+    )
+
+
 def _unreadable(facts: QueryFacts, damage: str | None) -> Refusal | None:
     if damage is None:
         return None

@@ -21,6 +21,7 @@ from sluice.rules.checks import check_facts
 from support.builders import PipelineBuilder, pipeline_config, window
 from support.damages import (
     Damage,
+    cut_bronze_log,
     empty_table,
     lose_checkpoint,
     lose_claims,
@@ -213,6 +214,9 @@ CASES = {
     ),
     "silver's table restored": Case(
         restore_silver, Condition.TABLE_REWOUND, ("TABLE_REWOUND",), "silver"
+    ),
+    "bronze's log cut before silver": Case(
+        cut_bronze_log, Condition.SOURCE_EXPIRED, ("SOURCE_EXPIRED",), "silver"
     ),
     "another bronze under silver": Case(
         replace_bronze,

@@ -290,6 +290,11 @@ SILVER_REFUSED: dict[str, tuple[dict[str, Any], Code, Condition]] = {
         Code.TABLE_REWOUND,
         Condition.TABLE_REWOUND,
     ),
+    "bronze's log expired": (
+        {"expired": 2},
+        Code.SOURCE_EXPIRED,
+        Condition.SOURCE_EXPIRED,
+    ),
     "bronze replaced": (
         {"checkpoint": checkpoint(read_next(1), read_next(2, "other"))},
         Code.TABLE_REWOUND,
