@@ -104,7 +104,11 @@ class BucketLake(Lake):
             def run() -> Any:
                 say.write("go\n")
                 say.flush()
-                return json.loads("".join(iter(lines.readline, "done\n")))
+                printed = []
+                while (line := lines.readline()) != "done\n":
+                    assert line, "the process of the runs has ended"
+                    printed.append(line)
+                return json.loads("".join(printed))
 
             try:
                 yield run

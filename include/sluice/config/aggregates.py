@@ -6,10 +6,11 @@ import re
 
 from sluice.config.expressions import check_expression
 
-# What is no column to the parser.
+# Words that the parser refuses as a column.
 _KEYWORDS = (
-    "all|alter|and|any|as|between|case|create|cross|distinct|drop|else|except|for|from|"
-    "glob|grant|having|ilike|inner|insert|intersect|into|join|lateral|like|minus|not|"
+    "all|alter|and|any|as|between|case|connect_by_root|create|cross|distinct|drop|else|"
+    "except|for|from|glob|grant|having|ilike|inner|insert|intersect|into|join|lateral|"
+    "like|minus|not|"
     "notnull|on|or|outer|partitioned_by|qualify|regexp|returning|revoke|rlike|rollback|"
     "select|serdeproperties|tablesample|then|uncache|union|using|values|when|where|"
     "with|xor"

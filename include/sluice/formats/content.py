@@ -181,7 +181,7 @@ def _ending(path: str) -> str:
 
 def _first(beginnings: dict[bytes, str], head: bytes) -> str | None:
     if not head.startswith(tuple(beginnings)):
-        return None  # as most files: one call for each of many
+        return None  # the usual case, by one call
     return next(each for key, each in beginnings.items() if head.startswith(key))
 
 

@@ -180,7 +180,7 @@ class CsvFormat(Format):
 
     def merge_types(self, left: pa.DataType, right: pa.DataType) -> pa.DataType:
         """Return the narrowest type that holds the values of both."""
-        return merge_types(left, right)
+        return merge_types(left, right, self._layout(()).formats)
 
     def rescued_value(self, value: object, kind: pa.DataType) -> msgspec.Raw:
         """Return the text of a cell, as the JSON string that it is rescued as."""

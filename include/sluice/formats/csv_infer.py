@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 from itertools import groupby
 from operator import itemgetter
 
@@ -14,6 +15,7 @@ import pyarrow.types as pt
 from sluice.formats.csv_blocks import ended
 from sluice.formats.csv_columns import Layout, text_columns
 from sluice.formats.csv_values import fits
+from sluice.formats.moments import Formats
 from sluice.formats.streams import BLOCK_BYTES
 
 _NULL, _STRING, _DOUBLE = pa.null(), pa.string(), pa.float64()
@@ -21,13 +23,16 @@ _DATE, _MOMENT = pa.date32(), pa.timestamp("us", "UTC")
 # Integers that are too long for 64 bits.
 _WIDE = pa.decimal128(38, 0)
 _WHOLE = r"^[+-]?[0-9]{1,38}$"
+_ISO = "yyyy-MM-dd"
 _ISO_DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 # What a year alone would be as a date or a time.
 _YEAR = r"^\s*[+-]?[0-9]+\s*$"
-# Most types do not even fit so many cells.
+# A type that does not fit a column mostly fails on these.
 _FEW = 64
-"""A file's names, None without a header, and its blocks of plain records."""
+# In Spark's order.
+_KINDS = (pa.int32(), pa.int64(), _WIDE, _DOUBLE, _DATE, _MOMENT, pa.bool_())
 Sample = tuple[list[str] | None, Iterator[bytes]]
+"""A file's names, None without a header, and its blocks of plain records."""
 
 
 def infer_columns(
@@ -35,8 +40,8 @@ def infer_columns(
 ) -> pa.Schema:
     """Return the columns of all samples, in the order in which they first appear."""
     kinds: dict[str, pa.DataType] = {}
-    for names, alike in groupby(samples, key=itemgetter(0)):
-        blocks = _joined(block for _, each in alike for block in each)
+    merge = partial(merge_types, formats=layout.formats)
+    for names, blocks in _joined_by_names(samples):
         known = layout if names is None else replace(layout, names=tuple(names))
         found: dict[str, pa.DataType] = dict.fromkeys(known.distinct, _NULL)
         if typed or names is None:
@@ -45,16 +50,28 @@ def infer_columns(
                     is_text = not typed or found.get(name) == _STRING
                     kind = _STRING if is_text else type_of_cells(texts, layout)
                     if name in found or names is None:
-                        found[name] = merge_types(found.get(name, _NULL), kind)
+                        found[name] = merge(found.get(name, _NULL), kind)
         for name, kind in found.items():
-            kinds[name] = merge_types(kinds.get(name, _NULL), kind)
+            kinds[name] = merge(kinds.get(name, _NULL), kind)
     return pa.schema(
         (name, _STRING if pt.is_null(kind) else kind) for name, kind in kinds.items()
     )
 
 
+def _joined_by_names(samples: Iterable[Sample]) -> Iterator[Sample]:
+    """Join the files with one header, one behind the other; others stay alone.
+
+    Without a header a file says by itself how many columns it has.
+    """
+    for names, alike in groupby(samples, key=itemgetter(0)):
+        if names is None:
+            yield from ((None, _joined(blocks)) for _, blocks in alike)
+        else:
+            yield names, _joined(block for _, blocks in alike for block in blocks)
+
+
 def _joined(blocks: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield blocks of records together until it is worth to look at them."""
+    """Join blocks of records until they are worth a look."""
     waiting: list[bytes] = []
     size = 0
     for block in filter(None, blocks):
@@ -67,15 +84,19 @@ def _joined(blocks: Iterable[bytes]) -> Iterator[bytes]:
         yield b"".join(waiting)
 
 
-def merge_types(left: pa.DataType, right: pa.DataType) -> pa.DataType:
-    """Return the narrowest type that holds the cells of both; a string holds any."""
+def merge_types(left: pa.DataType, right: pa.DataType, formats: Formats) -> pa.DataType:
+    """Return the narrowest type that holds the cells of both; a string holds any.
+
+    A timestamp holds dates as Spark writes them, and none of a pattern of its own.
+    """
     if left == right or pt.is_null(right):
         return left
     if pt.is_null(left):
         return right
     if _is_number(left) and _is_number(right):
         return _merge_numbers(left, right)
-    return _MOMENT if {left, right} == {_DATE, _MOMENT} else _STRING
+    is_time = {left, right} == {_DATE, _MOMENT}
+    return _MOMENT if is_time and formats.date in {None, _ISO} else _STRING
 
 
 def _merge_numbers(left: pa.DataType, right: pa.DataType) -> pa.DataType:
@@ -102,17 +123,10 @@ def type_of_cells(texts: pa.Array, layout: Layout) -> pa.DataType:
     if not len(cells):
         return _NULL
     few = cells.slice(0, _FEW)
-    for kind in _kinds(few, layout):
-        if fits(few, kind, layout.formats) and _is_of(cells, kind, layout):
+    for kind in _KINDS:
+        if _is_of(few, kind, layout) and _is_of(cells, kind, layout):
             return _narrowed(kind, cells)
     return _STRING
-
-
-def _kinds(few: pa.Array, layout: Layout) -> Iterator[pa.DataType]:
-    """Yield the types that some cells may have, in Spark's order."""
-    yield from (pa.int32(), pa.int64(), _WIDE, _DOUBLE)
-    yield from (kind for kind in (_DATE, _MOMENT) if _may_be(few, kind, layout))
-    yield pa.bool_()
 
 
 def _is_of(cells: pa.Array, kind: pa.DataType, layout: Layout) -> bool:
@@ -131,7 +145,7 @@ def _may_be(cells: pa.Array, kind: pa.DataType, layout: Layout) -> bool:
 
 
 def _narrowed(kind: pa.DataType, cells: pa.Array) -> pa.DataType:
-    """Return the decimal of no more digits than integers have; other types stay."""
+    """Return the decimal with as many digits as the longest integer."""
     if kind != _WIDE:
         return kind
     longest = pc.max(pc.utf8_length(pc.utf8_ltrim(cells, "+-"))).as_py()

@@ -32,7 +32,7 @@ _NOT_FINITE = {"NaN", "-NaN", "Infinity", "-Infinity"}
 _SHORT = {"Inf", "-Inf"}
 # What a converter may raise on a value that is not its own.
 _DOES_NOT_FIT = (*UNREADABLE, ArithmeticError)
-# So many cells are taken out of a column at once.
+# Few are taken out of a column at once, for the first odd one mostly decides.
 _LOOKED_AT = 1024
 _Cell = Callable[[str], object]
 
@@ -82,7 +82,7 @@ def convert(
 
 
 def fits(texts: pa.Array, kind: pa.DataType, formats: Formats) -> bool:
-    """Return True if every cell fits a type; no more are looked at than that."""
+    """Return True if every cell fits a type; it stops at the first that does not."""
     fast, careful = _ways(kind, formats, rounds=True)
     found = fast(texts)
     odd = texts.filter(pc.and_(pc.is_valid(texts), pc.is_null(found)))
@@ -148,7 +148,10 @@ def _booleans(texts: pa.Array) -> pa.Array:
 
 def _cast(texts: pa.Array, *, kind: pa.DataType, plain: str) -> pa.Array:
     """Cast a whole column, or else those of its cells that are ``plain``."""
-    if not (pt.is_integer(kind) and _may_be_hexadecimal(texts)):
+    # pyarrow ends the process at an exponent of many digits under a decimal, and
+    # rounds where it was not asked to.
+    is_odd = pt.is_integer(kind) and _may_be_hexadecimal(texts)
+    if not (pt.is_decimal(kind) or is_odd):
         try:
             return _finite(texts.cast(kind))
         except pa.ArrowInvalid:

@@ -22,7 +22,7 @@ def what_changed(file: LedgerFile, found: FileStatus) -> str | None:
     """
     is_same = found.size == file.size and found.modified == file.modified
     if is_same and found.etag == file.etag:
-        return None  # as of nearly every file
+        return None  # the usual case
     changes = []
     if found.size != file.size:
         changes.append(f"had {file.size} bytes when discovered, now {found.size}")

@@ -161,14 +161,14 @@ def _contents(group: Iterable[FileSlice], plan: ReadPlan) -> Iterator[bytes]:
     for each in group:
         content = plain_content(each.file, plan.format, within)
         if content is None:
-            content = _unpacked_content(each, plan, left)
+            content = _opened_content(each, plan, left)
         left -= len(content)
         if left < 0:
             raise too_much_error("small files hold", _CONTENT_BYTES)
         yield content
 
 
-def _unpacked_content(each: FileSlice, plan: ReadPlan, limit: int) -> bytes:
+def _opened_content(each: FileSlice, plan: ReadPlan, limit: int) -> bytes:
     _require_unchanged(each, plan)
     opened = _open(each, plan)
     # Without a size each read would get as much memory as all may have.

@@ -18,12 +18,12 @@ def plain_content(
     """Return what a file holds, None where it must be looked at more closely.
 
     So it must in a bucket, where it is packed, and where it is not the file that was
-    discovered. Its folder is one of ``within``, links resolved, or those within one.
+    discovered. It must lie in one of the folders ``within``, links resolved, or below.
 
     Raises:
         OSError: it cannot be read.
     """
-    if not is_local(file.location):
+    if not (source_format.compressible and is_local(file.location)):
         return None
     most = file.size + 1  # a byte more would be of a file that grew
     content, found = storage.read_start(file.location, most, within=within)

@@ -356,8 +356,8 @@ class Code(Enum):
     SOURCE_EXPIRED = Rule(
         _ERROR,
         "Bronze's log no longer has the commits that silver is to read next: Delta "
-        "removes them after 30 days, or what 'delta.logRetentionDuration' of bronze "
-        "says. Their rows are in bronze.",
+        "removes them after 30 days, or after bronze's 'delta.logRetentionDuration'. "
+        "Their rows are in bronze.",
         _REPAIR,
         _NONE,
         Mend.CHECKPOINT,

@@ -178,7 +178,8 @@ def _with_source(facts: QueryFacts, bronze: Opened) -> QueryFacts:
 def _find_expired(facts: QueryFacts, source: DeltaTable | None) -> int | None:
     """Return the commit that a query reads next, if its table no longer has it.
 
-    Asked only where there is one: a query has mostly read all.
+    Storage is asked only if something is unread. In its first snapshot of a table a
+    query reads no commits.
     """
     start = facts.checkpoint.next_start if facts.checkpoint else None
     if source is None or not isinstance(start, DeltaOffset) or start.is_starting:

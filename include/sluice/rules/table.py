@@ -91,7 +91,7 @@ def check_source(facts: QueryFacts) -> Refusal | None:
 
 
 def check_source_log(facts: QueryFacts) -> Refusal | None:
-    """Delta keeps the commits of a table for 30 days, and silver reads them."""
+    """Bronze's log still has the commit that silver reads next."""
     if facts.expired is None:
         return None
     location = facts.query.source.location

@@ -64,18 +64,47 @@ def test_inferred_names_are_those_of_the_headers(
 def test_inferred_types_are_sparks(
     cells: list[str], kind: pa.DataType, tmp_path: Path
 ) -> None:
-    """In one file or in several, whichever is first."""
+    """In one file or in several, of one header or of others, whichever is first."""
     both = tmp_path / "both"
     both.write_text("".join(f"{cell},x\n" for cell in ["a", *cells]))
-    files = []
+    alike, others = [], []
     for number, cell in enumerate(cells):
-        files.append(tmp_path / str(number))
-        files[-1].write_text(f"a\n{cell}")  # the next begins with a line of its own
+        alike.append(tmp_path / str(number))
+        alike[-1].write_text(f"a\n{cell}")  # the next begins with a line of its own
+        others.append(tmp_path / f"other{number}")
+        others[-1].write_text(f"a,x{number}\n{cell},\n")
     source = csv_format(header="true")
 
-    for paths in ([both], files, files[::-1]):
+    for paths in ([both], alike, alike[::-1], others, others[::-1]):
         found = source.infer(list(map(str, paths)), max_bytes=1000, typed=True)
         assert found.field("a").type == kind
+
+
+def test_dates_of_a_pattern_are_no_timestamps(tmp_path: Path) -> None:
+    """As Spark has it: a timestamp would not be read in that pattern."""
+    (tmp_path / "1").write_text("a\n01.02.2026\n")
+    (tmp_path / "2").write_text("a,b\n2026-01-01 10:00:00,\n")
+    paths = [str(tmp_path / name) for name in "12"]
+
+    def infer(pattern: str) -> pa.DataType:
+        source = csv_format(header="true", dateFormat=pattern)
+        return source.infer(paths, max_bytes=100, typed=True).field("a").type
+
+    assert infer("dd.MM.yyyy") == pa.string()
+    (tmp_path / "1").write_text("a\n2026-02-01\n")
+    assert infer("yyyy-MM-dd") == MOMENT
+
+
+def test_each_file_without_a_header_has_its_own_width(tmp_path: Path) -> None:
+    """Columns that only a few have are columns, and of their type."""
+    for name, content in (("1", "1,2\n" * 20), ("2", "1,2,3.5\n"), ("3", "4,5\n")):
+        (tmp_path / name).write_text(content)
+
+    for names in ("123", "321"):
+        paths = [str(tmp_path / name) for name in names]
+        found = csv_format().infer(paths, max_bytes=1000, typed=True)
+        assert found.names == ["_c0", "_c1", "_c2"]
+        assert found.types == [pa.int32(), pa.int32(), pa.float64()]
 
 
 def test_sample_ends_with_a_whole_line(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sluice.formats.base import rescued_json
-from sluice.formats.json import JsonFormat, parse_block
+from sluice.formats.json import JsonFormat, parse_block, parse_document
 from sluice.formats.json_dialect import Dialect
 from sluice.formats.json_leniency import Leniency
 
@@ -84,6 +84,20 @@ def test_rescued_text_of_a_lenient_record_is_json() -> None:
         "_file_path": "/a",
     }
     assert "1.10" in (rescued or "")
+
+
+def test_document_may_begin_with_a_comment() -> None:
+    """On lines of its own, before an array."""
+    document = b'\n/* orders */\n[{"a": 1}, {"a": 2}]'
+    columns, dialect = (
+        pa.schema([("a", pa.int64())]),
+        Dialect(leniency=Leniency(comments=True)),
+    )
+
+    (block,) = parse_document(document, columns, dialect)
+
+    assert block.columns["a"].to_pylist() == [1, 2]
+    assert list(parse_document(b"/* none */", columns, dialect)) == []
 
 
 def test_line_of_comments_is_no_record() -> None:

@@ -150,6 +150,39 @@ def test_file_that_changes_while_they_are_parsed_is_named(
     assert refusal(*map(whole, files)).context["path"] == files[2].path
 
 
+def test_plain_file_that_was_another_when_it_was_opened_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where it is the one that was discovered before and after."""
+    files = [replace(land(tmp_path, str(seq)), seq=seq) for seq in range(1, 4)]
+    rewritten(files[1], LINES.replace(b"1", b"2"))
+    parse = JsonFormat.parse_together
+
+    def put_back(self, *arguments, **options):
+        rewritten(files[1], LINES, nanoseconds=0)
+        return parse(self, *arguments, **options)
+
+    monkeypatch.setattr(JsonFormat, "parse_together", put_back)
+
+    assert refusal(*map(whole, files)).context["path"] == files[1].path
+
+
+def test_plain_file_that_became_a_link_out_of_the_folder_is_named(
+    tmp_path: Path,
+) -> None:
+    """Though what it leads to has the same size and time."""
+    landing = tmp_path / "landing"
+    landing.mkdir()
+    files = [replace(land(landing, str(seq)), seq=seq) for seq in range(1, 4)]
+    secret = land(tmp_path, "secret", LINES)
+    Path(files[1].path).unlink()
+    Path(files[1].path).symlink_to(secret.path)
+
+    error = refusal(*map(whole, files), within=(str(landing),))
+
+    assert error.context["path"] == files[1].path
+
+
 def test_many_small_files_are_parsed_in_one_call(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
