@@ -19,7 +19,6 @@ from sluice.formats.base import FileRange, Format, ParsedBlock, Split
 from sluice.formats.content import read_heads
 from sluice.formats.csv_blocks import (
     count_lines,
-    ended,
     first_record,
     plain_lines,
     plain_records,
@@ -39,6 +38,7 @@ from sluice.formats.names import recased
 from sluice.formats.returned import as_cell
 from sluice.formats.streams import (
     DEFAULT_CONTENT_BYTES,
+    ended,
     line_blocks,
     read_content,
     read_line,

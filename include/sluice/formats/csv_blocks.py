@@ -143,11 +143,6 @@ def written_lines(
     return {each: block[lines.starts[each] : lines.ends[each]] for each in numbers}
 
 
-def ended(block: bytes) -> bytes:
-    """Return lines with an end behind the last of them."""
-    return block if not block or block.endswith((b"\n", b"\r")) else block + b"\n"
-
-
 def plain_lines(block: bytes, dialect: Dialect, comment: bytes) -> bytes:
     """Return the records of whole lines, without blank ones and comments."""
     if not block:

@@ -12,11 +12,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
-from sluice.formats.csv_blocks import ended
 from sluice.formats.csv_columns import Layout, text_columns
 from sluice.formats.csv_values import fits
 from sluice.formats.moments import Formats
-from sluice.formats.streams import BLOCK_BYTES
+from sluice.formats.streams import joined
 
 _NULL, _STRING, _DOUBLE = pa.null(), pa.string(), pa.float64()
 _DATE, _MOMENT = pa.date32(), pa.timestamp("us", "UTC")
@@ -65,23 +64,9 @@ def _joined_by_names(samples: Iterable[Sample]) -> Iterator[Sample]:
     """
     for names, alike in groupby(samples, key=itemgetter(0)):
         if names is None:
-            yield from ((None, _joined(blocks)) for _, blocks in alike)
+            yield from ((None, joined(blocks)) for _, blocks in alike)
         else:
-            yield names, _joined(block for _, blocks in alike for block in blocks)
-
-
-def _joined(blocks: Iterable[bytes]) -> Iterator[bytes]:
-    """Join blocks of records until they are worth a look."""
-    waiting: list[bytes] = []
-    size = 0
-    for block in filter(None, blocks):
-        waiting.append(ended(block))
-        size += len(block)
-        if size >= BLOCK_BYTES:
-            yield b"".join(waiting)
-            waiting, size = [], 0
-    if waiting:
-        yield b"".join(waiting)
+            yield names, joined(block for _, blocks in alike for block in blocks)
 
 
 def merge_types(left: pa.DataType, right: pa.DataType, formats: Formats) -> pa.DataType:

@@ -46,6 +46,7 @@ from sluice.formats.json_variants import VARIANT
 from sluice.formats.moments import Formats
 from sluice.formats.streams import (
     DEFAULT_CONTENT_BYTES,
+    joined,
     line_blocks,
     read_content,
     separated,
@@ -148,12 +149,17 @@ class JsonFormat(Format):
         if self.variant_column is not None:
             return pa.schema([(self.variant_column, VARIANT)])
         rules = self._rules(typed=typed)
-        kinds = (
-            kind
-            for head in read_heads(paths, max_bytes, is_utf8=self.is_utf8)
-            for kind in self._types(to_utf8(head, self.encoding), rules)
-        )
-        return schema_of(kinds, rules)
+        heads = read_heads(paths, max_bytes, is_utf8=self.is_utf8)
+        if not self.reads_together:
+            texts = (to_utf8(head, self.encoding) for head in heads)
+            kinds = map(partial(self._type_of_text, rules=rules), texts)
+        else:
+            pieces = (
+                self._whole_lines(head, cut=len(head) >= max_bytes) for head in heads
+            )
+            blocks = joined(chain.from_iterable(pieces))
+            kinds = map(partial(self._types_of_block, rules=rules), blocks)
+        return schema_of(chain.from_iterable(kinds), rules)
 
     def _rules(self, *, typed: bool) -> Rules:
         return Rules(
@@ -187,22 +193,22 @@ class JsonFormat(Format):
         parse = partial(parse_lines, columns=columns, dialect=self.dialect)
         yield from chain.from_iterable(map(parse, self._lines(part)))
 
-    def _types(self, text: bytes, rules: Rules) -> Iterator[pa.StructType]:
+    def _whole_lines(self, head: bytes, *, cut: bool) -> Iterator[bytes]:
+        """Yield blocks of the lines of a head, without one in which it is cut."""
+        text = to_utf8(head, self.encoding)
+        end = text.rfind(b"\n") + 1 if cut else len(text)
+        return line_blocks(BytesIO(text), 0, end)
+
+    def _types_of_block(self, block: bytes, rules: Rules) -> Iterator[pa.StructType]:
+        kind = type_of_block(block, rules)
+        if kind is None:
+            return types_of_lines(self._cut_records(block), rules)
+        return iter([kind])
+
+    def _type_of_text(self, text: bytes, rules: Rules) -> Iterator[pa.StructType]:
         """Yield types that hold the objects of the beginning of a file."""
-        if not self.reads_together:
-            lines = _stripped([text]) if self.multi_line else self._cut(text)
-            records = _records(lines, self.dialect.leniency)
-            yield from types_of_lines(records, rules)
-            return
-        # Where the sample ends within a line, its block is no odd one for that.
-        whole = text.rfind(b"\n") + 1
-        for block in line_blocks(BytesIO(text), 0, whole):
-            kind = type_of_block(block, rules)
-            if kind is None:
-                yield from types_of_lines(self._cut_records(block), rules)
-            else:
-                yield kind
-        yield from types_of_lines(self._cut_records(text[whole:]), rules)
+        lines = _stripped([text]) if self.multi_line else self._cut(text)
+        return types_of_lines(_records(lines, self.dialect.leniency), rules)
 
     def _lines(self, part: FileRange) -> Iterator[list[bytes]]:
         """Yield the lines of a range, block by block."""

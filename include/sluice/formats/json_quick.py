@@ -66,7 +66,7 @@ def types_of_fields(block: bytes) -> list[pa.Field] | None:
     Strings may come back as times, which some of them look like.
     """
     between = block.count(b"\n") - block.endswith(b"\n")
-    if not _holds_objects(block, between) or not _is_shallow(block):
+    if not _holds_objects(block, between) or not _is_shallow(block, between + 1):
         return None
     table = read_objects(block, between + 1)
     if table is None or not all(map(_is_exact, table.columns)):
@@ -83,7 +83,9 @@ def _holds_objects(block: bytes, between: int) -> bool:
     return is_whole and block.count(b"}\n{") == between
 
 
-def _is_shallow(block: bytes) -> bool:
+def _is_shallow(block: bytes, lines: int) -> bool:
+    if b"[" not in block and block.count(_OPENING) == lines:
+        return True  # flat objects, the usual case
     openings = block.translate(None, _NO_OPENINGS).split(b"\n")
     return max(map(len, openings)) <= _MOST_OPENINGS
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from codecs import BOM_UTF8
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
 from sluice.values import Option, parse_bytes
@@ -112,6 +112,25 @@ def line_blocks(
             block += read_line(stream, limit)
         position += len(block)
         yield block
+
+
+def ended(block: bytes) -> bytes:
+    """Return lines with an end behind the last of them."""
+    return block if not block or block.endswith((b"\n", b"\r")) else block + b"\n"
+
+
+def joined(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """Join blocks of complete lines until they are worth a look."""
+    waiting: list[bytes] = []
+    size = 0
+    for block in filter(None, blocks):
+        waiting.append(ended(block))
+        size += len(block)
+        if size >= BLOCK_BYTES:
+            yield b"".join(waiting)
+            waiting, size = [], 0
+    if waiting:
+        yield b"".join(waiting)
 
 
 def _pass_line(stream: BinaryIO) -> int:

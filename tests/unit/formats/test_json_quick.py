@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sluice.formats import json as json_format
 from sluice.formats import json_infer, json_quick
 from sluice.formats.json import JsonFormat, record_lines
 from sluice.formats.json_infer import (
@@ -161,7 +162,7 @@ def test_sample_is_cut_where_its_bytes_end(tmp_path: Path) -> None:
 def test_cut_record_costs_its_neighbours_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Only the last line is looked at by itself, and the block is read once."""
+    """It is passed over, and the block before it is read once."""
     line = b'{"a": 1}\n'
     path = tmp_path / "a.json"
     path.write_bytes(line * 1000)
@@ -175,4 +176,32 @@ def test_cut_record_costs_its_neighbours_nothing(
     found = JsonFormat().infer([str(path)], max_bytes=len(line) * 999 + 4, typed=True)
 
     assert found == pa.schema([("a", pa.int64())])
-    assert careful == [line[:4]]
+    assert careful == []
+
+
+def test_small_files_are_looked_at_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file may end without a line feed, and begin with a byte-order mark."""
+    contents = [b'{"a": 1}', b'{"a": 2}\n{"a": 3}', b'{"b": 1.5}\n']
+    marked = [*contents, b'\xef\xbb\xbf{"c": true}']
+    seen: list[bytes] = []
+
+    def look(block: bytes, rules: Rules) -> pa.StructType | None:
+        seen.append(block)
+        return type_of_block(block, rules)
+
+    monkeypatch.setattr(json_format, "type_of_block", look)
+    found = _inferred(tmp_path / "plain", contents)
+    assert found == pa.schema([("a", pa.int64()), ("b", pa.float64())])
+    assert seen == [b'{"a": 1}\n{"a": 2}\n{"a": 3}\n{"b": 1.5}\n']
+    found = _inferred(tmp_path / "marked", marked)
+    assert found.names == ["a", "b", "c"]
+
+
+def _inferred(folder: Path, contents: list[bytes]) -> pa.Schema:
+    folder.mkdir()
+    for number, content in enumerate(contents):
+        (folder / f"{number}.json").write_bytes(content)
+    paths = sorted(map(str, folder.iterdir()))
+    return JsonFormat().infer(paths, max_bytes=1 << 20, typed=True)
