@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from sluice.audit.report import AuditReport
-from sluice.audit.run import run_audit
 from sluice.cleanup.pipeline import clean_landing
 from sluice.config import PipelineConfig
 from sluice.errors import Condition, UsageError
 from sluice.model import StepSummary
 from sluice.preflight.run import Preflight, preflight
 from sluice.spark.triggers import parse_trigger
+
+if TYPE_CHECKING:
+    from sluice.audit.report import AuditReport
 
 STEPS = ("bronze", "silver", "audit")
 
@@ -56,7 +58,7 @@ def run_pipeline(  # noqa: PLR0913 - what a run can be asked for
     if not ends and len(steps) > 1:
         raise _standing_error(trigger, steps)
     if list(steps) == ["audit"]:
-        return RunResult(None, (), run_audit(config, run_id=run_id))
+        return RunResult(None, (), _audit(config, run_id))
     found = preflight(config, run_id=run_id)
     if not found.has_work and ends and not drain:
         # What was read long ago may have become old enough.
@@ -67,7 +69,14 @@ def run_pipeline(  # noqa: PLR0913 - what a run can be asked for
     result = RunResult(found, done, None)
     if result.stopped or "audit" not in steps:
         return result
-    return replace(result, audit=run_audit(config, run_id=run_id))
+    return replace(result, audit=_audit(config, run_id))
+
+
+def _audit(config: PipelineConfig, run_id: str) -> AuditReport:
+    # It takes time to import, which a run with nothing new need not pay.
+    from sluice.audit.run import run_audit  # noqa: PLC0415
+
+    return run_audit(config, run_id=run_id)
 
 
 @dataclass(frozen=True)

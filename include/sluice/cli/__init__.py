@@ -9,22 +9,7 @@ from typing import Annotated
 
 import typer
 
-from sluice.cli.audit import audit
-from sluice.cli.backfill import backfill
-from sluice.cli.batches import batches
-from sluice.cli.checkpoint import checkpoint
-from sluice.cli.doctor import doctor
-from sluice.cli.files import files
-from sluice.cli.init import init
-from sluice.cli.queries import queries
-from sluice.cli.replay import replay
-from sluice.cli.resources import resources
-from sluice.cli.rules import rules
-from sluice.cli.run import plan, run
-from sluice.cli.sample import sample
-from sluice.cli.schema import schema
-from sluice.cli.spark_pipelines import spark_pipelines
-from sluice.cli.watch import watch
+from sluice.cli.commands import Commands
 from sluice.control.jvm_loss import jvm_loss_translated
 from sluice.errors import Condition, ExitCode, FatalError, SluiceError
 from sluice.storage_errors import storage_errors_translated
@@ -38,6 +23,7 @@ _PYSPARK_LOGS = ("DataFrameQueryContextLogger", "SQLQueryContextLogger")
 
 app = typer.Typer(
     name="sluice",
+    cls=Commands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
@@ -69,28 +55,6 @@ def ask_for_stacks(
     if not verbose:
         for name in _PYSPARK_LOGS:
             logging.getLogger(name).disabled = True
-
-
-for command in (
-    init,
-    run,
-    plan,
-    files,
-    batches,
-    schema,
-    rules,
-    audit,
-    backfill,
-    replay,
-    resources,
-    sample,
-    doctor,
-):
-    app.command(command.__name__)(command)
-app.command("watch")(watch)
-app.command("spark-pipelines")(spark_pipelines)
-for group in (checkpoint, queries):
-    app.add_typer(group)
 
 
 def main() -> None:

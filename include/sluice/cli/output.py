@@ -11,10 +11,6 @@ from datetime import UTC, date, datetime
 from typing import Annotated
 
 import typer
-from rich import box
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from sluice.errors import Condition, UsageError
 from sluice.visible import visible
@@ -46,6 +42,12 @@ def print_rows(title: str, rows: Sequence[Mapping[str, object]]) -> None:
     lines. Into a pipe or a file lines have ``_WIDTH`` characters at most; programs read
     whole values from ``--json``.
     """
+    # They take time to import, which a command that prints no table need not pay.
+    from rich import box  # noqa: PLC0415
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
     console = Console()
     if not console.is_terminal:
         console = Console(width=_WIDTH)
@@ -64,8 +66,7 @@ def print_rows(title: str, rows: Sequence[Mapping[str, object]]) -> None:
 
 def print_line(text: str) -> None:
     """Print one line for a person."""
-    console = Console(soft_wrap=True, highlight=False, emoji=False)
-    console.print(visible(text), markup=False)
+    typer.echo(visible(text))
 
 
 @contextmanager
