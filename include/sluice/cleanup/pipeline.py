@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from sluice.cleanup.proof import Committed, Unproven
 from sluice.cleanup.readers import find_other_reader
@@ -19,12 +18,14 @@ from sluice.delta.tables import any_of
 from sluice.errors import Condition, FatalError, UsageError
 from sluice.history import record_step
 from sluice.history.batches import archived_batches
-from sluice.history.files import FileStates
 from sluice.history.rows import rows_by_file
 from sluice.ledger.ledger import Ledger
 from sluice.model import FileState, LedgerFile, SeqRange, StepSummary
 from sluice.options.clean import CleanMode
 from sluice.options.configured import source_options
+
+if TYPE_CHECKING:
+    from sluice.history.files import FileStates
 
 STEP = "clean"
 _UNPROVEN = {
@@ -129,6 +130,11 @@ class TableProver:
 
     def prove(self, files: Sequence[LedgerFile]) -> Mapping[int, Committed]:
         """Return what is proven of ``files``, which are in order, by seq."""
+        # They load much, which a run that cleans nothing need not wait for.
+        import pyarrow.compute as pc  # noqa: PLC0415
+
+        from sluice.history.files import FileStates  # noqa: PLC0415
+
         if not files:
             return {}
         self._states = self._states or FileStates(self._config, self._ledger)

@@ -11,7 +11,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from deltalake import (
     CommitProperties,
     DeltaTable,
@@ -87,13 +86,14 @@ def _end_of_large(files: pa.Table, key: str | None) -> int | None:
     """Return the highest key in a large file, None where all is to be written over."""
     if key is None:
         return None
-    large = files.filter(pc.greater_equal(files["size_bytes"], LARGE_BYTES))
-    end: int | None = pc.max(large[f"max.{key}"]).as_py()
-    return end
+    sizes, ends = files["size_bytes"].to_pylist(), files[f"max.{key}"].to_pylist()
+    large = zip(sizes, ends, strict=True)
+    found = [end for size, end in large if size >= LARGE_BYTES and end is not None]
+    return max(found, default=None)
 
 
 def _count_small(files: pa.Table) -> int:
-    return int(pc.sum(pc.less(files["size_bytes"], LARGE_BYTES)).as_py())
+    return sum(size < LARGE_BYTES for size in files["size_bytes"].to_pylist())
 
 
 def _tidy(location: str) -> int:

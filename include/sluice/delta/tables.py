@@ -9,10 +9,9 @@ on a busy machine. It also imports pandas, a third of what a run with nothing ne
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import pyarrow as pa
-import pyarrow.fs as pafs
 from deltalake import (
     CommitProperties,
     DeltaTable,
@@ -21,10 +20,12 @@ from deltalake import (
     write_deltalake,
 )
 from deltalake.exceptions import CommitFailedError
-from deltalake.fs import DeltaStorageHandler
 
 from sluice.errors import Condition, RetryableError
 from sluice.paths import is_local
+
+if TYPE_CHECKING:
+    import pyarrow.fs as pafs
 
 ROUNDS = 20
 _Result = TypeVar("_Result")
@@ -163,6 +164,9 @@ def any_of(name: str, values: Sequence[str] | Sequence[int]) -> str:
 
 def table_filesystem(location: str) -> pafs.FileSystem:
     """Return a file system whose root is the table at ``location``."""
+    import pyarrow.fs as pafs  # noqa: PLC0415 - loads much
+    from deltalake.fs import DeltaStorageHandler  # noqa: PLC0415 - loads pyarrow.fs
+
     if is_local(location):
         return pafs.SubTreeFileSystem(location, pafs.LocalFileSystem())
     return pafs.PyFileSystem(DeltaStorageHandler(location))

@@ -33,14 +33,6 @@ from sluice.formats.json_leniency import (
     skip_comments,
 )
 from sluice.formats.json_options import OPTIONS
-from sluice.formats.json_quick import (
-    are_objects,
-    as_read,
-    has_infinity,
-    is_plain,
-    read_objects,
-    with_times,
-)
 from sluice.formats.json_values import read_records, read_unknown_fields
 from sluice.formats.json_variants import VARIANT
 from sluice.formats.moments import Formats
@@ -365,6 +357,16 @@ def _elements(array: bytes, leniency: Leniency) -> list[bytes]:
 def _parse_fast(
     lines: Sequence[bytes], columns: pa.Schema, dialect: Dialect, *, unexpected: str
 ) -> pa.Table | None:
+    # It loads much that those who only ask for the options of a source do not need.
+    from sluice.formats.json_quick import (  # noqa: PLC0415
+        are_objects,
+        as_read,
+        has_infinity,
+        is_plain,
+        read_objects,
+        with_times,
+    )
+
     texts = pa.schema(map(as_read, columns))
     if not all(is_plain(field.type) for field in texts) or not are_objects(lines):
         return None

@@ -14,7 +14,6 @@ import pyarrow as pa
 import pyarrow.types as pt
 
 from sluice.formats.json_leniency import SPARKS, UNDECODABLE, Leniency, sample_json
-from sluice.formats.json_quick import types_of_fields
 from sluice.formats.json_values import DECIMAL
 from sluice.formats.moments import UNREADABLE, Formats, time_reader
 
@@ -115,6 +114,8 @@ def type_of_block(block: bytes, rules: Rules) -> pa.StructType | None:
 
     Blank lines, arrays and whatever is no object are such lines.
     """
+    from sluice.formats.json_quick import types_of_fields  # noqa: PLC0415 - loads much
+
     fields = types_of_fields(block) if rules.is_quick else None
     if fields is not None and rules.reads_names:
         return _names_only(field.name for field in fields)

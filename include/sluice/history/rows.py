@@ -7,18 +7,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from deltalake.exceptions import DeltaError
 
 from sluice.columns import RESCUED_DATA, SOURCE_FILE
-from sluice.delta.copies import Part, query_part
 from sluice.delta.log import open_table
 from sluice.delta.tables import table_filesystem
 from sluice.errors import Condition, FatalError
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
     from deltalake import DeltaTable
 
     from sluice.delta.log import AddedFile
@@ -47,6 +45,8 @@ def rows_by_file(table: DeltaTable, where: str = "true") -> dict[str | None, int
     Raises:
         DeltaError: the table does not name the file of a row.
     """
+    from sluice.delta.copies import Part, query_part  # noqa: PLC0415 - loads much
+
     if not has_source_file(table):
         message = f"table {table.table_uri!r} has no column {SOURCE_FILE!r}"
         raise DeltaError(message)
@@ -67,6 +67,8 @@ def count_added_rows(
     Raises:
         FatalError: a data file has no ``_source_file``: this is no table of ours.
     """
+    import pyarrow.parquet as pq  # noqa: PLC0415 - loads much
+
     filesystem = table_filesystem(table_location)
     counts = RowCounts(Counter(), Counter())
     names = {SOURCE_FILE: SOURCE_FILE, RESCUED_DATA: RESCUED_DATA}
@@ -108,7 +110,7 @@ def _count_file(
         rows = file.read_row_group(group, columns=columns)
         _tally(counts.rows, rows[source])
         if rescue:
-            kept = rows.filter(pc.is_valid(rows[rescued]))
+            kept = rows.filter(rows[rescued].is_valid())
             _tally(counts.rescued, kept[source])
 
 

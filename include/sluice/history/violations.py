@@ -16,8 +16,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from deltalake import Transaction
 
 from sluice.checkpoint import read_checkpoint
@@ -33,6 +31,8 @@ from sluice.history.rows import may_hold, names_in_files
 from sluice.history.tables import append_archived, open_or_create
 
 if TYPE_CHECKING:
+    import pyarrow.parquet as pq
+
     from sluice.delta.log import AddedFile
     from sluice.pipeline import Pipeline, Query
 
@@ -80,6 +80,8 @@ def count_violations(
     Reads two columns of the row groups whose footer says that some row violates a rule.
     A data file that is gone, vacuumed since, has no counts any more.
     """
+    import pyarrow.parquet as pq  # noqa: PLC0415 - loads much
+
     filesystem = table_filesystem(table_location)
     names = names_in_files(table_location)
     counts: Counter[tuple[str, str]] = Counter()
@@ -208,6 +210,8 @@ def _tally(
     paths: pa.ChunkedArray, violations: pa.ChunkedArray
 ) -> Iterator[tuple[tuple[str, str], int]]:
     """Yield how many rows each file has of each rule."""
+    import pyarrow.compute as pc  # noqa: PLC0415 - loads much
+
     rules = pc.split_pattern(violations.combine_chunks(), ",")
     rows = pc.list_parent_indices(rules)
     pairs = pa.table([paths.take(rows), pc.list_flatten(rules)], ["path", "rule"])
