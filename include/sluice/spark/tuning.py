@@ -55,6 +55,9 @@ _CLASS_ROOM = "-XX:MetaspaceSize=256m"
 # With one compiler the JVM keeps 48 MB for compiled code, and Spark makes code for each
 # query. Once they are full nothing more is compiled, and all that is new crawls.
 _CODE_ROOM = "-XX:ReservedCodeCacheSize=240m"
+# A run compiles some 200 pieces of code. Of Spark's own 100 the oldest go, and each
+# micro-batch compiles its own again.
+_KEPT_CODE = "1000"
 
 
 def session_settings() -> dict[str, str]:
@@ -74,6 +77,7 @@ def spark_settings(
     return {
         **session_settings(),
         "spark.driver.memory": "2g",
+        "spark.sql.codegen.cache.maxEntries": _KEPT_CODE,
         # The class path of the JVM itself: shared class data does not cover spark.jars.
         "spark.driver.extraClassPath": classpath,
         "spark.executor.extraClassPath": classpath,

@@ -46,6 +46,12 @@ def test_jars_are_on_the_class_path_of_the_jvm() -> None:
     assert "spark.master" not in settings
 
 
+def test_what_a_run_compiles_is_kept() -> None:
+    """A run compiles some 200 pieces of code, of which Spark alone keeps 100."""
+    settings = spark_settings([Path("/j/a.jar")], ["-Dx=1"], "/py")
+    assert int(settings["spark.sql.codegen.cache.maxEntries"]) >= 500
+
+
 def test_executors_start_as_the_driver_does() -> None:
     """Without it each start of an executor costs three times the processor time."""
     settings = spark_settings([Path("/j/a.jar")], ["-Dx=1", "-Dy=2"], "/py")
