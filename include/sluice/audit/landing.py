@@ -12,6 +12,7 @@ import re
 import stat
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -60,9 +61,13 @@ def read_landing(
         if _is_wanted(each[0].removeprefix(root), options) and selection.takes(each[0])
     ]
     now = datetime.now(UTC)
-    read = partial(_landed_file, options=options, now=now, known=known or {})
+    describe = partial(_landed_file, options=options, now=now, known=known or {})
+    files = [describe(each) for each in wanted]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return {file.path: file for file in pool.map(read, wanted)}
+        # A thread costs more than to look up what is known.
+        unknown = (each for each in files if each.records is None)
+        counted = pool.map(partial(_counted, options=options), unknown)
+        return {file.path: file for file in (*files, *counted)}
 
 
 def _landed_file(
@@ -73,12 +78,14 @@ def _landed_file(
     passed_over = bool(groups.outside)
     arrived += options.min_file_age or timedelta(0)
     records = known.get((path, size, modified))
+    return LandedFile(path, size, modified, arrived, records, passed_over=passed_over)
+
+
+def _counted(file: LandedFile, options: CloudFilesOptions) -> LandedFile:
     try:
-        if records is None:
-            records = count_records(path, options.format)
+        return replace(file, records=count_records(file.path, options.format))
     except (OSError, ValueError) as error:
-        return LandedFile(path, size, modified, arrived, None, str(error), passed_over)
-    return LandedFile(path, size, modified, arrived, records, None, passed_over)
+        return replace(file, error=str(error))
 
 
 def _walk_disk(root: str, options: CloudFilesOptions) -> Iterator[_Found]:

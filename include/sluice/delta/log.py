@@ -93,9 +93,10 @@ def read_commits(table_location: str, *, after: int = -1) -> list[TableCommit]:
         FatalError: a commit file is not what Delta writes.
     """
     log = join(table_location, "_delta_log")
-    versions = list(_list_versions(log, after))
+    versions = _list_versions(log, after)
     read = partial(_read_commit, table_location, log)
-    if len(versions) < _PARALLEL_READS:
+    # Of a disk's files a thread costs more than the reading.
+    if is_local(log) or len(versions) < _PARALLEL_READS:
         return [commit for commit in map(read, versions) if commit]
     with ThreadPoolExecutor(_PARALLEL_READS) as pool:
         return [commit for commit in pool.map(read, versions) if commit]
@@ -140,7 +141,7 @@ def missing_versions(table_location: str) -> list[int]:
     Log cleanup takes the oldest commits, and only such as a Delta checkpoint holds.
     """
     log = join(table_location, "_delta_log")
-    versions = list(_list_versions(log, -1))
+    versions = _list_versions(log, -1)
     if not versions:
         return []
     has_checkpoint = storage.read(log, "_last_checkpoint") is not None
@@ -199,30 +200,31 @@ def parse_commit(
     )
 
 
-def _list_versions(log: str, after: int) -> Iterator[int]:
-    if is_local(log) and not Path(log).is_dir():
-        return
+def _list_versions(log: str, after: int) -> list[int]:
+    names = storage.list_names(log) if is_local(log) else _list_bucket(log, after)
+    matches = filter(None, map(_COMMIT.fullmatch, names))
+    return sorted(int(match[1]) for match in matches if int(match[1]) > after)
+
+
+def _list_bucket(log: str, after: int) -> list[str]:
     # Commit files sort by version, so a bucket starts its listing right there.
     offset = f"{after:020d}.json" if after >= 0 else None
-    names: list[str] = []
-    for page in obstore.list(storage.open_store(log), offset=offset):
-        names.extend(str(entry["path"]) for entry in page)
-    matches = filter(None, map(_COMMIT.fullmatch, names))
-    yield from sorted(int(match[1]) for match in matches if int(match[1]) > after)
+    pages = obstore.list(storage.open_store(log), offset=offset)
+    return [str(entry["path"]) for page in pages for entry in page]
 
 
 def _read_commit(table_location: str, log: str, version: int) -> TableCommit | None:
     key = f"{version:020d}.json"
-    try:
-        result = obstore.get(storage.open_store(log), key)
-    except FileNotFoundError:  # log cleanup took it since the listing
+    found = storage.read_dated(log, key)
+    if found is None:  # log cleanup took it since the listing
         return None
+    content, written = found
     try:
         return parse_commit(
-            bytes(result.bytes()).decode("utf-8"),
+            content.decode("utf-8"),
             version=version,
             table_location=table_location,
-            written=result.meta["last_modified"],
+            written=written,
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise FatalError(
