@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import DeltaTable
-from deltalake.exceptions import DeltaError, TableNotFoundError
+from deltalake.exceptions import DeltaError
 
 from sluice.audit.complete import read_complete
 from sluice.audit.counted import Known
@@ -27,15 +27,16 @@ from sluice.delta.tables import equal, read_table
 from sluice.errors import FatalError
 from sluice.history import latest_start
 from sluice.history.batch import Batch, commits_by_batch, describe_batches
-from sluice.history.batches import archived_batches
-from sluice.history.files import file_states
+from sluice.history.batches import archived_by_query
+from sluice.history.files import FileStates
 from sluice.history.replays import FileRows, list_set_aside, list_unrecorded
 from sluice.history.rows import rows_by_file
+from sluice.ledger.claims import claims_of
 from sluice.ledger.damage import damage_named
-from sluice.ledger.events import EventKind
-from sluice.ledger.files import FilesSnapshot
+from sluice.ledger.events import EventKind, LedgerEvent
+from sluice.ledger.files import VERSION_COLUMNS
 from sluice.ledger.ledger import Ledger
-from sluice.model import Claim, FileState
+from sluice.model import FileState, LedgerFile
 from sluice.options.configured import source_options
 from sluice.pipeline import Query
 from sluice.rules.facts import (
@@ -68,6 +69,10 @@ _Found = TypeVar("_Found")
 # The ledger's time is taken after its listing, so a file that came in between is no
 # miss. No listing takes this long.
 _LISTING = timedelta(minutes=5)
+_FOUND = "discovered_at"
+_OF_THE_LEDGER = ("seq", *VERSION_COLUMNS, _FOUND)
+_OF_A_FILE = ["seq", "state", "error", "rows", "rescued_rows", "table_version"]
+_OF_A_FILE += ["dropped_records", "quarantined_rows"]
 
 
 def gather_facts(config: PipelineConfig, known: Known | None = None) -> AuditFacts:
@@ -75,10 +80,11 @@ def gather_facts(config: PipelineConfig, known: Known | None = None) -> AuditFac
 
     Landed files of which the audit knows the records, by ``known``, are not read again.
     """
-    queries = config.queries
+    archive = open_table(config.ops_location("batches"))
+    archived = archived_by_query(config, archive)
     bronze, *silver = [
-        add_history(each, partial(archived_batches, config, each.query))
-        for each in read_facts(config, queries)
+        add_history(each, partial(archived.__getitem__, each.query.name))
+        for each in read_facts(config, config.queries, archive)
     ]
     ledger, ledger_damage = read_whole_ledger(config)
     no_rows: dict[str | None, int] = {}
@@ -213,17 +219,17 @@ def read_ledger(config: PipelineConfig) -> LedgerFacts | None:
     ledger = Ledger.open(config.schema_location)
     if ledger is None:
         return None
-    columns = ["seq", "state", "error", "rows", "rescued_rows", "table_version"]
-    columns += ["dropped_records", "quarantined_rows"]
-    states = file_states(config, ledger=ledger).select(columns).to_pylist()
-    again = [file for each in list_unrecorded(config) for file in each.files]
     with damage_named(ledger.root):
-        snapshot = ledger.snapshot()
-        files = tuple(snapshot.files())
+        found, snapshot = FileStates(config, ledger), ledger.snapshot()
+        states = found.select(snapshot=snapshot).select(_OF_A_FILE).to_pylist()
+        # A row that no discovery numbered has no state.
+        rows = read_table(snapshot.table, columns=_OF_THE_LEDGER, order_by="seq")
+    again = [file for each in list_unrecorded(config) for file in each.files]
+    events = ledger.events()
     return LedgerFacts(
         ledger_id=ledger.ledger_id,
-        files=files,
-        claims=_claims(ledger),
+        files=tuple(LedgerFile(**row) for row in rows.drop_columns(_FOUND).to_pylist()),
+        claims=None if found.claims is None else tuple(claims_of(found.claims)),
         quarantined=_errors(states, FileState.QUARANTINED),
         replaced=_errors(states, FileState.REPLACED),
         written={
@@ -233,9 +239,9 @@ def read_ledger(config: PipelineConfig) -> LedgerFacts | None:
         },
         dropped=_counted(states, "dropped_records", again),
         set_aside=_counted(states, "quarantined_rows", again),
-        looked_at=_looked_at(config, snapshot),
-        replayed=_seqs_of(ledger, EventKind.REPLAYED),
-        archived=_seqs_of(ledger, EventKind.ARCHIVED),
+        looked_at=_looked_at(config, rows[_FOUND]),
+        replayed=_seqs_of(events, EventKind.REPLAYED),
+        archived=_seqs_of(events, EventKind.ARCHIVED),
         first_seq=ledger.first_seq(),
         keeps_versions=source_options(config).allow_overwrites,
     )
@@ -254,9 +260,9 @@ def _errors(states: Sequence[dict[str, Any]], state: FileState) -> dict[int, str
     return {row["seq"]: row["error"] for row in states if row["state"] == state}
 
 
-def _seqs_of(ledger: Ledger, kind: EventKind) -> frozenset[int]:
-    events = ledger.events(kind)
-    return frozenset(each.seq for each in events if each.seq is not None)
+def _seqs_of(events: Iterable[LedgerEvent], kind: EventKind) -> frozenset[int]:
+    mine = (each.seq for each in events if each.kind is kind)
+    return frozenset(seq for seq in mine if seq is not None)
 
 
 def _with_batches(
@@ -302,16 +308,8 @@ def read_whole_ledger(
         return None, str(error)
 
 
-def _claims(ledger: Ledger) -> tuple[Claim, ...] | None:
-    try:
-        return tuple(ledger.claims())
-    except TableNotFoundError:
-        return None
-
-
-def _looked_at(config: PipelineConfig, snapshot: FilesSnapshot) -> datetime | None:
+def _looked_at(config: PipelineConfig, found: pa.ChunkedArray) -> datetime | None:
     started = latest_start(config, "bronze")
-    found = read_table(snapshot.table, columns=["discovered_at"])["discovered_at"]
     newest = pc.max(found).as_py()
     moments = [started, newest - _LISTING if newest else None]
     return max((each for each in moments if each), default=None)
@@ -365,8 +363,8 @@ def _foreign_paths(
     """Return the paths in the table that no archived micro-batch ever wrote."""
     known = {file.path for file in ledger.files} if ledger else set()
     unknown = frozenset(table_rows) - known
-    archive = open_table(config.ops_location("batch_files"))
-    if archive is None or not unknown:
+    archive = open_table(config.ops_location("batch_files")) if unknown else None
+    if archive is None:
         return frozenset()
     columns = ["path"]
     mine = read_table(archive, columns=columns, where=equal(pipeline=config.name))

@@ -40,17 +40,22 @@ class Compaction:
 
 
 def compact_table(
-    location: str, *, key: str | None = None, above: int = COMPACT_ABOVE
+    location: str,
+    *,
+    key: str | None = None,
+    above: int = COMPACT_ABOVE,
+    opened: DeltaTable | None = None,
 ) -> Compaction | None:
     """Compact a table with more than ``above`` small files; None where it has not.
 
     ``key`` is a column that only grows: then large files are left alone. Every row and
     every app transaction stays. Data files of earlier versions are removed after a
     week, so a reader keeps what it reads now. Where other writers are faster all
-    the time, the next call does it.
+    the time, the next call does it. ``opened`` is the table as it was a moment ago.
     """
+    at_first = [opened] if opened else []
     for _ in range(_ROUNDS):
-        table = open_table(location)
+        table = at_first.pop() if at_first else open_table(location)
         if table is None:
             return None
         files = pa.table(table.get_add_actions(flatten=True))

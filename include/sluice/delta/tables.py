@@ -124,23 +124,25 @@ def append_once(table: DeltaTable, rows: pa.Table, transaction: Transaction) -> 
 
 def append_always(
     location: str, open_newest: Callable[[], DeltaTable], rows: pa.Table
-) -> None:
+) -> DeltaTable:
     """Append ``rows`` that only this process writes, whatever others do meanwhile.
 
     A compaction between opening and writing refuses the append; then it is made again.
+    Return the table with them.
 
     Raises:
         RetryableError: other writers were faster all the time.
     """
 
-    def attempt() -> bool | None:
+    def attempt() -> DeltaTable | None:
+        table = open_newest()
         try:
-            write_deltalake(open_newest(), rows, mode="append")
+            write_deltalake(table, rows, mode="append")
         except CommitFailedError:
             return None
-        return True
+        return table
 
-    commit_until_won(f"table {location!r}", attempt)
+    return commit_until_won(f"table {location!r}", attempt)
 
 
 def equal(**values: str | int | None) -> str:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sluice.checkpoint import CheckpointFacts, read_checkpoint
-from sluice.delta.tables import equal
+from sluice.delta.tables import equal, read_table
 from sluice.errors import Condition, UsageError
 from sluice.history.archive import QueryHistory, batch_from_row, find_planned
 from sluice.history.batch import Batch, describe_batches
@@ -16,6 +16,8 @@ from sluice.history.tables import read_rows
 from sluice.pipeline import Query
 
 if TYPE_CHECKING:
+    from deltalake import DeltaTable
+
     from sluice.pipeline import Pipeline
 
 
@@ -82,6 +84,20 @@ def archived_batches(pipeline: Pipeline, query: Query) -> list[Batch]:
     where = equal(pipeline=pipeline.name, query=query.name)
     rows = read_rows(pipeline.ops_location("batches"), where)
     return list(_in_order([batch_from_row(row) for row in rows]))
+
+
+def archived_by_query(
+    pipeline: Pipeline, archive: DeltaTable | None
+) -> dict[str, list[Batch]]:
+    """Return what ``archived_batches`` does of each query, by its name, in one read.
+
+    ``archive`` is the table ``ops/batches``, None where there is none.
+    """
+    found: dict[str, list[Batch]] = {each.name: [] for each in pipeline.queries}
+    where = equal(pipeline=pipeline.name)
+    for row in read_table(archive, where=where).to_pylist() if archive else ():
+        found.setdefault(row["query"], []).append(batch_from_row(row))
+    return {name: list(_in_order(batches)) for name, batches in found.items()}
 
 
 def _in_order(batches: list[Batch]) -> Iterator[Batch]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +40,8 @@ from sluice.paths import join
 from sluice.pipeline import LandedFiles
 
 if TYPE_CHECKING:
+    from deltalake import DeltaTable
+
     from sluice.pipeline import Pipeline
 
 # So many files are put together at a time: a ledger may hold tens of millions.
@@ -125,16 +127,35 @@ def file_states(
     if ledger is None:
         return FILE_STATES_SCHEMA.empty_table()
     with damage_named(ledger.root):
-        chunks = list(_chunks(pipeline, ledger, wanted))
-    return pa.concat_tables([FILE_STATES_SCHEMA.empty_table(), *reversed(chunks)])
+        return FileStates(pipeline, ledger).select(wanted)
 
 
 class FileStates:
-    """The states of a ledger's files; what holds for all of them is read once."""
+    """The states of a ledger's files; what holds for all of them is read once.
+
+    ``claims`` are those of the ledger in ``CLAIMS_SCHEMA``, None where that table is
+    gone.
+    """
 
     def __init__(self, pipeline: Pipeline, ledger: Ledger) -> None:
         self._pipeline, self._ledger = pipeline, ledger
-        self._outcomes, self._newer = _read_outcomes(pipeline, ledger)
+        self._archive = open_table(pipeline.ops_location("batch_files"))
+        self.claims = _read_claims(ledger)
+        claims = CLAIMS_SCHEMA.empty_table() if self.claims is None else self.claims
+        self._outcomes, self._newer = _read_outcomes(
+            pipeline, ledger, claims, self._archive
+        )
+
+    def select(
+        self, wanted: FileFilter = EVERY_FILE, snapshot: FilesSnapshot | None = None
+    ) -> pa.Table:
+        """Return the files asked for in ``FILE_STATES_SCHEMA``, by seq.
+
+        ``snapshot`` has the ledger's files if it is open already.
+        """
+        snapshot = snapshot or self._ledger.snapshot()
+        chunks = list(_chunks(self, snapshot, wanted))
+        return pa.concat_tables([FILE_STATES_SCHEMA.empty_table(), *reversed(chunks)])
 
     def within(
         self, within: SeqRange, snapshot: FilesSnapshot | None = None
@@ -143,9 +164,21 @@ class FileStates:
 
         ``snapshot`` has that range if it is open already.
         """
-        happened = _read_happened(self._pipeline, self._ledger, within, self._newer)
+        happened = self._read_happened(within)
         files = _read_files(snapshot or self._ledger.snapshot(), within)
         return derive_states(files, happened, self._outcomes)
+
+    def _read_happened(self, within: SeqRange) -> Happened:
+        ledger = self._ledger
+        events = join(ledger.root, "events")
+        bounds = {"after": within.start, "up_to": within.end}
+        replayed = newest_events(events, EventKind.REPLAYED, **bounds)
+        archived = archived_readings(self._pipeline, ledger, within, self._archive)
+        return Happened(
+            readings=newest_readings(archived, self._newer),
+            replays=replay_readings(replayed),
+            moved=newest_events(events, EventKind.ARCHIVED, **bounds),
+        )
 
 
 def to_json(row: FileRow) -> dict[str, Any]:
@@ -154,11 +187,10 @@ def to_json(row: FileRow) -> dict[str, Any]:
 
 
 def _chunks(
-    pipeline: Pipeline, ledger: Ledger, wanted: FileFilter
+    states: FileStates, snapshot: FilesSnapshot, wanted: FileFilter
 ) -> Iterator[pa.Table]:
     """Yield the files asked for, the newest part of the ledger first."""
-    states = FileStates(pipeline, ledger)
-    missing, snapshot = wanted.limit, ledger.snapshot()
+    missing = wanted.limit
     for within in _newest_first(snapshot.high, wanted):
         found = states.within(within, snapshot)
         found = _select(found, wanted)
@@ -177,16 +209,19 @@ def _newest_first(high: int, wanted: FileFilter) -> Iterator[SeqRange]:
         yield SeqRange(max(end - size, 0), end)
 
 
-def _read_outcomes(pipeline: Pipeline, ledger: Ledger) -> tuple[Outcomes, pa.Table]:
+def _read_outcomes(
+    pipeline: Pipeline, ledger: Ledger, claims: pa.Table, archive: DeltaTable | None
+) -> tuple[Outcomes, pa.Table]:
     """Read what is known of all files, and the readings that are not archived yet."""
     bronze = pipeline.queries[0]
     checkpoint = read_checkpoint(bronze.checkpoint)
     in_flight: list[InFlight] = []
     newer, ingested = READINGS_SCHEMA.empty_table(), 0
     if checkpoint is not None:
-        counts = _counts_rows(bronze.table)
-        history = QueryHistory(pipeline, bronze, checkpoint, counts)
-        planned = find_not_archived(history)
+        history = QueryHistory(pipeline, bronze, checkpoint)
+        planned = find_not_archived(history, archive)
+        if planned:
+            history = replace(history, counts_rows=_counts_rows(bronze.table))
         in_flight = [
             InFlight(history.query_id, each.batch.batch_id, each.batch.seq_range)
             for each in planned
@@ -195,26 +230,13 @@ def _read_outcomes(pipeline: Pipeline, ledger: Ledger) -> tuple[Outcomes, pa.Tab
         newer = newer_readings(history, planned)
         ingested = _committed_up_to(checkpoint, ledger)
     outcomes = Outcomes(
-        claims=_read_claims(ledger),
+        claims=claims,
         in_flight=in_flight,
         ingested_up_to=ingested,
         skipped_up_to=ledger.first_seq(),
         left_out=ledger.left_out(),
     )
     return outcomes, newer
-
-
-def _read_happened(
-    pipeline: Pipeline, ledger: Ledger, within: SeqRange, newer: pa.Table
-) -> Happened:
-    events = join(ledger.root, "events")
-    bounds = {"after": within.start, "up_to": within.end}
-    replayed = newest_events(events, EventKind.REPLAYED, **bounds)
-    return Happened(
-        readings=newest_readings(archived_readings(pipeline, ledger, within), newer),
-        replays=replay_readings(replayed),
-        moved=newest_events(events, EventKind.ARCHIVED, **bounds),
-    )
 
 
 def _read_files(snapshot: FilesSnapshot, within: SeqRange) -> pa.Table:
@@ -224,10 +246,10 @@ def _read_files(snapshot: FilesSnapshot, within: SeqRange) -> pa.Table:
     )
 
 
-def _read_claims(ledger: Ledger) -> pa.Table:
+def _read_claims(ledger: Ledger) -> pa.Table | None:
     table = open_table(join(ledger.root, "claims"))
     if table is None:
-        return CLAIMS_SCHEMA.empty_table()
+        return None
     return read_table(table, order_by="end_seq").cast(CLAIMS_SCHEMA)
 
 

@@ -50,13 +50,19 @@ _ADDED = {
 }
 
 
-def archived_readings(pipeline: Pipeline, ledger: Ledger, within: SeqRange) -> pa.Table:
+def archived_readings(
+    pipeline: Pipeline,
+    ledger: Ledger,
+    within: SeqRange,
+    archive: DeltaTable | None = None,
+) -> pa.Table:
     """Return the archived reading of each file of a range, in order of seq.
 
     Of several queries that read a file the one that began last counts. What was read
-    under the numbers of an earlier ledger is found by the path.
+    under the numbers of an earlier ledger is found by the path. ``archive`` is the
+    table ``ops/batch_files`` if it is open already.
     """
-    files = open_table(pipeline.ops_location("batch_files"))
+    files = archive or open_table(pipeline.ops_location("batch_files"))
     if files is None:
         return READINGS_SCHEMA.empty_table()
     read, tables = _files_sql(pipeline, files), {"f": files}
@@ -82,9 +88,14 @@ def archived_readings(pipeline: Pipeline, ledger: Ledger, within: SeqRange) -> p
     return newest_readings(older, mine)
 
 
-def find_not_archived(history: QueryHistory) -> list[Done]:
-    """Return the micro-batches that the checkpoint has and the archive has not."""
-    table = open_table(history.pipeline.ops_location("batch_files"))
+def find_not_archived(
+    history: QueryHistory, archive: DeltaTable | None = None
+) -> list[Done]:
+    """Return the micro-batches that the checkpoint has and the archive has not.
+
+    ``archive`` is the table ``ops/batch_files`` if it is open already.
+    """
+    table = archive or open_table(history.pipeline.ops_location("batch_files"))
     newest = table.transaction_version(history.archive_id) if table else None
     return find_planned(history, after=-1 if newest is None else newest)
 

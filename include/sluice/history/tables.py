@@ -93,10 +93,10 @@ def append_rows(
     location: str, schema: pa.Schema, rows: Sequence[Mapping[str, object]]
 ) -> None:
     """Append rows that only this process writes, such as what this run did."""
-    append_always(
+    table = append_always(
         location, lambda: open_or_create(location, schema), _arrow(rows, schema)
     )
-    compact_table(location, above=_COMPACT_ABOVE)
+    compact_table(location, above=_COMPACT_ABOVE, opened=table)
 
 
 def append_archived(
@@ -108,7 +108,7 @@ def append_archived(
     """Append ``rows`` as ``append_once`` does; small files become one now and then."""
     if not append_once(table, _arrow(rows, schema), transaction):
         return False
-    compact_table(table.table_uri, above=_COMPACT_ABOVE)
+    compact_table(table.table_uri, above=_COMPACT_ABOVE, opened=table)
     return True
 
 

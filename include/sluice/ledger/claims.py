@@ -30,8 +30,13 @@ CLAIMS_SCHEMA = pa.schema(
 
 def read_claims(location: str) -> list[Claim]:
     """Return every micro-batch ever planned, in order of its start."""
-    rows = read_table(DeltaTable(location), order_by="start_seq")
-    return [_claim(row) for row in rows.to_pylist()]
+    return claims_of(read_table(DeltaTable(location)))
+
+
+def claims_of(rows: pa.Table) -> list[Claim]:
+    """Return the claims that rows of the table are, in order of their starts."""
+    found = [_claim(row) for row in rows.to_pylist()]
+    return sorted(found, key=lambda each: each.range.start)
 
 
 def read_claimed_up_to(location: str, app_id: str) -> int:

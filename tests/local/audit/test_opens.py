@@ -50,10 +50,12 @@ def test_preflight_opens_each_table_once(
 def test_audit_reads_a_tables_rows_through_one_opening(
     pipeline: PipelineBuilder, opened: list[str]
 ) -> None:
-    """One more is for the facts, and one for what the files' states need of bronze."""
+    """One more is for the facts; of the archive and the claims one is enough."""
     gather_facts(pipeline.config)
 
     config = pipeline.config
-    assert opened.count(config.bronze_location) == 3
+    assert opened.count(config.bronze_location) == 2
     assert opened.count(config.silver_location(pipeline.windows)) == 2
-    assert len(opened) == 18
+    assert opened.count(config.ops_location("batches")) == 1
+    assert opened.count(config.ops_location("batch_files")) == 1
+    assert len(opened) == 11
