@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from py4j.protocol import Py4JError
+from pyspark import InheritableThread
+from pyspark.errors import PySparkException
 from pyspark.sql import functions as F  # noqa: N812 - its usual name
 from pyspark.sql.types import StringType, TimestampType
 
@@ -25,6 +29,8 @@ from sluice.spark.commits import commit_over_conflicts
 from sluice.times import parse_duration
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from pyspark.sql import Column, DataFrame, SparkSession
 
     from sluice.config import PipelineConfig, SilverConfig
@@ -72,6 +78,37 @@ def refresh_live(
     hold.require_held()
     commit_over_conflicts(location, lambda: writer.save(location))
     return True
+
+
+@contextmanager
+def logs_read_ahead(
+    spark: SparkSession, config: PipelineConfig, silver: SilverConfig
+) -> Iterator[None]:
+    """Have Spark read the logs that ``refresh_live`` needs while the block runs.
+
+    That is most of what the first refresh of a session takes; a snapshot keeps what was
+    read. Nothing is done with it: what fails here, the refresh meets itself.
+    """
+    if not silver.live:
+        yield
+        return
+    locations = [config.bronze_location, config.live_location(silver)]
+    thread = InheritableThread(target=_read_logs, args=(spark, locations), daemon=True)
+    thread.start()
+    yield
+    # Not if the block failed: then there is no refresh, and maybe no Spark.
+    thread.join()
+
+
+def _read_logs(spark: SparkSession, locations: Sequence[str]) -> None:
+    jvm: Any = spark._jvm  # noqa: SLF001 - all else plans a scan of the table, too
+    with suppress(PySparkException, Py4JError, OSError):
+        for location in locations:
+            log = jvm.org.apache.spark.sql.delta.DeltaLog.forTable(
+                spark._jsparkSession,  # noqa: SLF001
+                location,
+            )
+            log.unsafeVolatileSnapshot().computedState()
 
 
 def _marked(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -23,7 +24,7 @@ from sluice.silver.drain import drain_windows, has_open_windows
 from sluice.silver.explain import explained
 from sluice.silver.judged import archive_violations
 from sluice.silver.late import COUNTED, Archived, archive_batches
-from sluice.silver.live import refresh_live
+from sluice.silver.live import logs_read_ahead, refresh_live
 from sluice.silver.merge import write_windows
 from sluice.silver.replayed import recompute_replayed
 from sluice.silver.transform import aggregate_windows, check_columns
@@ -285,9 +286,11 @@ def _run_query(
     if hold.stop_reason:
         return Archived(), None
     _LOG.info("silver %s: running the query", silver.name)
-    query = start_silver(spark, config, silver, trigger)
-    await_query(query, hold, ends_soon=trigger.ends_by_itself, meanwhile=archive)
-    archive()
+    ends_soon = trigger.ends_by_itself
+    with logs_read_ahead(spark, config, silver) if ends_soon else nullcontext():
+        query = start_silver(spark, config, silver, trigger)
+        await_query(query, hold, ends_soon=ends_soon, meanwhile=archive)
+        archive()
     return sum(archived, Archived()), query
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -143,6 +144,34 @@ def test_a_run_that_is_killed_before_they_are_written_leaves_them_to_the_next(
 
 
 @pytest.mark.long
+def test_the_logs_are_read_while_the_query_runs(
+    spark: SparkSession, lake: SilverLake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The refresh then has fewer jobs to run: it reads them from the snapshots."""
+    context, refresh = spark.sparkContext, silver_run.refresh_live
+    groups: list[str] = []
+
+    def grouped(*arguments) -> bool:
+        groups.append(f"{live_location(lake)} {len(groups)}")
+        context.setJobGroup(groups[-1], "refresh")
+        try:
+            return refresh(*arguments)
+        finally:
+            context.setLocalProperty("spark.jobGroup.id", None)
+
+    monkeypatch.setattr(silver_run, "refresh_live", grouped)
+    lake.put(order("00:00:00"))
+    with monkeypatch.context() as patch:
+        patch.setattr(silver_run, "logs_read_ahead", lambda *_: nullcontext())
+        run(lake)
+    lake.put(order("00:30:00"))
+    run(lake)
+    jobs = [len(context.statusTracker().getJobIdsForGroup(each)) for each in groups]
+    # Also than the first, which had but the log of bronze to read.
+    assert 0 < jobs[1] < jobs[0], jobs
+    assert read_silver(live_location(lake)) == expected(lake)
+
+
 def test_a_drain_and_a_bronze_that_changes_leave_no_window_twice(
     spark: SparkSession, lake: SilverLake
 ) -> None:
