@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 
 import duckdb
 
@@ -10,6 +11,7 @@ from support.delta_rows import read_delta
 from support.oracle import EPOCH, Key, Values
 from support.session_oracle import ONCE, batch_sessions
 from support.silver_lake import SilverLake
+from support.taken_rows import taken_rows
 
 _MICROSECOND = timedelta(microseconds=1)
 _WINDOWS = f"""{ONCE}, placed AS (
@@ -26,8 +28,9 @@ GROUP BY start, payment_method
 def batch_silver(lake: SilverLake) -> dict[Key, Values]:
     """Return every window or session of the rows that bronze has now."""
     grid, once = lake.silver.window.grid, bool(lake.silver.deduplicate)
+    take = partial(taken_rows, silver=lake.silver)
     if lake.silver.window.is_session:
-        return batch_sessions(lake.bronze_location, grid.duration, once=once)
+        return batch_sessions(lake.bronze_location, grid.duration, once=once, take=take)
     lengths = {
         "once": once,
         "duration": grid.duration // _MICROSECOND,
@@ -35,7 +38,7 @@ def batch_silver(lake: SilverLake) -> dict[Key, Values]:
         "most": -(-grid.duration // grid.slide),
     }
     with duckdb.connect() as connection:
-        connection.register("bronze", read_delta(lake.bronze_location))
+        connection.register("bronze", take(read_delta(lake.bronze_location)))
         found = connection.execute(_WINDOWS, lengths).fetchall()
     starts = [(EPOCH + start * _MICROSECOND, *rest) for start, *rest in found]
     return {

@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import unquote
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 from deltalake import DeltaTable
 
@@ -22,10 +23,23 @@ from support.delta_rows import read_delta
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EVENT_TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
-_COLUMNS = ["order_id", "order_date", "total_amount", "payment_method"]
+_COLUMNS = [
+    "order_id",
+    "order_date",
+    "total_amount",
+    "payment_method",
+    "_processing_time",
+]
 
+Take = Callable[[pa.Table], pa.Table]
+"""Chooses rows of bronze, and writes their event times in one format."""
 Key = tuple[datetime, datetime, str | None]
 Values = tuple[int, float | None, float | None]
+
+
+def take_all(rows: pa.Table) -> pa.Table:
+    """Return the rows as they are."""
+    return rows
 
 
 @dataclass
@@ -80,6 +94,7 @@ def expected_silver(
     window: timedelta = FIVE_MINUTES,
     slide: timedelta | None = None,
     once: bool = False,
+    take: Take = take_all,
 ) -> Expected:
     """Replay the committed batches of ``checkpoint`` over the rows of ``bronze``.
 
@@ -91,7 +106,7 @@ def expected_silver(
     for batch in committed_batches(checkpoint):
         late = 0
         for version in batch.versions:
-            for row in version_rows(bronze, version):
+            for row in version_rows(bronze, version, take):
                 found.rows += 1
                 keys = window_keys(row, window, slide)
                 found.null_rows += not keys
@@ -200,14 +215,15 @@ def read_offset_log(checkpoint: str) -> dict[int, tuple[int, datetime]]:
     return found
 
 
-def version_rows(location: str, version: int) -> list[dict]:
-    """Return the rows that one version of a table added."""
+def version_rows(location: str, version: int, take: Take = take_all) -> list[dict]:
+    """Return the rows that one version of a table added, those that are taken."""
     log = Path(location, "_delta_log", f"{version:020d}.json").read_text()
     actions = [json.loads(line) for line in log.splitlines()]
     assert not any("remove" in action for action in actions), "expected appends only"
     paths = [unquote(action["add"]["path"]) for action in actions if "add" in action]
     files = [pq.ParquetFile(Path(location, path)) for path in paths]
-    return [row for file in files for row in file.read(columns=_COLUMNS).to_pylist()]
+    tables = [take(file.read(columns=_COLUMNS)) for file in files]
+    return [row for table in tables for row in table.to_pylist()]
 
 
 def window_keys(row: dict, window: timedelta, slide: timedelta | None) -> list[Key]:

@@ -16,10 +16,12 @@ from support.oracle import (
     EPOCH,
     Expected,
     Key,
+    Take,
     Values,
     committed_batches,
     event_time,
     summarize,
+    take_all,
     version_rows,
 )
 
@@ -53,11 +55,11 @@ FROM numbered GROUP BY payment_method, number
 
 
 def batch_sessions(
-    bronze: str, gap: timedelta, *, once: bool = False
+    bronze: str, gap: timedelta, *, once: bool = False, take: Take = take_all
 ) -> dict[Key, Values]:
     """Return every session of the rows that ``bronze`` has now, by DuckDB."""
     with duckdb.connect() as connection:
-        connection.register("bronze", read_delta(bronze))
+        connection.register("bronze", take(read_delta(bronze)))
         length = gap // timedelta(microseconds=1)
         found = connection.execute(_SESSIONS, {"gap": length, "once": once}).fetchall()
     return {
@@ -67,7 +69,12 @@ def batch_sessions(
 
 
 def streamed_sessions(
-    bronze: str, checkpoint: str, gap: timedelta, *, once: bool = False
+    bronze: str,
+    checkpoint: str,
+    gap: timedelta,
+    *,
+    once: bool = False,
+    take: Take = take_all,
 ) -> Expected:
     """Follow the committed batches: what each emitted, dropped and left open.
 
@@ -78,7 +85,9 @@ def streamed_sessions(
     waiting: dict[str | None, list[dict]] = defaultdict(list)
     for batch in committed_batches(checkpoint):
         rows = [
-            row for version in batch.versions for row in version_rows(bronze, version)
+            row
+            for version in batch.versions
+            for row in version_rows(bronze, version, take)
         ]
         timed = [row for row in rows if event_time(row["order_date"]) is not None]
         in_time = [

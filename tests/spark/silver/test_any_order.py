@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -22,18 +23,23 @@ from sluice.silver.complete import run_complete
 from sluice.silver.run import run_silver
 from support.any_order import (
     CUTS,
+    KILLS,
     MIDNIGHT,
     RUNS,
+    TAKEN,
     VERSION,
     Order,
     cut_off,
     cut_off_stream,
+    kill_stream,
     put,
 )
 from support.batch_oracle import batch_silver
 from support.delta_rows import read_delta
+from support.held_writes import can_hold
 from support.oracle import Expected, Key, Values, expected_silver, read_silver
 from support.silver_lake import SilverLake
+from support.taken_rows import taken_rows
 
 pytestmark = [pytest.mark.usefixtures("spark"), pytest.mark.long]
 
@@ -59,11 +65,12 @@ COPIES = st.sampled_from([False, ["order_id"]])
 class Run:
     """Versions that come to bronze, and where the run is cut off that takes them in.
 
-    It is followed by one that is not, which ``drains`` what is open then.
+    By a number it is a process, which is killed before that write. It is followed by
+    one that is not cut off, which ``drains`` what is open then.
     """
 
     versions: list[list[Order]]
-    cut: str | None
+    cut: str | int | None
     drains: bool
 
 
@@ -82,11 +89,19 @@ def minutes(least: int, most: int) -> st.SearchStrategy[timedelta]:
     return st.integers(least, most).map(lambda minutes: timedelta(minutes=minutes))
 
 
-def ways(versions: list[list[list[Order]]]) -> st.SearchStrategy[list[Run]]:
-    """Draw what becomes of each of some runs."""
-    return st.tuples(
-        *(st.builds(Run, st.just(each), CUTS, st.booleans()) for each in versions)
-    ).map(list)
+def runs(cuts: st.SearchStrategy[str | int | None]) -> st.SearchStrategy[list[Run]]:
+    """Draw some runs, and what becomes of each."""
+
+    def ways(versions: list[list[list[Order]]]) -> st.SearchStrategy[list[Run]]:
+        each = (st.builds(Run, st.just(one), cuts, st.booleans()) for one in versions)
+        return st.tuples(*each).map(list)
+
+    return RUNS.flatmap(ways)
+
+
+def cases(cuts: st.SearchStrategy[str | int | None]) -> st.SearchStrategy[Case]:
+    """Draw a case whose runs are cut off so."""
+    return st.builds(Case, runs(cuts), SILVERS, minutes(-30, 120), minutes(1, 60))
 
 
 SILVERS = st.fixed_dictionaries(
@@ -98,9 +113,9 @@ SILVERS = st.fixed_dictionaries(
         "state_store": st.sampled_from(["memory", "rocksdb"]),
         "watermark": st.integers(0, 30).map(lambda minutes: f"{minutes} minutes"),
         "live": st.booleans(),
+        **TAKEN,
     }
 ).map(lambda keys: {**keys, "live": keys["live"] and keys["output_mode"] == "append"})
-CASES = st.builds(Case, RUNS.flatmap(ways), SILVERS, minutes(-30, 120), minutes(1, 60))
 FEW = settings(
     max_examples=25,
     deadline=None,
@@ -109,17 +124,34 @@ FEW = settings(
 
 
 @FEW
-@given(case=CASES)
+@given(case=cases(CUTS))
 def test_silver_equals_a_query_over_bronze(
     tmp_path_factory: pytest.TempPathFactory, case: Case
 ) -> None:
     """Each run appends some versions to bronze, and silver takes them in."""
-    lake = SilverLake.at(tmp_path_factory.mktemp("lake"), **case.silver)
+    hold(case, SilverLake.at(tmp_path_factory.mktemp("lake"), **case.silver))
+
+
+@pytest.mark.needs_java
+@pytest.mark.skipif(not can_hold(), reason="needs Linux's seccomp notifications")
+@settings(FEW, max_examples=3)
+@given(case=cases(KILLS))
+def test_silver_killed_at_any_write_equals_a_query_over_bronze(
+    tmp_path_factory: pytest.TempPathFactory, case: Case
+) -> None:
+    """The process of a run is killed with its JVM: nothing ends in good order."""
+    hold(case, SilverLake.at(tmp_path_factory.mktemp("lake"), **case.silver))
+
+
+def hold(case: Case, lake: SilverLake) -> None:
+    """Hold a lake against what it has to be, after each run of a case."""
     watched = Watched(lake)
     for each in case.runs:
         for rows in each.versions:
             put(lake, rows)
-        if each.cut is not None:
+        if isinstance(each.cut, int):
+            kill_stream(lake, each.cut, drain=each.drains)
+        elif each.cut is not None:
             cut_off_stream(lake, each.cut)
         run_silver(lake.config, lake.silver, run_id="run", drain=each.drains)
         if each.drains:
@@ -155,14 +187,20 @@ class Watched:
         """Hold tables and counts against what they have to be."""
         seen, lake = self.seen(), self.lake
         assert read_silver(lake.silver_location) == self.expected(seen)
-        late = sum(int(str(row["late_rows"])) for row in lake.archived_batches())
+        late = self.count("late_rows")
         assert late == seen.late_rows
+        assert self.count("null_event_time_rows", "future_rows") == seen.null_rows
         if lake.silver.late_data == "quarantine" and late:
             aside = lake.config.late_location(lake.silver)
             assert read_delta(aside).num_rows == late
         if lake.silver.live:
             beside = lake.config.live_location(lake.silver)
             assert read_silver(beside) == self.open_windows()
+
+    def count(self, *names: str) -> int:
+        """Add up counts of all micro-batches."""
+        rows = self.lake.archived_batches()
+        return sum(int(str(row[name])) for row in rows for name in names)
 
     def seen(self) -> Expected:
         """Return what the stream makes of its micro-batches."""
@@ -173,6 +211,7 @@ class Watched:
             window=grid.duration,
             slide=grid.slide,
             once=bool(self.lake.silver.deduplicate),
+            take=partial(taken_rows, silver=self.lake.silver),
         )
 
     def expected(self, seen: Expected) -> dict[Key, Values]:
@@ -199,7 +238,7 @@ class Watched:
 
 
 WHOLE = st.fixed_dictionaries(
-    {"window": st.one_of(WINDOWS, SESSIONS), "deduplicate": COPIES}
+    {"window": st.one_of(WINDOWS, SESSIONS), "deduplicate": COPIES, **TAKEN}
 )
 STEPS = st.sampled_from([None, "_write", "archive_violations"])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,10 +15,11 @@ from sluice.checkpoint import read_checkpoint
 from sluice.checkpoint.watermark import closed_up_to
 from sluice.silver.backfill import run_backfill
 from sluice.silver.run import run_silver
-from support.any_order import CUTS, VERSION, Order, cut_off_stream, put
+from support.any_order import CUTS, TAKEN, VERSION, Order, cut_off_stream, put
 from support.oracle import Key, Values, read_silver
 from support.session_oracle import batch_sessions, streamed_sessions
 from support.silver_lake import SilverLake, order
+from support.taken_rows import taken_rows
 
 pytestmark = pytest.mark.usefixtures("spark")
 
@@ -174,6 +176,7 @@ SESSIONS = st.fixed_dictionaries(
         "deduplicate": st.sampled_from([False, ["order_id"]]),
         "state_store": st.sampled_from(["memory", "rocksdb"]),
         "watermark": st.integers(0, 30).map(lambda minutes: f"{minutes} minutes"),
+        **TAKEN,
     }
 )
 
@@ -203,6 +206,7 @@ def test_sessions_equal_a_query_over_bronze(
     """
     lake = SilverLake.at(tmp_path_factory.mktemp("lake"), **silver)
     gap, once = lake.silver.window.grid.duration, bool(lake.silver.deduplicate)
+    bronze, take = lake.bronze_location, partial(taken_rows, silver=lake.silver)
     repairs = lake.silver.late_data == "repair"
     is_drained = False
     for versions, cut in runs:
@@ -213,9 +217,9 @@ def test_sessions_equal_a_query_over_bronze(
         drains = repairs and data.draw(st.booleans(), "drains")
         run(lake, drain=drains)
         is_drained |= drains
-        seen = streamed_sessions(lake.bronze_location, lake.checkpoint, gap, once=once)
+        seen = streamed_sessions(bronze, lake.checkpoint, gap, once=once, take=take)
         assert late_rows(lake) == seen.late_rows
-        everything = batch_sessions(lake.bronze_location, gap, once=once)
+        everything = batch_sessions(bronze, gap, once=once, take=take)
         closed, still_open = split(lake, everything)
         emitted = closed if repairs else seen.windows
         if drains or not is_drained:
