@@ -62,8 +62,8 @@ CUTS = st.sampled_from(
 )
 """Where in the step a driver is cut off: before it does this, or nowhere."""
 
-KILLS = st.one_of(st.none(), st.integers(1, 150))
-"""Before which of its writes a run is killed; with all of them it is done."""
+KILLS = st.integers(-74, 75).map(lambda number: 75 + number)
+"""Before which of its writes a run is killed: drawn first is one in the middle."""
 
 
 def cut_off_stream(lake: SilverLake, at: str) -> None:
