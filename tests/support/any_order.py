@@ -62,7 +62,7 @@ CUTS = st.sampled_from(
 )
 """Where in the step a driver is cut off: before it does this, or nowhere."""
 
-KILLS = st.integers(-74, 75).map(lambda number: 75 + number)
+KILLS = st.integers(-49, 50).map(lambda number: 50 + number)
 """Before which of its writes a run is killed: drawn first is one in the middle."""
 
 
