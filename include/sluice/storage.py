@@ -75,7 +75,7 @@ def read_dated(root: str, key: str) -> tuple[bytes, datetime] | None:
             return _read_from_disk(Path(root, key))
         result = obstore.get(open_store(root), key)
         return bytes(result.bytes()), result.meta["last_modified"]
-    except (FileNotFoundError, IsADirectoryError):
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
         return None
 
 

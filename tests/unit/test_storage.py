@@ -18,6 +18,8 @@ def test_put_replaces(tmp_path: Path) -> None:
 def test_absent_key_reads_as_none(tmp_path: Path) -> None:
     """An object that is not there is an answer, not an error."""
     assert storage.read(str(tmp_path), "key") is None
+    (tmp_path / "file").touch()
+    assert storage.read(str(tmp_path / "file"), "key") is None
 
 
 def test_keys_are_listed_below_their_folder(tmp_path: Path) -> None:

@@ -130,13 +130,13 @@ class TableProver:
 
     def prove(self, files: Sequence[LedgerFile]) -> Mapping[int, Committed]:
         """Return what is proven of ``files``, which are in order, by seq."""
+        if not files:
+            return {}
         # They load much, which a run that cleans nothing need not wait for.
         import pyarrow.compute as pc  # noqa: PLC0415
 
         from sluice.history.files import FileStates  # noqa: PLC0415
 
-        if not files:
-            return {}
         self._states = self._states or FileStates(self._config, self._ledger)
         found = self._states.within(SeqRange(files[0].seq - 1, files[-1].seq))
         seqs = pa.array([file.seq for file in files], pa.int64())

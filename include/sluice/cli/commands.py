@@ -35,7 +35,7 @@ _MODULES = {
 
 
 class Commands(TyperGroup):
-    """The subcommands of ``sluice``."""
+    """The subcommands of ``sluice``: those of ``_MODULES``, whatever is registered."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)

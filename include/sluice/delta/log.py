@@ -7,6 +7,7 @@ must always be known, the newest transaction of a query, lives in the snapshot.
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -201,9 +202,18 @@ def parse_commit(
 
 
 def _list_versions(log: str, after: int) -> list[int]:
-    names = storage.list_names(log) if is_local(log) else _list_bucket(log, after)
+    names = _list_disk(log) if is_local(log) else _list_bucket(log, after)
     matches = filter(None, map(_COMMIT.fullmatch, names))
     return sorted(int(match[1]) for match in matches if int(match[1]) > after)
+
+
+def _list_disk(log: str) -> list[str]:
+    try:
+        with os.scandir(log) as entries:
+            # A folder, or a link to nothing, is no commit.
+            return [each.name for each in entries if each.is_file()]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
 def _list_bucket(log: str, after: int) -> list[str]:

@@ -47,6 +47,7 @@ from sluice.formats.streams import (
 _CAREFUL_RECORDS = 256
 _SPACE = b" \t\r\n"
 _NO_OBJECT = (BOM_UTF8, b"[")
+_ENDS_OF_RECORDS = (b"}", b"]")
 _ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
 
 
@@ -144,7 +145,7 @@ class JsonFormat(Format):
         heads = read_heads(paths, max_bytes, is_utf8=self.is_utf8)
         if not self.reads_together:
             texts = (to_utf8(head, self.encoding) for head in heads)
-            kinds = map(partial(self._type_of_text, rules=rules), texts)
+            kinds = map(partial(self._types_of_text, rules=rules), texts)
         else:
             pieces = (
                 self._whole_lines(head, cut=len(head) >= max_bytes) for head in heads
@@ -188,8 +189,11 @@ class JsonFormat(Format):
     def _whole_lines(self, head: bytes, *, cut: bool) -> Iterator[bytes]:
         """Yield blocks of the lines of a head, without one in which it is cut."""
         text = to_utf8(head, self.encoding)
-        end = text.rfind(b"\n") + 1 if cut else len(text)
-        return line_blocks(BytesIO(text), 0, end)
+        if cut and not text.rstrip().endswith(_ENDS_OF_RECORDS):
+            text = text[: max(map(text.rfind, (b"\n", b"\r"))) + 1]
+        for block in line_blocks(BytesIO(text), 0, len(text)):
+            # What comes behind it may be of another file.
+            yield block if block.endswith(b"\n") else block + b"\n"
 
     def _types_of_block(self, block: bytes, rules: Rules) -> Iterator[pa.StructType]:
         kind = type_of_block(block, rules)
@@ -197,7 +201,7 @@ class JsonFormat(Format):
             return types_of_lines(self._cut_records(block), rules)
         return iter([kind])
 
-    def _type_of_text(self, text: bytes, rules: Rules) -> Iterator[pa.StructType]:
+    def _types_of_text(self, text: bytes, rules: Rules) -> Iterator[pa.StructType]:
         """Yield types that hold the objects of the beginning of a file."""
         lines = _stripped([text]) if self.multi_line else self._cut(text)
         return types_of_lines(_records(lines, self.dialect.leniency), rules)

@@ -108,22 +108,14 @@ def list_files(pipeline: Pipeline, wanted: FileFilter = EVERY_FILE) -> list[File
     return [FileRow(**row | {"state": FileState(row["state"])}) for row in found]
 
 
-def file_states(
-    pipeline: Pipeline,
-    wanted: FileFilter = EVERY_FILE,
-    *,
-    ledger: Ledger | None = None,
-) -> pa.Table:
+def file_states(pipeline: Pipeline, wanted: FileFilter = EVERY_FILE) -> pa.Table:
     """Return the files of a pipeline's ledger in ``FILE_STATES_SCHEMA``, by seq.
-
-    ``ledger`` is the ledger if it is open already.
 
     Raises:
         FatalError: the ledger, the checkpoint or the table's log is damaged.
     """
     source = pipeline.queries[0].source
-    if ledger is None and isinstance(source, LandedFiles):
-        ledger = Ledger.open(source.location)
+    ledger = Ledger.open(source.location) if isinstance(source, LandedFiles) else None
     if ledger is None:
         return FILE_STATES_SCHEMA.empty_table()
     with damage_named(ledger.root):

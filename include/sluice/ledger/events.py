@@ -39,7 +39,10 @@ _NEWEST = pa.schema([EVENTS_SCHEMA.field(name) for name in ("seq", "detail", "at
 
 
 class EventKind(StrEnum):
-    """What can happen to a file; the names are kept, so they may not change."""
+    """What can happen to a file; the names are kept, so they may not change.
+
+    A further one takes a higher format version of the ledger: this release fails on it.
+    """
 
     ARCHIVED = "archived"
     """Moved or deleted by cleanSource; the detail is the JSON of an ``Archived``."""

@@ -101,8 +101,8 @@ def logs_read_ahead(
 
 
 def _read_logs(spark: SparkSession, locations: Sequence[str]) -> None:
-    jvm: Any = spark._jvm  # noqa: SLF001 - all else plans a scan of the table, too
     with suppress(PySparkException, Py4JError, OSError):
+        jvm: Any = spark._jvm  # noqa: SLF001 - all else plans a scan of the table, too
         for location in locations:
             log = jvm.org.apache.spark.sql.delta.DeltaLog.forTable(
                 spark._jsparkSession,  # noqa: SLF001

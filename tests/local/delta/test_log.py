@@ -10,7 +10,12 @@ import pyarrow as pa
 import pytest
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 
-from sluice.delta.log import latest_transaction, parse_commit, read_commits
+from sluice.delta.log import (
+    latest_transaction,
+    missing_versions,
+    parse_commit,
+    read_commits,
+)
 from sluice.errors import Condition, FatalError
 
 WRITTEN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -73,6 +78,22 @@ def test_commits_that_cleanup_took_are_absent(tmp_path: Path) -> None:
     (table / "_delta_log" / f"{0:020d}.json").unlink()
     assert [commit.version for commit in read_commits(str(table))] == [1, 2]
     assert latest_transaction(str(table), "q") == 2
+
+
+@pytest.mark.parametrize("is_link", [False, True])
+def test_what_is_no_file_is_no_commit(tmp_path: Path, *, is_link: bool) -> None:
+    """A link to nothing, or a folder, stands where the commit is missing."""
+    table = str(tmp_path / "t")
+    for _ in range(3):
+        append(table)
+    commit = tmp_path / "t" / "_delta_log" / f"{1:020}.json"
+    commit.unlink()
+    if is_link:
+        commit.symlink_to(tmp_path / "nothing")
+    else:
+        commit.mkdir()
+    assert missing_versions(table) == [1]
+    assert [each.version for each in read_commits(table)] == [0, 2]
 
 
 def test_no_table_has_no_commits_and_makes_no_folder(tmp_path: Path) -> None:

@@ -172,6 +172,7 @@ def test_the_logs_are_read_while_the_query_runs(
     assert read_silver(live_location(lake)) == expected(lake)
 
 
+@pytest.mark.long
 def test_a_drain_and_a_bronze_that_changes_leave_no_window_twice(
     spark: SparkSession, lake: SilverLake
 ) -> None:

@@ -199,9 +199,38 @@ def test_small_files_are_looked_at_together(
     assert found.names == ["a", "b", "c"]
 
 
-def _inferred(folder: Path, contents: list[bytes]) -> pa.Schema:
+@pytest.mark.parametrize(
+    ("content", "size", "names"),
+    [
+        pytest.param(b'{"a": 1}\r{"b": 1}\r{"c": 1}\r', 20, ["a", "b"], id="by \\r"),
+        pytest.param(b'{"a": 1}\n{"b": 1}', 17, ["a", "b"], id="as long as the file"),
+        pytest.param(b'{"a": 1}\n{"b": 1}\n', 17, ["a", "b"], id="before a line end"),
+        pytest.param(b'{"a": 1}\n{"b": {}, "c": 1}', 16, ["a"], id="in a record"),
+        pytest.param(b'{"a": 1}\n{"b": {}, "c": 1}', 17, ["a"], id="in an object"),
+    ],
+)
+def test_all_whole_records_of_a_head_count(
+    tmp_path: Path, content: bytes, size: int, names: list[str]
+) -> None:
+    """Whatever ends the lines, and wherever the head of a file ends."""
+    path = tmp_path / "a.json"
+    path.write_bytes(content)
+    found = JsonFormat().infer([str(path)], max_bytes=size, typed=True)
+    assert found.names == names
+
+
+def test_files_are_apart_where_only_a_line_feed_ends_lines(tmp_path: Path) -> None:
+    """A carriage return at the end of a file is space there."""
+    found = _inferred(tmp_path / "x", [b'{"a": 1}\r', b'{"b": 2}'], line_sep=b"\n")
+    assert found.names == ["a", "b"]
+
+
+def _inferred(
+    folder: Path, contents: list[bytes], line_sep: bytes | None = None
+) -> pa.Schema:
     folder.mkdir()
     for number, content in enumerate(contents):
         (folder / f"{number}.json").write_bytes(content)
     paths = sorted(map(str, folder.iterdir()))
-    return JsonFormat().infer(paths, max_bytes=1 << 20, typed=True)
+    source_format = JsonFormat(line_sep=line_sep)
+    return source_format.infer(paths, max_bytes=1 << 20, typed=True)
