@@ -10,9 +10,10 @@ PYTEST := SPARK_LOCAL_IP=127.0.0.1 $(VENV)/python -m pytest
 TOOL := $(VENV)/uv run --quiet --no-project --isolated --python $(VENV)/python
 SHORT := -m "not long"
 SLOWEST := --durations 40 --durations-min 5
-# Most tests wait for a JVM, a process or Airflow: two cores serve four at a time, in 8 GB.
+# Most tests wait for a JVM, a process or Airflow: two cores serve three at a time, in 6 GB.
+# With a fourth each starts a session more, and takes longer than it spares.
 # The tests of a file share what it starts and the lakes that it makes.
-BESIDE ?= 4
+BESIDE ?= 3
 BESIDES := -n $(BESIDE) --dist loadfile --no-loadscope-reorder
 CODE := include $(wildcard jobs dags benchmarks)
 # Runs and tests start Python again and again: it keeps what it has compiled, also where
