@@ -11,7 +11,7 @@ TOOL := $(VENV)/uv run --quiet --no-project --isolated --python $(VENV)/python
 SHORT := -m "not long"
 SLOWEST := --durations 40 --durations-min 5
 # Most tests wait for a JVM, a process or Airflow: two cores serve three at a time, in 6 GB.
-# With a fourth each starts a session more, and takes longer than it spares.
+# Each of them starts a Spark session of its own, which keeps a core busy for a while.
 # The tests of a file share what it starts and the lakes that it makes.
 BESIDE ?= 3
 BESIDES := -n $(BESIDE) --dist loadfile --no-loadscope-reorder
