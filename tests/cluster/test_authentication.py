@@ -58,14 +58,13 @@ def test_driver_without_a_secret_gets_no_work_done(
 def test_driver_with_the_secret_of_another_gets_no_work_done(
     cluster: Cluster, driver: subprocess.Popen[str]
 ) -> None:
-    """It says so itself, and would try again for a minute."""
+    """It is shown the door, too; what it then says of it is not always the same."""
+    before = refusals(cluster)
     with drive(cluster, "stranger", **{SECRET: "0" * 64}) as stranger:
-        assert stranger.stderr is not None
-        refused = any("Authentication failed" in line for line in stranger.stderr)
+        wait_until(lambda: refusals(cluster) > before, pause=0.05)
         stranger.kill()
         answer, _ = stranger.communicate(timeout=60)
 
-    assert refused
     assert answer == ""
     assert driver.poll() is None
     assert applications(cluster) == {"own"}
