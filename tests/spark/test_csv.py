@@ -141,6 +141,23 @@ def test_documents_are_those_of_sparks_reader(
     assert ours(content, options) == sparks(utc, content, options)
 
 
+def test_lines_of_space_in_documents_are_those_of_sparks_reader(
+    utc: SparkSession,
+) -> None:
+    """Spark passes over them where space is trimmed at the start and a line ends."""
+    for content in (
+        "\t\n",
+        "\t",
+        "1,b\n \t \n2,d\n",
+        '"a\nb",c\n\t\n"d",e',
+        '"a",b\n\t',
+    ):
+        for start, end in (("true", "false"), ("false", "true"), ("true", "true")):
+            trims = {"ignoreLeadingWhiteSpace": start, "ignoreTrailingWhiteSpace": end}
+            options = {"multiLine": "true", **trims}
+            assert ours(content, options) == sparks(utc, content, options), content
+
+
 @given(
     st.lists(st.text('""",, ab\\', min_size=1, max_size=12), max_size=60),
     st.sampled_from(

@@ -155,7 +155,8 @@ def plain_lines(block: bytes, dialect: Dialect, comment: bytes) -> bytes:
         suspect |= first == comment[0]
 
     def rule(number: int, line: bytes) -> bytes | None:
-        blank = not (line if dialect.multi_line else line.strip(_SPACE))
+        ended = int(lines.ends[number]) < len(block)
+        blank = _is_blank(line, dialect, ended=ended)
         if blank or (comment and line.startswith(comment)):
             return None
         return _rewritten(line, dialect) if wrong[number] else line
@@ -164,6 +165,18 @@ def plain_lines(block: bytes, dialect: Dialect, comment: bytes) -> bytes:
     plain = lines.rewrite(numbers, rule) if len(numbers) else block
     # Lines with quotes have been trimmed as they were cut into cells.
     return plain if wrong.all() else _trimmed(plain, dialect)
+
+
+def _is_blank(line: bytes, dialect: Dialect, *, ended: bool) -> bool:
+    """Return True if Spark passes over a line, which may be one of a document.
+
+    There it has space, and only where that is trimmed and the line has an end.
+    """
+    if not dialect.multi_line:
+        return not line.strip(_SPACE)
+    trimmed = dialect.trims_start and ended
+    text = line.decode("latin-1")
+    return not line or (trimmed and dialect.skip_space(text, 0) == len(text))
 
 
 def plain_records(content: bytes, dialect: Dialect, comment: bytes) -> Iterator[bytes]:
@@ -219,7 +232,9 @@ def _careful_record(
         return b"", behind
     cells = Cells(text, dialect, position)
     row = _write(cells, dialect)
-    return row + b"\n" if row else b"", cells.position
+    ended = text[cells.position - 1 : cells.position] in {"\r", "\n"}
+    is_blank = not row and dialect.trims_start and ended
+    return b"" if is_blank else row + b"\n", cells.position
 
 
 def _wrong_lines(lines: _Lines, dialect: Dialect) -> _Flags:
