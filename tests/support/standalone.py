@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import secrets
 import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import psutil
@@ -23,6 +24,9 @@ from sluice.spark.session import properties_file, submit_environment
 from support.killing import wait_until
 
 JOBS = Path(__file__).parents[2] / "jobs"
+# Below those that Linux gives to whoever asks for any: a worker of Spark would take the
+# next port before the master does.
+_PORTS = range(15_000, 30_000)
 _EXECUTOR = "org.apache.spark.executor.CoarseGrainedExecutorBackend"
 
 
@@ -62,22 +66,25 @@ def plain_cluster(
 
 def free_port() -> int:
     """Return a port on which nothing listens now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return _free_ports(1)
 
 
 def free_ports() -> int:
     """Return a port that is free and whose next one is free too."""
+    return _free_ports(2)
+
+
+def _free_ports(count: int) -> int:
     while True:
-        with socket.socket() as first, socket.socket() as second:
-            first.bind(("127.0.0.1", 0))
-            port = int(first.getsockname()[1])
+        first = secrets.choice(_PORTS)
+        with ExitStack() as probes:
             try:
-                second.bind(("127.0.0.1", port + 1))
+                for port in range(first, first + count):
+                    probe = probes.enter_context(socket.socket())
+                    probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
-            return port
+        return first
 
 
 def submit(

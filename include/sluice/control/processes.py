@@ -75,6 +75,21 @@ def end_marked(mark: Mark, *, grace_seconds: float) -> list[int]:
     return sorted(asked)
 
 
+def _runs(pid: int, mark: Mark) -> bool:
+    """Return True if a process with ``mark`` lives.
+
+    One that is about to run another program has no environment for a moment.
+    """
+    try:
+        process = psutil.Process(pid)
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return False
+        found = process.environ()
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return False
+    return not found or found.get(mark.name) == mark.value
+
+
 def _send(pid: int, number: signal.Signals) -> None:
     try:
         os.kill(pid, number)
@@ -111,8 +126,8 @@ class ProcessGroup:
 
     def first_ended(self) -> str | None:
         """Return the name of a process that has ended, None while all run."""
-        alive = self.list_pids()
-        return next((name for name, pid in self.pids.items() if pid not in alive), None)
+        ended = (name for name, pid in self.pids.items() if not _runs(pid, self._mark))
+        return next(ended, None)
 
     def list_pids(self) -> list[int]:
         """Return the ids of the living processes, those that they started included."""

@@ -152,6 +152,17 @@ def test_group_is_stopped_with_all_that_it_started(tmp_path):
     assert ProcessGroup.read(tmp_path) is None
 
 
+def test_a_process_whose_program_is_about_to_begin_has_not_ended(tmp_path):
+    """Until then it shows no environment, as one that was started without any."""
+    with subprocess.Popen(["/bin/sleep", "60"], env={}) as process:
+        group = ProcessGroup(folder=str(tmp_path), port=1, pids={"a": process.pid})
+        assert group.first_ended() is None
+        process.kill()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        assert group.first_ended() == "a"
+    assert group.first_ended() == "a"
+
+
 def test_group_whose_start_fails_is_stopped(tmp_path):
     """Half of an Airflow or of a cluster must not be left behind."""
     groups = []
