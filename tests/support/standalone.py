@@ -24,8 +24,8 @@ from sluice.spark.session import properties_file, submit_environment
 from support.killing import wait_until
 
 JOBS = Path(__file__).parents[2] / "jobs"
-# Below those that Linux gives to whoever asks for any: a worker of Spark would take the
-# next port before the master does.
+# Linux gives ports above these to any process that asks: a worker of Spark would take
+# the next one before the master does.
 _PORTS = range(15_000, 30_000)
 _EXECUTOR = "org.apache.spark.executor.CoarseGrainedExecutorBackend"
 
