@@ -23,6 +23,7 @@ _MARK_NAME = "SLUICE_GROUP"
 _RECORD = "processes.json"
 _STOP_SECONDS = 20.0
 _KILL_SECONDS = 2.0
+_BEGIN_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -78,16 +79,21 @@ def end_marked(mark: Mark, *, grace_seconds: float) -> list[int]:
 def _runs(pid: int, mark: Mark) -> bool:
     """Return True if a process with ``mark`` lives.
 
-    One that is about to run another program has no environment for a moment.
+    One that begins another program shows no environment for a moment, so it is looked
+    at again; a kernel's thread that got the id of an old record never shows any.
     """
-    try:
-        process = psutil.Process(pid)
-        if process.status() == psutil.STATUS_ZOMBIE:
+    deadline = time.monotonic() + _BEGIN_SECONDS
+    while True:
+        try:
+            process = psutil.Process(pid)
+            if process.status() == psutil.STATUS_ZOMBIE:
+                return False
+            found: Mapping[str, str] = process.environ()
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
             return False
-        found = process.environ()
-    except (psutil.NoSuchProcess, psutil.AccessDenied):
-        return False
-    return not found or found.get(mark.name) == mark.value
+        if found or time.monotonic() >= deadline:
+            return found.get(mark.name) == mark.value
+        time.sleep(_POLL_SECONDS)
 
 
 def _send(pid: int, number: signal.Signals) -> None:

@@ -153,14 +153,24 @@ def test_group_is_stopped_with_all_that_it_started(tmp_path):
 
 
 def test_a_process_whose_program_is_about_to_begin_has_not_ended(tmp_path):
-    """Until then it shows no environment, as one that was started without any."""
-    with subprocess.Popen(["/bin/sleep", "60"], env={}) as process:
-        group = ProcessGroup(folder=str(tmp_path), port=1, pids={"a": process.pid})
+    """Until then it shows no environment, as this shell that was started without."""
+    group = ProcessGroup(folder=str(tmp_path), port=1)
+    begin = f"/bin/sleep 0.3; exec /usr/bin/env SLUICE_GROUP={group.mark} /bin/sleep 60"
+    with subprocess.Popen(["/bin/sh", "-c", begin], env={}) as process:
+        group.pids["a"] = process.pid
         assert group.first_ended() is None
         process.kill()
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
         assert group.first_ended() == "a"
     assert group.first_ended() == "a"
+
+
+def test_a_process_without_an_environment_is_not_of_the_group(tmp_path):
+    """A thread of the kernel has none and can have the id of a stale record."""
+    with subprocess.Popen(["/bin/sleep", "60"], env={}) as process:
+        group = ProcessGroup(folder=str(tmp_path), port=1, pids={"a": process.pid})
+        assert group.first_ended() == "a"
+        process.kill()
 
 
 def test_group_whose_start_fails_is_stopped(tmp_path):
