@@ -155,7 +155,8 @@ def test_group_is_stopped_with_all_that_it_started(tmp_path):
 def test_a_process_whose_program_is_about_to_begin_has_not_ended(tmp_path):
     """Until then it shows no environment, as this shell that was started without."""
     group = ProcessGroup(folder=str(tmp_path), port=1)
-    begin = f"/bin/sleep 0.3; exec /usr/bin/env SLUICE_GROUP={group.mark} /bin/sleep 60"
+    mark = f"SLUICE_GROUP={group.mark}"
+    begin = f"/bin/sleep 0.3; export {mark}; exec /bin/sleep 60"
     with subprocess.Popen(["/bin/sh", "-c", begin], env={}) as process:
         group.pids["a"] = process.pid
         assert group.first_ended() is None
