@@ -55,6 +55,9 @@ INPUTS = (
     "include/sluice/spark/setup/class_training.py",
     "include/sluice/spark/log4j2.properties",
 )
+# PySpark comes as sources: what is built of them is unpacked at once, and to compress
+# its jars before, which are compressed already, took most of the time.
+_PLAIN_WHEELS = ("--config-setting", "--build-option=--compression=stored")
 
 
 class SetUpError(Exception):
@@ -161,9 +164,8 @@ def install_with_uv(python: Path, root: Path) -> bool:
     uv = shutil.which("uv") or fetch_uv(python, root)
     if uv is None:
         return False
-    return _installs(
-        [uv, "pip", "install", "--compile-bytecode", "--python", str(python)], root
-    )
+    install = [uv, "pip", "install", "--compile-bytecode", "--python", str(python)]
+    return _installs([*install, *_PLAIN_WHEELS], root)
 
 
 def install_with_pip(python: Path, root: Path) -> bool:

@@ -68,6 +68,7 @@ def test_pip_installs_where_uv_cannot(
 
     written = {file.stem: file.read_text() for file in tmp_path.glob("*.txt")}
     assert set(written) == asked
+    assert ("--compression=stored" in written.get("uv", "")) == ("uv" in asked)
     assert all(
         "--require-hashes -r requirements.lock" in text for text in written.values()
     )

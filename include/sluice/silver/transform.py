@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from functools import reduce
 from operator import or_
@@ -19,6 +19,7 @@ from sluice.config.moments import names_zone
 from sluice.config.silver import WINDOW_COLUMNS
 from sluice.errors import Condition, UsageError
 from sluice.quality.judge import find_wrong
+from sluice.spark.settings import applied
 
 if TYPE_CHECKING:
     from sluice.config import SilverConfig
@@ -27,6 +28,7 @@ EVENT_TIME = "_event_time"
 _WINDOW = "_window"
 # What rows are compared by that may come again.
 _COMPARED_WINDOW, _COMPARED = "_sluice_window", "_sluice_compared"
+_ALIASES = "spark.sql.lateralColumnAlias.enableImplicitResolution"
 
 
 def aggregate_windows(bronze: DataFrame, silver: SilverConfig) -> DataFrame:
@@ -130,7 +132,7 @@ def list_starts(timed: DataFrame, silver: SilverConfig) -> frozenset[datetime]:
 def check_columns(bronze: DataFrame, silver: SilverConfig) -> None:
     """Raise for what ``silver`` asks of bronze and bronze cannot give.
 
-    Costs an analysis per aggregate and reads no row.
+    Costs an analysis, and one per aggregate where any is wrong; reads no row.
 
     Raises:
         UsageError: names every wrong column and every wrong aggregate.
@@ -138,8 +140,7 @@ def check_columns(bronze: DataFrame, silver: SilverConfig) -> None:
     wrong = _missing_columns(bronze, silver)
     # Without its columns nothing can be analysed, and all aggregates would be blamed.
     wrong = wrong or list(_wrong_filter(bronze, silver))
-    wrong = wrong or list(_wrong_aggregates(bronze, silver))
-    wrong = wrong or list(_wrong_rules(bronze, silver))
+    wrong = wrong or _wrong_windows(bronze, silver)
     if wrong:
         raise UsageError(
             Condition.CONFIG_INVALID,
@@ -263,13 +264,29 @@ def _wrong_event_time(bronze: DataFrame, silver: SilverConfig) -> list[str]:
 
 
 def _wrong_filter(bronze: DataFrame, silver: SilverConfig) -> Iterator[str]:
+    if silver.where is None:
+        return
     try:
         bronze.where(is_selected(silver)).schema  # noqa: B018 - asking for it analyses
     except AnalysisException as error:
         yield f"where is {silver.where!r}: {_first_line(error)}"
 
 
-def _wrong_aggregates(bronze: DataFrame, silver: SilverConfig) -> Sequence[str]:
+def _wrong_windows(bronze: DataFrame, silver: SilverConfig) -> list[str]:
+    # Or an aggregate may name another, until bronze gets a column of that name.
+    with applied(bronze.sparkSession, {_ALIASES: "false"}):
+        try:
+            windows = _analysed(bronze, silver)
+        except AnalysisException:
+            # Spark names the first alone, and not by our name for it.
+            wrong = _wrong_aggregates(bronze, silver)
+            if not wrong:
+                raise
+            return wrong
+    return list(_wrong_rules(windows, silver))
+
+
+def _wrong_aggregates(bronze: DataFrame, silver: SilverConfig) -> list[str]:
     names = silver.aggregates
     errors = {name: _aggregate_error(bronze, silver, name) for name in names}
     return [
@@ -282,14 +299,19 @@ def _wrong_aggregates(bronze: DataFrame, silver: SilverConfig) -> Sequence[str]:
 def _aggregate_error(bronze: DataFrame, silver: SilverConfig, name: str) -> str | None:
     one = silver.model_copy(update={"aggregates": {name: silver.aggregates[name]}})
     try:
-        aggregate_windows(bronze, one).schema  # noqa: B018 - asking for it analyses
+        _analysed(bronze, one)
     except AnalysisException as error:
         return _first_line(error)
     return None
 
 
-def _wrong_rules(bronze: DataFrame, silver: SilverConfig) -> Iterator[str]:
+def _analysed(bronze: DataFrame, silver: SilverConfig) -> DataFrame:
     windows = aggregate_windows(bronze, silver)
+    windows.schema  # noqa: B018 - asking for it analyses
+    return windows
+
+
+def _wrong_rules(windows: DataFrame, silver: SilverConfig) -> Iterator[str]:
     for name, reason in find_wrong(windows, silver.expectations):
         yield (
             f"expectations.{name} is {silver.expectations[name].expect!r}, which is no "

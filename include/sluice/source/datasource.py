@@ -57,6 +57,7 @@ from sluice.source.admit import MOST_FILES, AdmissionLimit, limit_of, plan_end
 from sluice.source.metadata import METADATA_TYPE, require_metadata
 from sluice.source.planned import files_to_read, open_drop_book
 from sluice.spark.executors import require_same
+from sluice.spark.no_pandas import leave_pandas_out
 from sluice.versions import ledger_offset, release, require_known_offset
 
 Offset = dict[str, Any]
@@ -279,6 +280,8 @@ class CloudFilesStreamReader(DataSourceStreamReader, SupportsTriggerAvailableNow
         )
 
     def _ledger(self) -> Ledger:
+        # Only what plans a stream opens it here, in a process that Spark starts for it.
+        leave_pandas_out()
         if not self._options.schema_location_given:
             logging.getLogger("sluice").warning(
                 "cloudFiles.schemaLocation is not set: the ledger of %r is kept in %r",

@@ -111,6 +111,7 @@ def test_a_row_on_a_bound_belongs_to_the_window_that_starts_there(spark):
         ({"event_time": {"column": "total_amount"}}, "'total_amount' is double"),
         ({"aggregates": {"n": "sum(amount)"}}, "aggregate 'n' is 'sum(amount)'"),
         ({"aggregates": {"n": "total_amount"}}, "aggregate 'n' is 'total_amount'"),
+        ({"aggregates": {"n": "count(*)", "m": "n + 1"}}, "aggregate 'm' is 'n + 1'"),
         ({"where": "amount > 0"}, "where is 'amount > 0'"),
         ({"where": "total_amount"}, "where is 'total_amount'"),
     ],

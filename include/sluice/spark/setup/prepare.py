@@ -63,13 +63,16 @@ def prepare_interpreter() -> str:
 
     Spark puts an archive of PySpark's sources and one of its jars before the packages
     of each process that it starts. They leave the path again, for the same PySpark is
-    among the packages, and compiled: half of what the start of a process costs.
+    among the packages, and compiled: half of what the start of a process costs. What
+    Python keeps of them goes as well: each worker would read them again before a task.
     """
     given = {SPARK_CLASS_PATH: repr(str(SOURCE_CLASSES.jar))}
     given["PYSPARK_PYTHON"] = "sys.executable"
     calls = [f"os.environ.setdefault({key!r}, {text})" for key, text in given.items()]
     spark = f"{Path(pyspark.__file__).parent}{os.sep}"
     calls.append(f"sys.path[:] = [e for e in sys.path if not e.startswith({spark!r})]")
+    cache = "sys.path_importer_cache"
+    calls.append(f"[{cache}.pop(e) for e in [*{cache}] if e.startswith({spark!r})]")
     line = f"import os, sys; {'; '.join(calls)}\n"
     file = Path(sysconfig.get_path("purelib")) / "sluice_workers.pth"
     write_text_atomically(file, line)
