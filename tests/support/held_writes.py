@@ -208,8 +208,10 @@ class HeldRun:
 
     def finish(self, write: Write) -> None:
         """Let a write happen and wait until it has; all others stay held."""
+        # A file may be there already, which the write replaces.
+        file = write.source.stat().st_ino if write.source else None
         self.let_go(write)
-        wait_until(write.path.exists)
+        wait_until(lambda: _is_there(write.path, file))
 
     def _receive(self) -> Write | None:
         """Take one question; answer at once what is not below the folder."""
@@ -236,6 +238,11 @@ class HeldRun:
         answer = _ANSWER.pack(ident, 0, 0, _CONTINUE)
         with suppress(FileNotFoundError):
             fcntl.ioctl(self._listener, _SEND, answer)
+
+
+def _is_there(path: Path, file: int | None) -> bool:
+    """Return True once a path names a file: the one of this number, if it is known."""
+    return path.exists() and file in {None, path.stat().st_ino}
 
 
 def _listener_from(asked: socket.socket) -> int:
