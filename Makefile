@@ -5,7 +5,9 @@ VENV := .venv/bin
 FAST_TESTS := tests/unit tests/local tests/hostile
 SLUICE_TESTS := $(wildcard $(FAST_TESTS) tests/model tests/spark tests/s3 tests/recovery tests/cluster \
   tests/compose tests/dags tests/e2e tests/wheel)
-PYTEST := SPARK_LOCAL_IP=127.0.0.1 $(VENV)/python -m pytest
+# Each process of Python that tests start loads numpy, whose threads keep all cores busy
+# for a moment.
+PYTEST := SPARK_LOCAL_IP=127.0.0.1 OPENBLAS_NUM_THREADS=1 $(VENV)/python -m pytest
 # For tools that are run now and then: neither they nor what they need are in the lock.
 TOOL := $(VENV)/uv run --quiet --no-project --isolated --python $(VENV)/python
 SHORT := -m "not long"

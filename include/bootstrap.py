@@ -57,7 +57,7 @@ INPUTS = (
 )
 # PySpark comes as sources: what is built of them is unpacked at once, and to compress
 # its jars before, which are compressed already, took most of the time.
-_PLAIN_WHEELS = ("--config-setting", "--build-option=--compression=stored")
+_PLAIN_WHEELS = "--config-setting=--build-option=--compression=stored"
 
 
 class SetUpError(Exception):
@@ -165,7 +165,7 @@ def install_with_uv(python: Path, root: Path) -> bool:
     if uv is None:
         return False
     install = [uv, "pip", "install", "--compile-bytecode", "--python", str(python)]
-    return _installs([*install, *_PLAIN_WHEELS], root)
+    return _installs([*install, _PLAIN_WHEELS], root)
 
 
 def install_with_pip(python: Path, root: Path) -> bool:

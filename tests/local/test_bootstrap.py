@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -35,6 +36,21 @@ def test_a_failed_step_is_named_with_the_way_on(
     with pytest.raises(bootstrap.SetUpError, match=r"ended with 3.*run `make setup`"):
         bootstrap._run(["sh", "-c", "echo broken >&2; exit 3"], tmp_path)
     assert "broken" in capfd.readouterr().err
+
+
+def test_uv_takes_what_it_is_asked() -> None:
+    """Where it does not, pip installs instead, and takes minutes."""
+    uv = str(Path(sys.executable).with_name("uv"))
+    install = [uv, "pip", "install", "--offline", "--dry-run", "--quiet"]
+
+    done = subprocess.run(
+        [*install, bootstrap._PLAIN_WHEELS, "--python", sys.executable, "pyspark"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def installer(folder: Path, name: str, *, exit_code: int) -> Path:

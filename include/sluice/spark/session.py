@@ -49,7 +49,6 @@ from sluice.spark.tuning import (
 
 SPARK_CLASS_PATH = "SPARK_DIST_CLASSPATH"
 """The variable with jars that Spark's launcher adds to every class path."""
-_NUMPY_THREADS = "OPENBLAS_NUM_THREADS"
 
 
 def spark_session(app_name: str, **conf: str) -> SparkSession:
@@ -135,9 +134,6 @@ def submit_environment(master: str = "local[*]") -> dict[str, str]:
         "SPARK_LAUNCHER_OPTS": " ".join(launcher_options(class_archives())),
         "PYTHONPATH": _python_path(os.environ.get("PYTHONPATH", "")),
         SPARK_CLASS_PATH: _class_path(os.environ.get(SPARK_CLASS_PATH, "")),
-        # Python's processes load numpy, whose threads keep all cores busy as it starts.
-        # As OMP_NUM_THREADS, which Spark gives to those of tasks alone.
-        _NUMPY_THREADS: os.environ.get(_NUMPY_THREADS, "1"),
     }
     if is_on_loopback(master):
         environment["SPARK_LOCAL_IP"] = "127.0.0.1"

@@ -57,17 +57,6 @@ def test_spark_is_the_one_of_this_interpreter(monkeypatch: pytest.MonkeyPatch) -
     assert Path(submit_environment()["SPARK_HOME"]).name == "pyspark"
 
 
-@pytest.mark.parametrize(("given", "kept"), [(None, "1"), ("4", "4")])
-def test_numpy_keeps_to_one_core_unless_asked(
-    monkeypatch: pytest.MonkeyPatch, given: str | None, kept: str
-) -> None:
-    """Its threads would keep all cores busy at the start of every worker."""
-    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
-    if given:
-        monkeypatch.setenv("OPENBLAS_NUM_THREADS", given)
-    assert submit_environment()["OPENBLAS_NUM_THREADS"] == kept
-
-
 def test_only_a_local_master_gets_the_loopback_address() -> None:
     """Executors elsewhere could not call back."""
     assert submit_environment("local[*]")["SPARK_LOCAL_IP"] == "127.0.0.1"
