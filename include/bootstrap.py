@@ -57,7 +57,7 @@ INPUTS = (
 )
 # PySpark comes as sources: what is built of them is unpacked at once, and to compress
 # its jars before, which are compressed already, took most of the time.
-_PLAIN_WHEELS = "--config-setting=--build-option=--compression=stored"
+_PLAIN_WHEELS = "--config-settings-package=pyspark:--build-option=--compression=stored"
 
 
 class SetUpError(Exception):

@@ -6,7 +6,6 @@ import gc
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
-import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
 
@@ -24,10 +23,6 @@ _SLOWEST = (
     "dags",
     "local",
 )
-
-# What is called in this process and leaves pandas out finds it loaded, and no test
-# depends on the one before.
-assert pd.__version__
 
 # Thousands of tests are made and none is dropped: to look for what may go costs each
 # worker seconds.

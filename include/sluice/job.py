@@ -13,7 +13,6 @@ from sluice.control.signals import listening
 from sluice.control.submitter import obey_submitter
 from sluice.errors import ExitCode, SluiceError
 from sluice.model import StepSummary
-from sluice.spark.no_pandas import leave_pandas_out
 from sluice.storage_errors import storage_errors_translated
 from sluice.visible import log_visibly, visible_lines
 
@@ -44,7 +43,6 @@ def run_job(parser: argparse.ArgumentParser, step: Step) -> int:
     """
     log_visibly("%(levelname)s %(name)s: %(message)s")
     obey_submitter()
-    leave_pandas_out()
     try:
         with listening(), storage_errors_translated(), jvm_loss_translated():
             return step(parser.parse_args())

@@ -20,7 +20,6 @@ from sluice.control.signals import listening
 from sluice.errors import Condition, UsageError
 from sluice.preflight.plan import plan_run
 from sluice.run import STEPS, RunResult, run_pipeline
-from sluice.spark.no_pandas import leave_pandas_out
 
 _ALL_STEPS = ",".join(STEPS)
 StepsOption = Annotated[str, typer.Option(help="Which steps, in this order.")]
@@ -47,7 +46,6 @@ def run(
     SIGTERM and Ctrl-C let the micro-batch finish, and the exit code is 0; sent again
     they end it at once (143, 130). What is left is for the next run.
     """
-    leave_pandas_out()
     asked = _parse_steps(steps)
     run_id = f"cli-{datetime.now(UTC):%Y%m%dT%H%M%S.%f}"
     config = load_pipeline(pipeline)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from functools import reduce
 from operator import or_
@@ -19,7 +19,6 @@ from sluice.config.moments import names_zone
 from sluice.config.silver import WINDOW_COLUMNS
 from sluice.errors import Condition, UsageError
 from sluice.quality.judge import find_wrong
-from sluice.spark.settings import applied
 
 if TYPE_CHECKING:
     from sluice.config import SilverConfig
@@ -28,7 +27,6 @@ EVENT_TIME = "_event_time"
 _WINDOW = "_window"
 # What rows are compared by that may come again.
 _COMPARED_WINDOW, _COMPARED = "_sluice_window", "_sluice_compared"
-_ALIASES = "spark.sql.lateralColumnAlias.enableImplicitResolution"
 
 
 def aggregate_windows(bronze: DataFrame, silver: SilverConfig) -> DataFrame:
@@ -273,21 +271,31 @@ def _wrong_filter(bronze: DataFrame, silver: SilverConfig) -> Iterator[str]:
 
 
 def _wrong_windows(bronze: DataFrame, silver: SilverConfig) -> list[str]:
-    # Or an aggregate may name another, until bronze gets a column of that name.
-    with applied(bronze.sparkSession, {_ALIASES: "false"}):
-        try:
-            windows = _analysed(bronze, silver)
-        except AnalysisException:
-            # Spark names the first alone, and not by our name for it.
-            wrong = _wrong_aggregates(bronze, silver)
-            if not wrong:
-                raise
-            return wrong
-    return list(_wrong_rules(windows, silver))
+    try:
+        windows = _analysed(bronze, silver)
+    except AnalysisException:
+        # Spark names the first alone, and not by our name for it.
+        wrong = _wrong_aggregates(bronze, silver, silver.aggregates)
+        if not wrong:
+            raise
+        return wrong
+    # Spark lets one name another, until bronze has a column of that name.
+    wrong = _wrong_aggregates(bronze, silver, _naming_others(silver.aggregates))
+    return wrong or list(_wrong_rules(windows, silver))
 
 
-def _wrong_aggregates(bronze: DataFrame, silver: SilverConfig) -> list[str]:
-    names = silver.aggregates
+def _naming_others(aggregates: Mapping[str, str]) -> list[str]:
+    """Return the aggregates in whose text the name of another is."""
+    return [
+        name
+        for name, sql in aggregates.items()
+        if any(each.lower() in sql.lower() for each in aggregates if each != name)
+    ]
+
+
+def _wrong_aggregates(
+    bronze: DataFrame, silver: SilverConfig, names: Iterable[str]
+) -> list[str]:
     errors = {name: _aggregate_error(bronze, silver, name) for name in names}
     return [
         f"aggregate {name!r} is {silver.aggregates[name]!r}: {error}"

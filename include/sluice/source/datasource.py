@@ -280,7 +280,6 @@ class CloudFilesStreamReader(DataSourceStreamReader, SupportsTriggerAvailableNow
         )
 
     def _ledger(self) -> Ledger:
-        # Only what plans a stream opens it here, in a process that Spark starts for it.
         leave_pandas_out()
         if not self._options.schema_location_given:
             logging.getLogger("sluice").warning(

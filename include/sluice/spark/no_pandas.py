@@ -1,4 +1,4 @@
-"""Keep pandas out of the processes that are ours alone: nothing of ours needs it."""
+"""Keep pandas out of the process that plans a stream: nothing there needs it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from functools import lru_cache
 from importlib.abc import MetaPathFinder
 from types import ModuleType
 
+PLANNER = "pyspark.sql.streaming.python_streaming_source_runner"
+"""The module as which Spark starts a process for each stream that Python plans."""
 _PANDAS = "pandas"
 
 
@@ -21,16 +23,19 @@ class _Missing(MetaPathFinder):
         target: ModuleType | None = None,
     ) -> None:
         if fullname == _PANDAS:
-            raise ModuleNotFoundError("this process does without it", name=fullname)
+            raise ModuleNotFoundError(
+                "No module named 'pandas': Sluice leaves it out of this process",
+                name=fullname,
+            )
 
 
 @lru_cache(maxsize=1)
 def leave_pandas_out() -> None:
-    """Have the libraries of this process find no pandas, unless it is loaded already.
+    """Have Arrow find no pandas, if this is Spark's process for one of our streams.
 
-    PyArrow loads it for the first value that comes from Python, and PySpark where a
-    session starts: a third of a second of a core, and both do without it. Never call
-    this in a process that runs code of users.
+    Arrow would load it for the first value that comes from Python: a third of a second
+    of a core in each run. Any other process may run code of users, who use it.
     """
-    if _PANDAS not in sys.modules:
+    spec = sys.modules["__main__"].__spec__
+    if spec is not None and spec.name == PLANNER:
         sys.meta_path.insert(0, _Missing())
