@@ -130,7 +130,8 @@ def list_starts(timed: DataFrame, silver: SilverConfig) -> frozenset[datetime]:
 def check_columns(bronze: DataFrame, silver: SilverConfig) -> None:
     """Raise for what ``silver`` asks of bronze and bronze cannot give.
 
-    Costs an analysis, and one per aggregate where any is wrong; reads no row.
+    Costs an analysis, one more per aggregate where any is wrong, and one for each that
+    names another; reads no row.
 
     Raises:
         UsageError: names every wrong column and every wrong aggregate.
